@@ -1,0 +1,60 @@
+/*
+ * A PKCS#11 token through libp11 (module, slots, login) and, where libp11
+ * falls short, the module's own functions (key generation, C_Sign): see
+ * PKCS #11 v2.40. One process, one thread, one logged-in session. A handle
+ * whose call failed is disposable: end the process.
+ */
+#ifndef MM_PKCS11_H
+#define MM_PKCS11_H
+
+#include "ca/key.h"
+
+enum { MM_PIN_MAX = 255 };
+
+struct mm_pkcs11;
+
+/*
+ * Loads `module`, finds the one token that `uri` (RFC 7512; label, serial,
+ * ...) names and logs in with the PIN in `pin_file` (one line), which is only
+ * ever in sodium memory here. MM_E_MODULE, MM_E_TOKEN_ABSENT,
+ * MM_E_TOKEN_AMBIGUOUS, MM_E_PIN, MM_E_TOKEN.
+ */
+enum mm_error mm_pkcs11_open(const char *module, const char *uri,
+    const char *pin_file, struct mm_pkcs11 **out) mm_must_use;
+void mm_pkcs11_close(struct mm_pkcs11 *token);
+
+/*
+ * Makes an ECDSA P-256 pair named `label` on the token: TOKEN, PRIVATE,
+ * SENSITIVE, not EXTRACTABLE, SIGN only, ALLOWED_MECHANISMS = CKM_ECDSA.
+ * MM_E_EXISTS where the label is taken.
+ */
+enum mm_error mm_pkcs11_generate(
+    struct mm_pkcs11 *token, const char *label) mm_must_use;
+
+/*
+ * Appends the DER SubjectPublicKeyInfo of the pair `label` after checking
+ * the private half's attributes (ALWAYS_SENSITIVE, NEVER_EXTRACTABLE, LOCAL,
+ * no other use): MM_E_KEY_ABSENT, MM_E_KEY_ATTRIBUTES.
+ */
+enum mm_error mm_pkcs11_public(struct mm_pkcs11 *token, const char *label,
+    struct mm_buffer *out) mm_must_use;
+
+/*
+ * Signs a digest and verifies the result with `spki` before it is given
+ * out: a DER ECDSA-Sig-Value is appended. MM_E_TOKEN,
+ * MM_E_TOKEN_SIGNATURE.
+ */
+enum mm_error mm_pkcs11_sign(struct mm_pkcs11 *token, const char *label,
+    struct mm_span spki, const uint8_t digest[32],
+    struct mm_buffer *out) mm_must_use;
+
+/*
+ * Initialises a free slot of `module` as a token `label` with both PINs
+ * (NUL-ended, in sodium memory); its serial goes to `serial`. For
+ * `mintmark quickstart` and for tests.
+ */
+enum mm_error mm_pkcs11_init_token(const char *module, const char *label,
+    const char *so_pin, const char *user_pin,
+    char serial[17]) mm_must_use;
+
+#endif

@@ -1,0 +1,155 @@
+/*
+ * The log's entries: everything that matters, in the order in which it
+ * happened. An entry is one deterministic CBOR map of at most 65,535 bytes;
+ * its kind says the shape of its body. log/entry.c holds the one table of
+ * kinds; mintmark.cddl says the same for auditors.
+ */
+#ifndef MM_ENTRY_H
+#define MM_ENTRY_H
+
+#include "protocol/shape.h"
+
+enum mm_entry_kind {
+	MM_ENTRY_GENESIS = 0,
+	MM_ENTRY_POLICY = 1,
+	MM_ENTRY_PRINCIPAL = 2,
+	MM_ENTRY_ORDER = 3,
+	MM_ENTRY_CERTIFICATE = 4,
+	MM_ENTRY_IMAGE = 5,
+	MM_ENTRY_SIGNATURES = 6,
+	MM_ENTRY_VOID = 7,
+	MM_ENTRY_REFUSAL = 8,
+	MM_ENTRY_START = 9,
+	MM_ENTRY_KINDS = 10
+};
+
+/* What a key in the token is for; a key has one use. */
+enum mm_key_use {
+	MM_KEY_ROOT_CA = 1,
+	MM_KEY_DEVICE_CA = 2,
+	MM_KEY_ACCESS_CA = 3, /* TLS identities; its own root */
+	MM_KEY_CODE_SIGNING = 4
+};
+
+struct mm_entry {
+	uint64_t kind;
+	uint64_t time;	    /* POSIX seconds; never before the last entry's */
+	uint8_t policy[32]; /* SHA-256 of the policy document in force */
+	struct mm_span body;
+};
+extern const struct mm_shape mm_entry_shape;
+
+struct mm_genesis_key {
+	struct mm_span name; /* "root", "device-ca", "access-ca", "codesign" */
+	uint64_t use;	     /* enum mm_key_use */
+	struct mm_span spki; /* DER SubjectPublicKeyInfo */
+};
+struct mm_genesis {
+	struct mm_span origin;
+	uint8_t log_key[32];   /* Ed25519 */
+	struct mm_list keys;   /* mm_genesis_key */
+	struct mm_span policy; /* compiled document; entry.policy is its hash */
+	struct mm_span text;   /* as people wrote it */
+	struct mm_list statements; /* mm_bytes_item: the ceremony's */
+};
+extern const struct mm_shape mm_genesis_key_shape, mm_genesis_shape;
+
+/* entry.policy is the hash of the document that comes into force here. */
+struct mm_policy_entry {
+	struct mm_span policy, text;
+	struct mm_list statements;
+};
+extern const struct mm_shape mm_policy_entry_shape;
+
+/* A principal or an order is what its statements say, word for word. */
+struct mm_statement_entry {
+	struct mm_list statements; /* mm_bytes_item: COSE_Sign1, one payload */
+	struct mm_span principal;  /* who brought it; empty at genesis */
+	struct mm_span request;	   /* 16 bytes; empty at genesis */
+};
+extern const struct mm_shape mm_statement_entry_shape;
+
+struct mm_certificate_entry {
+	struct mm_span profile;
+	struct mm_span subject; /* the device, principal, CA or server name */
+	/*
+	 * The entry whose statement this rests on: an order for a device, a
+	 * principal for a TLS client, genesis for a CA and code signing,
+	 * genesis or policy for the appliance's own TLS server certificate.
+	 */
+	uint64_t basis;
+	struct mm_span issuer; /* name of the signing key */
+	uint8_t key[32];       /* SHA-256 of the SPKI in the TBS */
+	struct mm_span tbs;    /* DER TBSCertificate: what is signed */
+	struct mm_span principal, request; /* who asked; empty for our own */
+};
+extern const struct mm_shape mm_certificate_entry_shape;
+
+struct mm_image_entry {
+	struct mm_span product, version;
+	uint64_t size;
+	uint8_t sha256[32]; /* of the image as submitted */
+	struct mm_span scheme;
+	uint8_t digest[32]; /* what is signed, by the scheme */
+	struct mm_span key; /* name of the signing key */
+	struct mm_span format; /* what the inspector saw: "plain", "unread" */
+	struct mm_list statements; /* mm_bytes_item */
+	struct mm_span principal, request;
+};
+extern const struct mm_shape mm_image_entry_shape;
+
+struct mm_signature {
+	uint64_t index;		  /* of the entry that it signs */
+	struct mm_span signature; /* as it stands in the certificate or file */
+};
+struct mm_signatures_entry {
+	struct mm_list signatures; /* mm_signature, ascending */
+};
+extern const struct mm_shape mm_signature_shape, mm_signatures_entry_shape;
+
+struct mm_void {
+	uint64_t index;
+	struct mm_span reason; /* an error's name */
+};
+struct mm_void_entry {
+	struct mm_list voids; /* mm_void, ascending */
+};
+extern const struct mm_shape mm_void_shape, mm_void_entry_shape;
+
+struct mm_refusal {
+	struct mm_span principal, request; /* name, message type's name */
+	struct mm_span reason;		   /* an error's name */
+	uint64_t count;			   /* of the same, since the last one */
+	struct mm_span subject;		   /* the device or image of the last */
+};
+struct mm_refusal_entry {
+	struct mm_list refusals; /* mm_refusal */
+};
+extern const struct mm_shape mm_refusal_shape, mm_refusal_entry_shape;
+
+struct mm_start_entry {
+	struct mm_span version; /* of the program */
+	uint64_t undecided;	/* entries found without a signature */
+};
+extern const struct mm_shape mm_start_entry_shape;
+
+/* The shape of a kind's body and its name; NULL for an unknown kind. */
+const struct mm_shape *mm_entry_body_shape(uint64_t kind);
+const char *mm_entry_kind_name(uint64_t kind);
+const char *mm_key_use_name(uint64_t use);
+
+/* Appends the entry; entry->body is ignored and made from `body`. */
+enum mm_error mm_entry_encode(const struct mm_entry *entry, const void *body,
+    struct mm_buffer *out) mm_must_use;
+
+/*
+ * Decodes the frame and, where `body` is not NULL, the body, which must be
+ * of `kind` (MM_E_ENTRY otherwise). Spans point into `bytes`.
+ */
+enum mm_error mm_entry_decode(struct mm_span bytes, struct mm_arena *arena,
+    struct mm_entry *out) mm_must_use;
+enum mm_error mm_entry_decode_as(struct mm_span bytes,
+    enum mm_entry_kind kind, struct mm_arena *arena, struct mm_entry *out,
+    void *body) mm_must_use;
+
+#endif

@@ -1,0 +1,31 @@
+/*
+ * Receipts: C2SP tlog-proof v1 with the whole entry in `extra`. Verifiable
+ * offline, for ever, with nothing but the log's verifier key.
+ */
+#ifndef MM_RECEIPT_H
+#define MM_RECEIPT_H
+
+#include "log/note.h"
+
+struct mm_receipt {
+	struct mm_span entry; /* decoded `extra`, in the arena */
+	uint64_t index;
+	struct mm_proof proof;
+	struct mm_span note; /* the checkpoint, verbatim */
+};
+
+/* Appends the receipt's text; entry at most 48 KiB (MM_E_RANGE). */
+enum mm_error mm_receipt_encode(
+    const struct mm_receipt *receipt, struct mm_buffer *out) mm_must_use;
+/* Strictly; MM_E_RECEIPT. Verifies nothing. */
+enum mm_error mm_receipt_decode(struct mm_span text, struct mm_arena *arena,
+    struct mm_receipt *out) mm_must_use;
+/*
+ * Verifies checkpoint and inclusion of `entry` (the receipt's own where the
+ * caller brings no other); MM_E_PROOF and the note's errors.
+ */
+enum mm_error mm_receipt_verify(const struct mm_receipt *receipt,
+    const struct mm_vkey *vkey, struct mm_span entry,
+    struct mm_checkpoint *out) mm_must_use;
+
+#endif

@@ -1,0 +1,44 @@
+/*
+ * The client library that `mintmark` is built on: one TLS 1.3 connection to
+ * the appliance, requests and answers in order or pipelined.
+ *
+ * An identity is a directory: key.pem, certificate.pem (with its chain),
+ * access-ca.pem, appliance (one line: host:port, then the name to expect),
+ * log.vkey.
+ */
+#ifndef MM_CLIENT_H
+#define MM_CLIENT_H
+
+#include "protocol/message.h"
+
+struct mm_client;
+
+/* Connects and shakes hands within `seconds`: MM_E_AWAY, MM_E_TLS. */
+enum mm_error mm_client_open(const char *identity, unsigned seconds,
+    struct mm_client **out) mm_must_use;
+void mm_client_close(struct mm_client *client);
+
+/* Sends a request with a fresh random id, which goes to `id`. */
+enum mm_error mm_client_send(struct mm_client *client, uint64_t type,
+    const void *body, uint8_t id[MM_ID_SIZE]) mm_must_use;
+/* Sends it with the id that the caller gives: a retry. */
+enum mm_error mm_client_send_again(struct mm_client *client, uint64_t type,
+    const void *body, const uint8_t id[MM_ID_SIZE]) mm_must_use;
+
+/*
+ * Receives the next answer, to whichever request. The body is decoded by the
+ * type's answer shape into the arena. The appliance's own errors come back
+ * as their enum mm_error with its text in mm_why().
+ */
+enum mm_error mm_client_receive(struct mm_client *client,
+    struct mm_arena *arena, uint8_t id[MM_ID_SIZE], void *answer) mm_must_use;
+
+/* Request and answer in one. */
+enum mm_error mm_client_call(struct mm_client *client, uint64_t type,
+    const void *body, struct mm_arena *arena, void *answer) mm_must_use;
+
+/* Uploads an image's bytes in chunks; `upload` is for the release. */
+enum mm_error mm_client_upload(struct mm_client *client,
+    struct mm_span image, uint64_t *upload) mm_must_use;
+
+#endif

@@ -1,0 +1,190 @@
+/*
+ * The messages of the wire: what stations, release engineers, auditors and
+ * officers may ask, and what they get. mintmark.cddl says the same for
+ * strangers; a test holds the two together.
+ *
+ * A frame (frame.h) holds one envelope. A request's `id` is 16 random bytes
+ * chosen by the client. It comes back in the answer, and where the request
+ * makes something, it names that request for ever: asked again with the same
+ * body it gets the same answer, with another body it is refused.
+ */
+#ifndef MM_MESSAGE_H
+#define MM_MESSAGE_H
+
+#include "protocol/shape.h"
+
+enum {
+	MM_ID_SIZE = 16,
+	MM_FRAME_MAX = 131072,	  /* bytes of one frame's item */
+	MM_CHUNK_MAX = 65536,	  /* bytes of an image in one message */
+	MM_CSR_MAX = 16384,
+	MM_CERTIFICATE_MAX = 16384,
+	MM_CHAIN_MAX = 8,
+	MM_RECEIPT_MAX = 131072,
+	MM_ENTRY_MAX = 65535,
+	MM_DEVICE_MAX = 64,
+	MM_IMAGE_MAX = 16777216	  /* by default */
+};
+
+enum mm_message_type {
+	MM_MESSAGE_ERROR = 0, /* answers only */
+	MM_MESSAGE_STATUS = 1,
+	MM_MESSAGE_ISSUE = 2,
+	MM_MESSAGE_SHOW = 3,
+	MM_MESSAGE_STATEMENT = 4,
+	MM_MESSAGE_UPLOAD = 5,
+	MM_MESSAGE_CHUNK = 6,
+	MM_MESSAGE_RELEASE = 7,
+	MM_MESSAGE_FETCH = 8,
+	MM_MESSAGE_ENTRIES = 9,
+	MM_MESSAGE_PROVE = 10,
+	MM_MESSAGE_TYPES = 11
+};
+
+/* Requests and answers alike. */
+struct mm_envelope {
+	uint64_t type;
+	uint8_t id[MM_ID_SIZE];
+	struct mm_span body; /* an item of the type's shape */
+};
+extern const struct mm_shape mm_envelope_shape;
+
+struct mm_error_answer {
+	uint64_t code;		/* enum mm_error */
+	struct mm_span name;	/* "order-exhausted" */
+	struct mm_span text;	/* what happened, why, what to do */
+	uint64_t retry_after;	/* seconds; 0: waiting does not help */
+};
+extern const struct mm_shape mm_error_answer_shape;
+
+struct mm_status_answer {
+	struct mm_span origin, vkey;
+	uint64_t size;
+	struct mm_span checkpoint; /* a C2SP signed note */
+	uint64_t policy;	   /* number of the policy in force */
+	struct mm_span name, role; /* who the appliance thinks you are */
+};
+extern const struct mm_shape mm_status_answer_shape;
+
+struct mm_issue_request {
+	struct mm_span order, profile, device;
+	struct mm_span csr; /* PKCS#10, PEM or DER */
+};
+extern const struct mm_shape mm_issue_request_shape;
+
+struct mm_certificate_answer {
+	uint64_t index;		    /* of the entry */
+	struct mm_span certificate; /* DER */
+	struct mm_list chain;	    /* mm_bytes_item: DER, issuer first, the
+				     * root left out */
+	struct mm_span receipt;	    /* a C2SP tlog-proof */
+};
+extern const struct mm_shape mm_certificate_answer_shape;
+
+/* Either profile and device, or serial. */
+struct mm_show_request {
+	struct mm_span profile, device, serial;
+};
+extern const struct mm_shape mm_show_request_shape;
+
+struct mm_statement_request {
+	struct mm_list statements; /* mm_bytes_item: COSE_Sign1, one payload */
+	struct mm_span csr;	   /* with a principal's statement */
+};
+extern const struct mm_shape mm_statement_request_shape;
+
+struct mm_statement_answer {
+	uint64_t index;
+	struct mm_span receipt;
+	struct mm_span certificate; /* a principal's, where a CSR was given */
+	struct mm_list chain;
+};
+extern const struct mm_shape mm_statement_answer_shape;
+
+struct mm_upload_request {
+	uint64_t size;
+	uint8_t sha256[32];
+};
+extern const struct mm_shape mm_upload_request_shape;
+
+struct mm_upload_answer {
+	uint64_t upload; /* valid on this connection */
+};
+extern const struct mm_shape mm_upload_answer_shape;
+
+/* In order, without gaps. */
+struct mm_chunk_request {
+	uint64_t upload, offset;
+	struct mm_span data;
+};
+extern const struct mm_shape mm_chunk_request_shape;
+
+struct mm_chunk_answer {
+	uint64_t received; /* bytes of the image so far */
+};
+extern const struct mm_shape mm_chunk_answer_shape;
+
+struct mm_release_request {
+	uint64_t upload;
+	struct mm_span product, version, scheme;
+	struct mm_list statements; /* mm_bytes_item: COSE_Sign1 */
+};
+extern const struct mm_shape mm_release_request_shape;
+
+struct mm_release_answer {
+	uint64_t index;
+	struct mm_span signature;   /* as the scheme defines it */
+	struct mm_span certificate; /* the code-signing certificate, DER */
+	struct mm_list chain;
+	struct mm_span receipt;
+	uint8_t sha256[32]; /* of the image */
+};
+extern const struct mm_shape mm_release_answer_shape;
+
+struct mm_fetch_request {
+	struct mm_span product, version, scheme;
+};
+extern const struct mm_shape mm_fetch_request_shape;
+
+struct mm_entries_request {
+	uint64_t from, count;
+};
+extern const struct mm_shape mm_entries_request_shape;
+
+struct mm_entries_answer {
+	uint64_t from;
+	struct mm_list entries; /* mm_bytes_item; fewer than asked for where
+				 * the frame ends */
+};
+extern const struct mm_shape mm_entries_answer_shape;
+
+struct mm_prove_request {
+	uint64_t index;
+};
+extern const struct mm_shape mm_prove_request_shape;
+
+struct mm_prove_answer {
+	struct mm_span receipt; /* against the newest checkpoint */
+};
+extern const struct mm_shape mm_prove_answer_shape;
+
+/* What a type is called, what it carries, and which roles may ask for it. */
+struct mm_message_type_row {
+	uint64_t type;
+	const char *name;
+	const struct mm_shape *request, *answer;
+	unsigned roles; /* bits 1 << enum mm_role */
+};
+/* NULL for an unknown type. */
+const struct mm_message_type_row *mm_message_row(uint64_t type);
+
+/* Appends the envelope around a body of `shape`. */
+enum mm_error mm_envelope_encode(uint64_t type, const uint8_t id[MM_ID_SIZE],
+    const struct mm_shape *shape, const void *body,
+    struct mm_buffer *out) mm_must_use;
+
+/* Appends an error's envelope, with mm_why(error) as its text. */
+enum mm_error mm_envelope_error(enum mm_error error,
+    const uint8_t id[MM_ID_SIZE], struct mm_buffer *out) mm_must_use;
+
+#endif

@@ -1,0 +1,72 @@
+/*
+ * A process that answers calls: notary, token, archive, inspector. A table
+ * says which calls there are; everything else is refused. The supervisor
+ * hands it peers over its control channel, and stops it there.
+ */
+#ifndef MM_SERVICE_H
+#define MM_SERVICE_H
+
+#include "protocol/channel.h"
+
+/* Control messages, supervisor to child (and back, where it says so). */
+enum mm_control {
+	MM_CONTROL_CONFIGURE = 1, /* body: the role's settings */
+	MM_CONTROL_LINK = 2,	  /* mm_control_link and one descriptor */
+	MM_CONTROL_STOP = 3,	  /* finish what is stored, then exit */
+	MM_CONTROL_READY = 4,	  /* child: I serve */
+	MM_CONTROL_KILL = 5,	  /* authority: end this process, it hangs */
+	MM_CONTROL_INSPECT = 6,	  /* authority: memfd and channel's end */
+	MM_CONTROL_TLS = 7,	  /* gate: sealed memfds of key and ticket key;
+				   * authority: the key's SPKI */
+	MM_CONTROL_DONE = 8,	  /* child: genesis is complete */
+	MM_CONTROL_LISTEN = 9	  /* gate: a listening socket */
+};
+
+struct mm_control_link {
+	uint64_t process; /* enum mm_process: who is at the other end */
+	uint64_t instance;
+};
+extern const struct mm_shape mm_control_link_shape;
+
+struct mm_call {
+	uint64_t type; /* also the answer's */
+	const char *name;
+	const struct mm_shape *request, *answer;
+	/*
+	 * `answer` is zeroed before and encoded after; what it points to
+	 * lies in `arena` or lives until the next call.
+	 */
+	enum mm_error (*run)(void *self, const void *request,
+	    struct mm_arena *arena, void *answer);
+};
+
+struct mm_service {
+	const char *name;
+	const struct mm_call *calls;
+	size_t count;
+	void *self;
+	/*
+	 * After an answer has left, or after `fatal` errors: NULL or a
+	 * function that is run when nothing waits (the archive's tiles).
+	 * Returns true where it has more to do.
+	 */
+	bool (*idle)(void *self);
+	/* Errors after which the process must not go on (it answers, then
+	 * ends): MM_OK-terminated list, or NULL. */
+	const enum mm_error *fatal;
+};
+
+/*
+ * Serves until the control channel says stop or closes (MM_OK), or a fatal
+ * error was answered (that error).
+ */
+enum mm_error mm_service_run(
+    const struct mm_service *service, int control) mm_must_use;
+
+/* Calls synchronously over a blocking channel; for tests and for genesis. */
+enum mm_error mm_call_sync(int fd, uint64_t type,
+    const struct mm_shape *request_shape, const void *request,
+    const struct mm_shape *answer_shape, struct mm_received *received,
+    struct mm_arena *arena, void *answer) mm_must_use;
+
+#endif

@@ -1,0 +1,52 @@
+/*
+ * What gates and the authority say to each other. The gate has decoded the
+ * request, checked its shape and, where it brings a CSR, the CSR's own
+ * signature; what the authority gets of a CSR is its public key.
+ */
+#ifndef MM_ASK_H
+#define MM_ASK_H
+
+#include "protocol/channel.h"
+#include "protocol/message.h"
+
+enum mm_ask_type {
+	MM_ASK = 1,	    /* gate to authority: a request */
+	MM_TELL = 2,	    /* authority to gate: its answer */
+	MM_CERTIFICATE = 3  /* authority to gate: present this to clients */
+};
+
+/* A release comes with the sealed memfd of its image. */
+struct mm_ask {
+	uint64_t connection; /* the gate's number for it, never used twice */
+	uint8_t client[32];  /* SHA-256 of the TLS client's SPKI */
+	uint64_t type;	     /* enum mm_message_type */
+	uint8_t id[MM_ID_SIZE];
+	struct mm_span body; /* of the message's request shape, but: */
+};
+/* in the place of mm_issue_request: */
+struct mm_issue_ask {
+	struct mm_span order, profile, device, spki;
+};
+/* in the place of mm_statement_request: */
+struct mm_statement_ask {
+	struct mm_list statements; /* mm_bytes_item */
+	struct mm_span spki;	   /* empty: no CSR */
+};
+/*
+ * In the place of mm_upload_request: the request as it is. The authority
+ * answers with mm_upload_answer (upload 0) where the client may upload that
+ * much; the gate then makes the memfd and fills the number in. Chunks stay
+ * in the gate.
+ */
+struct mm_tell {
+	uint64_t connection;
+	struct mm_span envelope; /* item: mm_envelope, goes out as it is */
+};
+struct mm_server_certificate {
+	struct mm_list chain; /* mm_bytes_item: DER, the server's first */
+	struct mm_span anchor; /* DER: the access CA that clients are from */
+};
+extern const struct mm_shape mm_ask_shape, mm_issue_ask_shape,
+    mm_statement_ask_shape, mm_tell_shape, mm_server_certificate_shape;
+
+#endif

@@ -1,0 +1,27 @@
+/*
+ * The first message every child gets over its control channel: who it is and
+ * how this box runs.
+ */
+#ifndef MM_CONFIGURE_H
+#define MM_CONFIGURE_H
+
+#include "policy/settings.h"
+#include "protocol/service.h"
+
+struct mm_configure {
+	uint64_t process, instance; /* enum mm_process; 0, 1, ... */
+	bool genesis;		    /* authority: the genesis file comes as a
+				     * descriptor with this message */
+	bool accept_time;
+	bool rebuild;		    /* authority: make the index anew */
+	struct mm_settings settings;
+};
+extern const struct mm_shape mm_configure_shape;
+
+/* Body of MM_CONTROL_TLS to the authority. */
+struct mm_control_tls {
+	struct mm_span spki;
+};
+extern const struct mm_shape mm_control_tls_shape;
+
+#endif

@@ -1,0 +1,38 @@
+/*
+ * A channel under libev: what arrives goes to a function, what is sent waits
+ * in a bounded queue while the channel is full.
+ */
+#ifndef MM_LINK_H
+#define MM_LINK_H
+
+#include <ev.h>
+
+#include "protocol/channel.h"
+
+struct mm_link;
+
+struct mm_link_handler {
+	/* One message; the link stays valid. The handler may take the
+	 * descriptors by setting them to -1. */
+	void (*receive)(void *self, struct mm_link *link,
+	    struct mm_received *message);
+	/* The peer has gone or broke the protocol; the link is freed after. */
+	void (*closed)(void *self, struct mm_link *link);
+	void *self;
+};
+
+/* Takes `fd`, makes it non-blocking. NULL without memory. */
+struct mm_link *mm_link_new(struct ev_loop *loop, int fd,
+    const struct mm_link_handler *handler);
+void mm_link_free(struct mm_link *link);
+/*
+ * Sends or queues: MM_E_BUSY where the queue is full (4 MiB). Descriptors
+ * are duplicated while they wait and stay the caller's.
+ */
+enum mm_error mm_link_send(struct mm_link *link, uint64_t type, uint64_t id,
+    const struct mm_shape *shape, const void *body,
+    const int fds[MM_CHANNEL_FDS]) mm_must_use;
+/* Stops and resumes taking messages, for back-pressure. */
+void mm_link_pause(struct mm_link *link, bool paused);
+
+#endif
