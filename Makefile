@@ -15,7 +15,7 @@ CSTD := -std=c17 -D_GNU_SOURCE -D_FORTIFY_SOURCE=3
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes \
 	-Wmissing-prototypes -Wundef -Wformat=2 -Wvla -Wwrite-strings -Werror
 HARDEN := -fPIE -fstack-protector-strong -fstack-clash-protection \
-	-fcf-protection -fno-strict-aliasing -ftrivial-auto-var-init=zero
+	-fcf-protection -fno-strict-aliasing 
 OPT ?= -O2 -g
 CFLAGS_ALL := $(CSTD) $(WARN) $(HARDEN) $(OPT) $(SANITIZE) \
 	-I. -isystem /usr/include/p11-kit-1 $(PKG_CFLAGS) $(CFLAGS)
@@ -37,24 +37,28 @@ all: $(BUILD)/mintmark $(BUILD)/mintmarkd
 
 $(BUILD)/obj/%.o: %.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+	@echo "  CC    $<"
+	@$(CC) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 
 define room
 $(BUILD)/lib/$(1).a: $(call room_objects,$(1))
 	@mkdir -p $$(@D) && rm -f $$@
-	$$(AR) rcs $$@ $$^
+	@$$(AR) rcs $$@ $$^
 endef
 $(foreach r,$(ROOMS),$(eval $(call room,$(r))))
 
 $(BUILD)/mintmark: $(call objects,cli/main.c) $(LINK_ALL)
-	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(PKG_LIBS)
+	@echo "  LINK  $@"
+	@$(CC) $(LDFLAGS_ALL) -o $@ $^ $(PKG_LIBS)
 
 $(BUILD)/mintmarkd: $(call objects,server/main.c) $(LINK_ALL)
-	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(PKG_LIBS)
+	@echo "  LINK  $@"
+	@$(CC) $(LDFLAGS_ALL) -o $@ $^ $(PKG_LIBS)
 
 $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(LINK_ALL)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS_ALL) -o $@ $< $(LINK_ALL) $(PKG_LIBS) -lcmocka
+	@echo "  LINK  $@"
+	@$(CC) $(LDFLAGS_ALL) -o $@ $< $(LINK_ALL) $(PKG_LIBS) -lcmocka
 
 unit: $(UNIT)
 

@@ -8,8 +8,7 @@
 #define MM_CERTIFICATE_H
 
 #include "ca/profile.h"
-
-enum { MM_SERIAL_SIZE = 20 };
+#include "ca/serial.h"
 
 
 struct mm_certificate_plan {
@@ -23,10 +22,16 @@ struct mm_certificate_plan {
 	uint64_t now;
 };
 
-/* 20 bytes, positive, at least 64 (here 158) random bits. */
-void mm_serial_make(uint8_t out[MM_SERIAL_SIZE]);
-
-/* Appends the DER TBSCertificate, signature algorithm ecdsa-with-SHA256. */
+/*
+ * Appends the DER TBSCertificate, signature algorithm ecdsa-with-SHA256.
+ *
+ * Validity counts both its ends (RFC 5280 4.1.2.5): notBefore is `backdate`
+ * before now, notAfter is `validity` - 1 seconds later. A notBefore before
+ * the issuer's is the issuer's; a notAfter after the issuer's is refused.
+ *
+ * MM_E_CERTIFICATE (issuer, validity, names), MM_E_POLICY (profile),
+ * MM_E_DEVICE_ID, MM_E_KEY_TYPE and the other errors of mm_key_read.
+ */
 enum mm_error mm_tbs_build(const struct mm_certificate_plan *plan,
     const uint8_t serial[MM_SERIAL_SIZE], struct mm_buffer *out) mm_must_use;
 
@@ -48,7 +53,10 @@ struct mm_tbs {
 	struct mm_span issuer, subject; /* DER Names */
 	struct mm_span spki;
 	struct mm_key key;
-	bool ca;
+	uint64_t key_usage; /* bits of enum mm_key_usage */
+	struct mm_list purposes; /* mm_text_item: EKU OIDs */
+	bool ca, path;		 /* path: a pathLenConstraint is there */
+	uint64_t path_length;
 };
 enum mm_error mm_tbs_read(struct mm_span tbs, struct mm_arena *arena,
     struct mm_tbs *out) mm_must_use;

@@ -45,10 +45,27 @@ struct mm_profile {
 };
 extern const struct mm_shape mm_subject_part_shape, mm_profile_shape;
 
+/*
+ * Whether a certificate may be for this purpose: basicConstraints' CA flag,
+ * the bits of enum mm_key_usage, and the EKU's OIDs (mm_text_item), as they
+ * stand in a profile or in a TBS. MM_E_CERTIFICATE.
+ */
+enum mm_error mm_purpose_check(uint64_t purpose, bool ca, uint64_t key_usage,
+    struct mm_list purposes) mm_must_use;
+
+/*
+ * Whether a profile is sound: its purpose's rules kept, OIDs well formed,
+ * templates that can be filled, key types known. MM_E_POLICY.
+ */
+enum mm_error mm_profile_check(const struct mm_profile *profile) mm_must_use;
+
 /* 1 to 64 of A-Z a-z 0-9 . _ : - ; MM_E_DEVICE_ID. */
 enum mm_error mm_device_check(struct mm_span device) mm_must_use;
 
-/* Appends the template with {device} or {name} replaced. MM_E_RANGE. */
+/*
+ * Appends the template with {device} or {name} replaced; MM_E_POLICY for any
+ * other brace, MM_E_RANGE where it does not fit.
+ */
 enum mm_error mm_template_fill(struct mm_span template, struct mm_span name,
     struct mm_buffer *out) mm_must_use;
 

@@ -10,8 +10,9 @@
 #include "log/note.h"
 #include "protocol/service.h"
 
+/* So many that the answer with all proofs fits into one message. */
 enum {
-	MM_BATCH_ENTRIES = 128,
+	MM_BATCH_ENTRIES = 112,
 	MM_BATCH_BYTES = 98304, /* of entries; a single one may be 65,535 */
 	MM_BATCH_REFERENCES = 64
 };
@@ -73,7 +74,10 @@ struct mm_notary; /* the open store, key and anchor */
 enum mm_error mm_notary_open(const struct mm_notary_options *options,
     struct mm_notary **out) mm_must_use;
 void mm_notary_close(struct mm_notary *notary);
-/* The calls above on `notary`; its fatal error is MM_E_STORE. */
+/*
+ * The calls above on `notary`. Fatal are MM_E_STORE, MM_E_STATE and
+ * MM_E_LOG_WRONG; after any other error nothing has changed.
+ */
 struct mm_service mm_notary_service(struct mm_notary *notary);
 
 #endif

@@ -1,8 +1,8 @@
 /*
  * C2SP signed notes and tlog-checkpoints: strict to read, canonical to write
  * (formats the Go libraries let pass are refused: leading zeros, unused
- * base64 bits, roots that are not 32 bytes, extension lines, two lines by one
- * key).
+ * base64 bits, roots that are not 32 bytes, empty extension lines, two lines
+ * by one key). Other extension lines are read and ignored, never written.
  */
 #ifndef MM_NOTE_H
 #define MM_NOTE_H

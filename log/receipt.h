@@ -14,15 +14,19 @@ struct mm_receipt {
 	struct mm_span note; /* the checkpoint, verbatim */
 };
 
-/* Appends the receipt's text; entry at most 48 KiB (MM_E_RANGE). */
+/*
+ * Appends the receipt's text; entry at most 49,146 bytes (MM_E_RANGE), so
+ * that its line fits into the 64 KiB of other people's readers.
+ */
 enum mm_error mm_receipt_encode(
     const struct mm_receipt *receipt, struct mm_buffer *out) mm_must_use;
-/* Strictly; MM_E_RECEIPT. Verifies nothing. */
+/* Strictly; MM_E_RECEIPT. Verifies nothing. Spans point into text and arena. */
 enum mm_error mm_receipt_decode(struct mm_span text, struct mm_arena *arena,
     struct mm_receipt *out) mm_must_use;
 /*
  * Verifies checkpoint and inclusion of `entry` (the receipt's own where the
- * caller brings no other); MM_E_PROOF and the note's errors.
+ * caller brings none: data is NULL); MM_E_PROOF, MM_E_RECEIPT where there is
+ * no entry at all, and the note's errors.
  */
 enum mm_error mm_receipt_verify(const struct mm_receipt *receipt,
     const struct mm_vkey *vkey, struct mm_span entry,

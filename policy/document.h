@@ -9,7 +9,10 @@
 #include "ca/profile.h"
 #include "protocol/statement.h"
 
-enum { MM_POLICY_MAX = 32768 };
+enum {
+	MM_POLICY_MAX = 32768,	    /* bytes of the compiled document */
+	MM_POLICY_TEXT_MAX = 24576  /* of the text; one entry holds both */
+};
 
 struct mm_officer {
 	struct mm_span name;

@@ -16,6 +16,13 @@ enum mm_error mm_order_check(const struct mm_order_claim *order,
     struct mm_span profile, struct mm_span device, struct mm_span station,
     uint64_t now) mm_must_use;
 
+/* The two halves of mm_order_check(): what it covers, and until when. */
+enum mm_error mm_order_cover(const struct mm_order_claim *order,
+    struct mm_span profile, struct mm_span device,
+    struct mm_span station) mm_must_use;
+enum mm_error mm_order_open(
+    const struct mm_order_claim *order, uint64_t now) mm_must_use;
+
 /* A devices table that says one thing, and no more units than it can hold
  * names for; names without control characters. MM_E_STATEMENT. */
 enum mm_error mm_order_sound(const struct mm_order_claim *order) mm_must_use;

@@ -10,7 +10,8 @@
 
 struct mm_settings {
 	struct mm_span directory; /* where relative paths begin: the file's */
-	struct mm_list listen;	  /* mm_text_item: "127.0.0.1:7433", "[::1]:7433" */
+	struct mm_list listen;	  /* mm_text_item: "127.0.0.1:7433",
+				   * "[::1]:7433" */
 	uint64_t gates;		  /* processes; 0: one a core */
 	struct mm_span state;	  /* directories */
 	struct mm_span anchor, log_key, tiles, index, token_state;
@@ -26,13 +27,18 @@ struct mm_settings {
 	uint64_t connections_source; /* of one address, a gate */
 	uint64_t handshake_deadline, frame_deadline, idle_deadline; /* s */
 	uint64_t reserve;	    /* bytes of disk kept free */
-	struct mm_list users; /* mm_text_item: "role=user"; empty: no change */
+	/* mm_text_item: "role=user"; empty: no change. For the supervisor
+	 * alone: it is not in the shape. */
+	struct mm_list users;
 };
+/* Every member may be left out, for children that do not need it. */
 extern const struct mm_shape mm_settings_shape;
 
 /*
  * Reads and checks a file: unknown keys, wrong types and values out of
- * bounds are MM_E_SETTING with file and line. Paths come out absolute.
+ * bounds are MM_E_SETTING with file and line. Paths come out absolute, and
+ * $CREDENTIALS_DIRECTORY/ in pin-file is the environment's. The file itself
+ * must be a regular one that nobody else can write, owned by root or us.
  */
 enum mm_error mm_settings_read(const char *path, struct mm_arena *arena,
     struct mm_settings *out) mm_must_use;

@@ -97,6 +97,10 @@ enum mm_exit {
 	X(UPLOAD, 56, "upload-broken", DATA, 0, \
 	    "the upload's chunks do not make the image that was announced") \
 	X(NOT_FOUND, 57, "not-found", NO, 0, "there is no such thing") \
+	X(RELEASE_EXISTS, 58, "release-already-signed", REFUSED, 0, \
+	    "another image was signed as this version of the product") \
+	X(NAME_TAKEN, 59, "name-taken", REFUSED, 0, \
+	    "there is one of this name already") \
 	/* statements */ \
 	X(STATEMENT, 70, "statement-malformed", DATA, 0, \
 	    "this is not a COSE_Sign1 statement of mintmark") \

@@ -10,7 +10,7 @@ enum mm_error
 mm_file_read(const char *path, size_t max, struct mm_buffer *out)
 {
 	mm_autoclose int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	mm_auto(buffer) bytes;
+	mm_auto(buffer) bytes = {0};
 	struct stat info;
 
 	mm_buffer_init(&bytes, max);

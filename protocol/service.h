@@ -31,6 +31,7 @@ extern const struct mm_shape mm_control_link_shape;
 struct mm_call {
 	uint64_t type; /* also the answer's */
 	const char *name;
+	/* NULL: no body. One without fields may be left out by the caller. */
 	const struct mm_shape *request, *answer;
 	/*
 	 * `answer` is zeroed before and encoded after; what it points to
@@ -58,10 +59,17 @@ struct mm_service {
 
 /*
  * Serves until the control channel says stop or closes (MM_OK), or a fatal
- * error was answered (that error).
+ * error was answered (that error). A peer that sends what is no packet, no
+ * call, or no request of the call's shape is told so and dropped.
  */
 enum mm_error mm_service_run(
     const struct mm_service *service, int control) mm_must_use;
+/*
+ * The same with a peer from the start, whose descriptor is taken (-1: none).
+ * Without a control channel (-1) it serves until its last peer has gone.
+ */
+enum mm_error mm_service_run_peer(
+    const struct mm_service *service, int control, int peer) mm_must_use;
 
 /* Calls synchronously over a blocking channel; for tests and for genesis. */
 enum mm_error mm_call_sync(int fd, uint64_t type,

@@ -339,12 +339,14 @@ enum mm_error
 mm_shape_encode(
     const struct mm_shape *shape, const void *in, struct mm_buffer *out)
 {
+	size_t before = out->size;
 	enum mm_error error = encode_struct(shape, in, out);
 
-	if (error != MM_OK)
-		return error;
-	if (out->error != MM_OK)
-		return mm_fail(out->error, "%s: %s", shape->name,
+	if (error == MM_OK && out->error != MM_OK)
+		error = mm_fail(out->error, "%s: %s", shape->name,
 		    mm_error_text(out->error));
-	return MM_OK;
+	/* Half an item is none. */
+	if (error != MM_OK)
+		out->size = before;
+	return error;
 }

@@ -108,7 +108,8 @@ struct mm_ceremony_claim {
 	struct mm_list keys;	     /* mm_ceremony_key */
 	struct mm_list certificates; /* mm_ceremony_certificate */
 };
-extern const struct mm_shape mm_ceremony_claim_shape;
+extern const struct mm_shape mm_ceremony_certificate_shape,
+    mm_ceremony_key_shape, mm_ceremony_claim_shape;
 
 /* A COSE_Sign1 taken apart; spans point into its bytes. */
 struct mm_statement {

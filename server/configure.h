@@ -18,6 +18,10 @@ struct mm_configure {
 };
 extern const struct mm_shape mm_configure_shape;
 
+/* The part of the settings that a process is told. */
+struct mm_settings mm_configure_settings(
+    const struct mm_settings *all, enum mm_process process);
+
 /* Body of MM_CONTROL_TLS to the authority. */
 struct mm_control_tls {
 	struct mm_span spki;

@@ -16,18 +16,23 @@ struct mm_link_handler {
 	 * descriptors by setting them to -1. */
 	void (*receive)(void *self, struct mm_link *link,
 	    struct mm_received *message);
-	/* The peer has gone or broke the protocol; the link is freed after. */
+	/* The peer has gone or broke the protocol; the link is freed after.
+	 * Not called for a link that mm_link_free() ends. */
 	void (*closed)(void *self, struct mm_link *link);
 	void *self;
 };
 
-/* Takes `fd`, makes it non-blocking. NULL without memory. */
+/*
+ * Takes `fd`, also where it fails, and makes it non-blocking. NULL without
+ * memory.
+ */
 struct mm_link *mm_link_new(struct ev_loop *loop, int fd,
     const struct mm_link_handler *handler);
+/* Also from within its own handler; what waits to be sent is dropped. */
 void mm_link_free(struct mm_link *link);
 /*
  * Sends or queues: MM_E_BUSY where the queue is full (4 MiB). Descriptors
- * are duplicated while they wait and stay the caller's.
+ * are duplicated while they wait and stay the caller's; NULL: none.
  */
 enum mm_error mm_link_send(struct mm_link *link, uint64_t type, uint64_t id,
     const struct mm_shape *shape, const void *body,

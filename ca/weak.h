@@ -1,0 +1,13 @@
+/*
+ * RSA moduli that can be factored: small factors, close primes (Fermat) and
+ * the primes of Infineon's library (ROCA, CVE-2017-15361).
+ */
+#ifndef MM_WEAK_H
+#define MM_WEAK_H
+
+#include "protocol/bytes.h"
+
+/* What is wrong with a modulus, big-endian; NULL: nothing that we know. */
+const char *mm_rsa_weakness(struct mm_span modulus);
+
+#endif

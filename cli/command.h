@@ -1,0 +1,89 @@
+/*
+ * mintmark, the one command for everybody but the daemon: noun, then verb, a
+ * file each. A command is a row: what it is called, which options and
+ * operands it takes, and the function that does it. Results go to stdout,
+ * talk to stderr.
+ */
+#ifndef MM_COMMAND_H
+#define MM_COMMAND_H
+
+#include <jansson.h>
+
+#include "protocol/client.h"
+
+enum { MM_OPERANDS_MAX = 4, MM_OPTIONS_MAX = 16 };
+
+struct mm_cli_option {
+	const char *name;  /* "csr" for --csr */
+	const char *value; /* what its value is, for the help; NULL: a flag */
+	const char *help;
+	bool required;
+};
+
+struct mm_command;
+
+/* A command line taken apart. */
+struct mm_invocation {
+	const struct mm_command *command;
+	const char *values[MM_OPTIONS_MAX]; /* by row; "" for a flag */
+	const char *operands[MM_OPERANDS_MAX];
+	size_t operand_count;
+	bool json, force;
+};
+
+struct mm_command {
+	const char *noun, *verb; /* verb NULL: the noun alone */
+	const char *operands;	 /* for the help: "FILE" */
+	size_t operand_min, operand_max;
+	const char *summary;
+	const struct mm_cli_option *options;
+	size_t option_count;
+	/* The exit status comes from the error; MM_E_... of a checked "no" is
+	 * MM_EXIT_NO. */
+	enum mm_error (*run)(const struct mm_invocation *invocation);
+};
+
+#define MM_COMMAND_OPTIONS(table) .options = table, .option_count = MM_COUNT(table)
+
+extern const struct mm_command mm_quickstart_command, mm_cert_issue_command,
+    mm_cert_show_command, mm_release_submit_command,
+    mm_release_fetch_command, mm_log_status_command, mm_log_verify_command,
+    mm_receipt_verify_command, mm_image_inspect_command,
+    mm_order_create_command, mm_flash_der_command;
+
+/* The option's value, or NULL; of a flag "" or NULL. */
+const char *mm_option(
+    const struct mm_invocation *invocation, const char *name);
+
+/* Takes a command line apart by the command's rows; MM_E_USAGE. */
+enum mm_error mm_invocation_read(const struct mm_command *command,
+    int count, char *const *words,
+    struct mm_invocation *out) mm_must_use;
+
+/* What `command` takes, for people. */
+void mm_command_help(const struct mm_command *command);
+
+/* --- output.c --- */
+
+/* Prints the object, which is taken: as JSON where --json was said, else
+ * `key: value` a line. */
+void mm_print(const struct mm_invocation *invocation, json_t *object);
+/* Talk: one line on stderr. */
+void mm_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Lower-case hex, in the arena; NULL without memory. */
+const char *mm_hex(struct mm_span bytes, struct mm_arena *arena);
+/* Writes a result: a file (kept unless --force), or stdout for "-". */
+enum mm_error mm_output(const struct mm_invocation *invocation,
+    const char *path, struct mm_span bytes) mm_must_use;
+/* PEM of certificates one after the other, as a file. */
+enum mm_error mm_output_certificates(const struct mm_invocation *invocation,
+    const char *path, const struct mm_span *certificates,
+    size_t count) mm_must_use;
+/* Reads a file, or stdin for "-". */
+enum mm_error mm_input(const char *path, size_t max,
+    struct mm_buffer *out) mm_must_use;
+/* directory/name in `out`; MM_E_FILE where it is too long. */
+enum mm_error mm_path(char *out, size_t size, const char *directory,
+    const char *name) mm_must_use;
+
+#endif

@@ -1,0 +1,109 @@
+/*
+ * mintmark: finds the command in the table and runs it.
+ */
+#include "cli/command.h"
+
+#include <locale.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct mm_command *const commands[] = {
+    &mm_quickstart_command,
+    &mm_order_create_command,
+    &mm_cert_issue_command,
+    &mm_cert_show_command,
+    &mm_release_submit_command,
+    &mm_release_fetch_command,
+    &mm_image_inspect_command,
+    &mm_flash_der_command,
+    &mm_log_status_command,
+    &mm_log_verify_command,
+    &mm_receipt_verify_command,
+};
+
+static void
+print_all(FILE *out)
+{
+	fputs("usage: mintmark NOUN VERB [OPTION...] [OPERAND...]\n\n", out);
+	for (size_t i = 0; i < MM_COUNT(commands); i++)
+		fprintf(out, "  %-8s %-8s %s\n", commands[i]->noun,
+		    commands[i]->verb != NULL ? commands[i]->verb : "",
+		    commands[i]->summary);
+	fputs("\n`mintmark NOUN VERB --help` says what a command takes.\n",
+	    out);
+}
+
+/* The command that the words begin with; `*used` counts its words. */
+static const struct mm_command *
+find(int count, char *const *words, int *used)
+{
+	for (size_t i = 0; i < MM_COUNT(commands); i++) {
+		const struct mm_command *command = commands[i];
+
+		*used = command->verb != NULL ? 2 : 1;
+		if (count >= *used && strcmp(words[0], command->noun) == 0 &&
+		    (command->verb == NULL ||
+			strcmp(words[1], command->verb) == 0))
+			return command;
+	}
+	return NULL;
+}
+
+static bool
+wants_help(int count, char *const *words)
+{
+	for (int i = 0; i < count; i++)
+		if (strcmp(words[i], "--help") == 0 ||
+		    strcmp(words[i], "-h") == 0)
+			return true;
+	return false;
+}
+
+static int
+tell(const struct mm_command *command, enum mm_error error)
+{
+	if (error == MM_OK)
+		return MM_EXIT_YES;
+	fprintf(stderr, "mintmark %s%s%s: %s: %s\n", command->noun,
+	    command->verb != NULL ? " " : "",
+	    command->verb != NULL ? command->verb : "",
+	    mm_error_name(error), mm_why(error));
+	return (int)mm_error_exit(error);
+}
+
+int
+main(int argc, char **argv)
+{
+	struct mm_invocation invocation;
+	const struct mm_command *command;
+	enum mm_error error;
+	int used;
+
+	setlocale(LC_CTYPE, "");
+	if (sodium_init() < 0)
+		return MM_EXIT_BUG;
+	if (argc < 2) {
+		print_all(stderr);
+		return MM_EXIT_USAGE;
+	}
+	command = find(argc - 1, argv + 1, &used);
+	if (wants_help(argc - 1, argv + 1)) {
+		if (command != NULL)
+			mm_command_help(command);
+		else
+			print_all(stdout);
+		return MM_EXIT_YES;
+	}
+	if (command == NULL) {
+		fprintf(stderr,
+		    "mintmark: there is no such command; mintmark --help "
+		    "lists them\n");
+		return MM_EXIT_USAGE;
+	}
+	error = mm_invocation_read(
+	    command, argc - 1 - used, argv + 1 + used, &invocation);
+	if (error == MM_OK)
+		error = command->run(&invocation);
+	return tell(command, error);
+}

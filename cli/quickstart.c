@@ -1,0 +1,601 @@
+/*
+ * mintmark quickstart: a complete small mint on SoftHSM in one directory. It
+ * makes a token, an officer's key, one TLS key of each role and the genesis
+ * file; mintmarkd makes everything else, and what it made is read from the
+ * log.
+ */
+#include "cli/command.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <sodium.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "ca/certificate.h"
+#include "cli/harvest.h"
+#include "cli/identity.h"
+#include "cli/officer.h"
+#include "cli/policy_text.h"
+#include "hsm/pkcs11.h"
+#include "policy/document.h"
+#include "server/genesis.h"
+
+enum {
+	PIN_SIZE = 33, /* 32 hex digits and NUL */
+	DIR_MAX = 3072,
+	UNITS = 1000,
+	YEAR = 365 * 86400
+};
+
+static const char module_path[] = "/usr/lib/softhsm/libsofthsm2.so";
+
+static const struct {
+	const char *name;
+	uint64_t role;
+} identities[] = {
+    {"station", MM_ROLE_STATION},
+    {"release", MM_ROLE_RELEASE},
+    {"auditor", MM_ROLE_AUDITOR},
+    {"officer", MM_ROLE_OFFICER},
+};
+
+static const struct {
+	const char *name;
+	uint64_t use;
+	const char *issuer, *profile, *subject;
+} keys[] = {
+    {"root", MM_KEY_ROOT_CA, "root", "root-ca", "Example Root CA"},
+    {"access-ca", MM_KEY_ACCESS_CA, "access-ca", "access-ca",
+	"Example Access CA"},
+    {"device-ca", MM_KEY_DEVICE_CA, "root", "device-ca",
+	"Example Device CA"},
+    {"codesign", MM_KEY_CODE_SIGNING, "root", "codesign",
+	"Example Code Signing"},
+};
+
+static const char *const directories[] = {"", "state", "anchor", "log-key",
+    "log", "index", "record", "token", "token/tokens", "identities",
+    "officer", "public"};
+
+struct quickstart {
+	const struct mm_invocation *invocation;
+	char dir[DIR_MAX];
+	char origin[MM_ORIGIN_MAX + 1], serial[17];
+	const char *listen;
+	bool self_signed;
+	struct mm_officer_key *officer;
+	struct mm_arena arena;
+	struct mm_buffer policy, text;
+	struct mm_span spki[MM_COUNT(identities)];
+};
+
+static const char *
+path_in(const struct quickstart *q, const char *name, char out[PATH_MAX])
+{
+	snprintf(out, PATH_MAX, "%s/%s", q->dir, name);
+	return out;
+}
+
+static enum mm_error
+write_text(const struct quickstart *q, const char *name, unsigned mode,
+    const struct mm_buffer *text)
+{
+	char path[PATH_MAX];
+
+	if (text->error != MM_OK)
+		return mm_fail(text->error, "%s is too long", name);
+	return mm_file_write(
+	    path_in(q, name, path), mm_buffer_span(text), mode, false);
+}
+
+/* The directory must be new or empty: nothing is ever overwritten here. */
+static enum mm_error
+make_directories(struct quickstart *q)
+{
+	const char *wanted = mm_option(q->invocation, "dir");
+	char path[PATH_MAX];
+
+	if (mkdir(wanted, 0700) < 0 && (errno != EEXIST || rmdir(wanted) < 0 ||
+					   mkdir(wanted, 0700) < 0))
+		return mm_fail(MM_E_EXISTS,
+		    "%s cannot be made or is not empty (%s); name a "
+		    "directory that does not exist",
+		    wanted, strerror(errno));
+	if (realpath(wanted, path) == NULL || strlen(path) >= sizeof(q->dir))
+		return mm_fail(MM_E_FILE, "the path %s is too long", wanted);
+	mm_span_string(mm_span_text(path), q->dir, sizeof(q->dir));
+	for (size_t i = 1; i < MM_COUNT(directories); i++)
+		if (mkdir(path_in(q, directories[i], path), 0700) < 0)
+			return mm_fail(MM_E_FILE, "cannot make %s: %s", path,
+			    strerror(errno));
+	return MM_OK;
+}
+
+static void
+make_pin(char pin[PIN_SIZE])
+{
+	uint8_t *random = sodium_malloc((PIN_SIZE - 1) / 2);
+
+	if (random == NULL)
+		abort();
+	randombytes_buf(random, (PIN_SIZE - 1) / 2);
+	sodium_bin2hex(pin, PIN_SIZE, random, (PIN_SIZE - 1) / 2);
+	sodium_free(random);
+}
+
+static enum mm_error
+write_pin(const struct quickstart *q, char pin[PIN_SIZE])
+{
+	char path[PATH_MAX];
+	enum mm_error error;
+
+	pin[PIN_SIZE - 1] = '\n';
+	error = mm_file_write(path_in(q, "token/pin", path),
+	    mm_span(pin, PIN_SIZE), 0600, false);
+	pin[PIN_SIZE - 1] = '\0';
+	return error;
+}
+
+static enum mm_error
+make_token(struct quickstart *q)
+{
+	mm_auto(buffer) conf = {0};
+	char path[PATH_MAX];
+	char *so_pin = sodium_malloc(PIN_SIZE);
+	char *pin = sodium_malloc(PIN_SIZE);
+	enum mm_error error;
+
+	mm_buffer_init(&conf, 8192);
+	mm_buffer_printf(&conf,
+	    "directories.tokendir = %s\n"
+	    "objectstore.backend = file\n"
+	    "log.level = ERROR\n"
+	    "slots.removable = false\n",
+	    path_in(q, "token/tokens", path));
+	error = so_pin == NULL || pin == NULL
+	    ? mm_fail(MM_E_MEMORY, "no memory for a PIN")
+	    : write_text(q, "token/softhsm2.conf", 0600, &conf);
+	if (error == MM_OK) {
+		make_pin(so_pin);
+		make_pin(pin);
+		setenv("SOFTHSM2_CONF",
+		    path_in(q, "token/softhsm2.conf", path), 1);
+		error = write_pin(q, pin);
+	}
+	if (error == MM_OK)
+		error = mm_pkcs11_init_token(
+		    module_path, "mintmark", so_pin, pin, q->serial);
+	sodium_free(so_pin);
+	sodium_free(pin);
+	return error;
+}
+
+static enum mm_error
+make_officer(struct quickstart *q)
+{
+	char path[PATH_MAX];
+
+	q->officer = mm_officer_new();
+	if (q->officer == NULL)
+		return mm_fail(MM_E_MEMORY, "no memory for a key");
+	return mm_officer_write(
+	    q->officer, path_in(q, "officer/officer.key", path));
+}
+
+/* conf/policy.conf and the one officer at its end. */
+static enum mm_error
+make_policy(struct quickstart *q)
+{
+	struct mm_span text = mm_policy_text();
+	char key[65], path[PATH_MAX];
+	enum mm_error error;
+
+	sodium_bin2hex(key, sizeof(key), q->officer->public_key, 32);
+	mm_buffer_add(&q->text, text.data, text.size);
+	mm_buffer_printf(
+	    &q->text, "\nofficer \"first\" {\n\tkey = \"%s\"\n}\n", key);
+	error = write_text(q, "policy.conf", 0644, &q->text);
+	if (error == MM_OK)
+		error = mm_policy_compile(
+		    path_in(q, "policy.conf", path), &q->policy);
+	return error;
+}
+
+static enum mm_error
+make_settings(const struct quickstart *q)
+{
+	mm_auto(buffer) conf = {0};
+
+	mm_buffer_init(&conf, 16384);
+	mm_buffer_printf(&conf,
+	    "# Made by mintmark quickstart; conf/appliance.conf of the\n"
+	    "# sources says what else may stand here.\n"
+	    "listen = {\"%s\"}\n"
+	    "state = \"state\"\n"
+	    "anchor = \"anchor\"\n"
+	    "log-key = \"log-key\"\n"
+	    "tiles = \"log\"\n"
+	    "index = \"index\"\n"
+	    "token {\n"
+	    "\tmodule = \"%s\"\n"
+	    "\turi = \"pkcs11:token=mintmark;serial=%s\"\n"
+	    "\tpin-file = \"token/pin\"\n"
+	    "\trecord = \"record\"\n"
+	    "\tenvironment = {\"SOFTHSM2_CONF=%s/token/softhsm2.conf\"}\n"
+	    "\tpaths = {\"%s/token\"}\n"
+	    "}\n",
+	    q->listen, module_path, q->serial, q->dir, q->dir);
+	return write_text(q, "appliance.conf", 0644, &conf);
+}
+
+/* Signs a statement; its one-element list lies in the arena. */
+static enum mm_error
+state(struct quickstart *q, uint64_t kind, const void *body,
+    struct mm_list *out)
+{
+	mm_auto(buffer) statement = {0};
+	struct mm_bytes_item *item =
+	    mm_arena_alloc(&q->arena, sizeof(*item));
+	enum mm_error error;
+
+	if (item == NULL)
+		return mm_fail(MM_E_MEMORY, "no memory for a statement");
+	mm_buffer_init(&statement, MM_STATEMENT_MAX);
+	error = mm_officer_state(
+	    q->officer, mm_span_text(q->origin), kind, body, &statement);
+	if (error == MM_OK)
+		item->value =
+		    mm_arena_copy(&q->arena, mm_buffer_span(&statement));
+	*out = (struct mm_list){item, 1};
+	return error;
+}
+
+static enum mm_error
+state_ceremony(struct quickstart *q, struct mm_list *out)
+{
+	struct mm_ceremony_key named[MM_COUNT(keys)];
+	struct mm_ceremony_certificate wanted[MM_COUNT(keys)];
+	struct mm_ceremony_claim claim = {.keys = {named, MM_COUNT(keys)},
+	    .certificates = {wanted, MM_COUNT(keys)}};
+
+	mm_policy_digest(mm_buffer_span(&q->policy), claim.policy);
+	for (size_t i = 0; i < MM_COUNT(keys); i++) {
+		const char *issuer = keys[i].issuer;
+
+		if (q->self_signed && keys[i].use == MM_KEY_CODE_SIGNING)
+			issuer = keys[i].name;
+		named[i] = (struct mm_ceremony_key){
+		    mm_span_text(keys[i].name), keys[i].use};
+		wanted[i] = (struct mm_ceremony_certificate){
+		    .key = mm_span_text(keys[i].name),
+		    .issuer = mm_span_text(issuer),
+		    .profile = mm_span_text(keys[i].profile),
+		    .subject = mm_span_text(keys[i].subject)};
+	}
+	return state(q, MM_STATEMENT_CEREMONY, &claim, out);
+}
+
+/* A TLS key in identities/NAME and a statement that registers it. */
+static enum mm_error
+make_principal(
+    struct quickstart *q, size_t i, struct mm_genesis_principal *out)
+{
+	struct mm_text_item device = {mm_span_text("device")};
+	struct mm_principal_claim claim = {
+	    .name = mm_span_text(identities[i].name),
+	    .role = identities[i].role};
+	char name[64], path[PATH_MAX];
+	mm_auto(buffer) spki = {0};
+	enum mm_error error;
+
+	mm_buffer_init(&spki, MM_SPKI_MAX);
+	snprintf(name, sizeof(name), "identities/%s", identities[i].name);
+	error = mm_identity_key(path_in(q, name, path), &spki);
+	if (error != MM_OK)
+		return error;
+	q->spki[i] = mm_arena_copy(&q->arena, mm_buffer_span(&spki));
+	out->spki = q->spki[i];
+	crypto_hash_sha256(claim.key, out->spki.data, out->spki.size);
+	if (claim.role == MM_ROLE_STATION)
+		claim.profiles = (struct mm_list){&device, 1};
+	return state(q, MM_STATEMENT_PRINCIPAL, &claim, &out->statements);
+}
+
+static enum mm_error
+state_order(struct quickstart *q, struct mm_list *out)
+{
+	struct mm_text_item station = {mm_span_text("station")};
+	struct mm_order_claim claim = {.name = mm_span_text("quickstart"),
+	    .profile = mm_span_text("device"),
+	    .units = UNITS,
+	    .devices = {.pattern = mm_span_text("*")},
+	    .stations = {&station, 1},
+	    .until = (uint64_t)time(NULL) + YEAR};
+
+	return state(q, MM_STATEMENT_ORDER, &claim, out);
+}
+
+static enum mm_error
+write_genesis(struct quickstart *q)
+{
+	struct mm_genesis_principal principals[MM_COUNT(identities)] = {0};
+	struct mm_genesis_order order;
+	struct mm_genesis_file file = {.origin = mm_span_text(q->origin),
+	    .policy = mm_buffer_span(&q->policy),
+	    .text = mm_buffer_span(&q->text),
+	    .principals = {principals, MM_COUNT(identities)},
+	    .orders = {&order, 1}};
+	mm_auto(buffer) bytes = {0};
+	enum mm_error error = state_ceremony(q, &file.statements);
+
+	mm_buffer_init(&bytes, 1 << 20);
+	for (size_t i = 0; i < MM_COUNT(identities) && error == MM_OK; i++)
+		error = make_principal(q, i, &principals[i]);
+	if (error == MM_OK)
+		error = state_order(q, &order.statements);
+	if (error == MM_OK)
+		error =
+		    mm_shape_encode(&mm_genesis_file_shape, &file, &bytes);
+	return error == MM_OK ? write_text(q, "genesis.cbor", 0644, &bytes)
+			      : error;
+}
+
+/* mintmarkd beside this program, else wherever PATH has it. */
+static void
+find_daemon(char out[PATH_MAX])
+{
+	ssize_t length = readlink("/proc/self/exe", out, PATH_MAX - 16);
+	char *slash;
+
+	snprintf(out + (length > 0 ? length : 0), 16, "%s", "");
+	slash = strrchr(out, '/');
+	snprintf(slash != NULL ? slash + 1 : out, 16, "mintmarkd");
+	if (access(out, X_OK) < 0)
+		snprintf(out, PATH_MAX, "mintmarkd");
+}
+
+static enum mm_error
+run_genesis(const struct quickstart *q)
+{
+	char daemon[PATH_MAX], conf[PATH_MAX], file[PATH_MAX];
+	/* posix_spawn promises not to change them. */
+	char *const arguments[] = {(char *)"mintmarkd", (char *)"-c", conf,
+	    (char *)"--genesis", file, NULL};
+	char *const environment[] = {(char *)"PATH=/usr/sbin:/usr/bin", NULL};
+	pid_t child;
+	int status;
+
+	find_daemon(daemon);
+	path_in(q, "appliance.conf", conf);
+	path_in(q, "genesis.cbor", file);
+	fflush(NULL);
+	if (posix_spawnp(
+		&child, daemon, NULL, NULL, arguments, environment) != 0)
+		return mm_fail(MM_E_AWAY, "cannot run %s", daemon);
+	while (waitpid(child, &status, 0) < 0)
+		if (errno != EINTR)
+			return mm_fail(MM_E_SYSTEM, "cannot wait: %s",
+			    strerror(errno));
+	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+		return mm_fail(MM_E_AWAY,
+		    "mintmarkd --genesis did not finish; its reason stands "
+		    "above. Remove %s and start again",
+		    q->dir);
+	return MM_OK;
+}
+
+static enum mm_error
+write_public(const struct quickstart *q, const char *name,
+    const struct mm_harvested *const *certificates, size_t count)
+{
+	struct mm_span der[4];
+	char path[PATH_MAX];
+
+	for (size_t i = 0; i < count; i++) {
+		if (certificates[i] == NULL)
+			return mm_fail(MM_E_LOG_WRONG,
+			    "the log lacks a certificate for %s", name);
+		der[i] = certificates[i]->certificate;
+	}
+	return mm_output_certificates(
+	    q->invocation, path_in(q, name, path), der, count);
+}
+
+static enum mm_error
+write_identities(const struct quickstart *q, const struct mm_harvest *h,
+    const char *vkey)
+{
+	const struct mm_harvested *access_ca =
+	    mm_harvest_named(h, "access-ca");
+	char appliance[512];
+
+	snprintf(
+	    appliance, sizeof(appliance), "%s localhost", q->listen);
+	for (size_t i = 0; i < MM_COUNT(identities); i++) {
+		uint8_t key[32];
+		char name[64], path[PATH_MAX];
+		const struct mm_harvested *own;
+		enum mm_error error;
+
+		crypto_hash_sha256(key, q->spki[i].data, q->spki[i].size);
+		own = mm_harvest_key(h, key);
+		if (own == NULL || access_ca == NULL)
+			return mm_fail(MM_E_LOG_WRONG,
+			    "the log lacks the certificate of %s",
+			    identities[i].name);
+		snprintf(
+		    name, sizeof(name), "identities/%s", identities[i].name);
+		error = mm_identity_write(path_in(q, name, path),
+		    &(struct mm_identity_parts){own->certificate,
+			access_ca->certificate, appliance, vkey});
+		if (error != MM_OK)
+			return error;
+	}
+	return MM_OK;
+}
+
+/* What the log now holds goes to where people look for it. */
+static enum mm_error
+write_results(struct quickstart *q, const char *vkey_line,
+    const struct mm_harvest *h)
+{
+	const struct mm_harvested *root = mm_harvest_named(h, "root");
+	const struct mm_harvested *chain =
+	    mm_harvest_named(h, "device-ca");
+	const struct mm_harvested *codesign =
+	    mm_harvest_named(h, "codesign");
+	const struct mm_harvested *access_ca =
+	    mm_harvest_named(h, "access-ca");
+	mm_auto(buffer) line = {0};
+	enum mm_error error =
+	    write_public(q, "public/ca.pem", &root, 1);
+
+	mm_buffer_init(&line, 512);
+	mm_buffer_printf(&line, "%s\n", vkey_line);
+	if (error == MM_OK)
+		error = write_public(q, "public/chain.pem", &chain, 1);
+	if (error == MM_OK)
+		error = write_public(q, "public/codesign.crt", &codesign, 1);
+	if (error == MM_OK)
+		error =
+		    write_public(q, "public/access-ca.pem", &access_ca, 1);
+	if (error == MM_OK)
+		error = write_text(q, "public/log.vkey", 0644, &line);
+	if (error == MM_OK)
+		error = write_identities(q, h, vkey_line);
+	return error;
+}
+
+/* The log's key is not known yet: the genesis entry says it. */
+static enum mm_error
+read_vkey(const struct quickstart *q, struct mm_vkey *vkey)
+{
+	char path[PATH_MAX];
+	mm_auto(buffer) first = {0};
+	mm_auto(arena) arena = {0};
+	struct mm_genesis genesis;
+	struct mm_entry entry;
+	enum mm_error error;
+
+	mm_buffer_init(&first, MM_ENTRY_MAX);
+	mm_arena_init(&arena, 1 << 20);
+	error = mm_harvest_first(path_in(q, "log", path), &first);
+	if (error == MM_OK)
+		error = mm_entry_decode_as(mm_buffer_span(&first),
+		    MM_ENTRY_GENESIS, &arena, &entry, &genesis);
+	if (error == MM_OK && !mm_span_is(genesis.origin, q->origin))
+		error = mm_fail(
+		    MM_E_LOG_WRONG, "the log is not the one just made");
+	if (error == MM_OK)
+		error = mm_vkey_init(vkey, genesis.origin, genesis.log_key);
+	return error;
+}
+
+static enum mm_error
+collect(struct quickstart *q)
+{
+	struct mm_harvest *harvest = calloc(1, sizeof(*harvest));
+	char path[PATH_MAX], line[MM_VKEY_MAX];
+	struct mm_vkey vkey;
+	enum mm_error error = harvest == NULL
+	    ? mm_fail(MM_E_MEMORY, "no memory")
+	    : read_vkey(q, &vkey);
+
+	if (error == MM_OK)
+		error = mm_harvest_read(
+		    path_in(q, "log", path), &vkey, harvest);
+	if (error == MM_OK) {
+		mm_vkey_text(&vkey, line);
+		error = write_results(q, line, harvest);
+		mm_harvest_clear(harvest);
+	}
+	free(harvest);
+	return error;
+}
+
+static enum mm_error
+run_steps(struct quickstart *q)
+{
+	static enum mm_error (*const steps[])(struct quickstart *) = {
+	    make_directories, make_token, make_officer, make_policy};
+	enum mm_error error = MM_OK;
+
+	for (size_t i = 0; i < MM_COUNT(steps) && error == MM_OK; i++)
+		error = steps[i](q);
+	if (error == MM_OK)
+		error = make_settings(q);
+	if (error == MM_OK)
+		error = write_genesis(q);
+	if (error == MM_OK)
+		error = run_genesis(q);
+	if (error == MM_OK)
+		error = collect(q);
+	return error;
+}
+
+static void
+report(const struct quickstart *q)
+{
+	mm_print(q->invocation,
+	    json_pack("{s:s, s:s, s:s, s:s}", "directory", q->dir, "origin",
+		q->origin, "listen", q->listen, "order", "quickstart"));
+	if (q->invocation->json)
+		return;
+	mm_say("Start it:  mintmarkd -c %s/appliance.conf", q->dir);
+	mm_say("For trying out: the officer's key officer/officer.key and "
+	       "the token's PIN lie unprotected in this directory.");
+}
+
+static enum mm_error
+run(const struct mm_invocation *invocation)
+{
+	struct quickstart q = {.invocation = invocation,
+	    .listen = mm_option(invocation, "listen"),
+	    .self_signed =
+		mm_option(invocation, "self-signed-codesign") != NULL};
+	const char *origin = mm_option(invocation, "origin");
+	enum mm_error error;
+
+	if (q.listen == NULL)
+		q.listen = "127.0.0.1:7433";
+	if (origin != NULL && strlen(origin) > MM_ORIGIN_MAX)
+		return mm_fail(MM_E_USAGE, "an origin has at most %d bytes",
+		    MM_ORIGIN_MAX);
+	if (origin != NULL)
+		snprintf(q.origin, sizeof(q.origin), "%s", origin);
+	else
+		snprintf(q.origin, sizeof(q.origin),
+		    "mintmark.example/quickstart-%08x", randombytes_random());
+	mm_arena_init(&q.arena, 1 << 20);
+	mm_buffer_init(&q.policy, MM_POLICY_MAX);
+	mm_buffer_init(&q.text, 65536);
+	error = run_steps(&q);
+	if (error == MM_OK)
+		report(&q);
+	mm_officer_free(q.officer);
+	mm_buffer_clear(&q.policy);
+	mm_buffer_clear(&q.text);
+	mm_arena_clear(&q.arena);
+	return error;
+}
+
+static const struct mm_cli_option options[] = {
+    {"dir", "DIR", "where: a directory that does not exist yet", true},
+    {"listen", "HOST:PORT", "where it will answer (127.0.0.1:7433)", false},
+    {"origin", "NAME", "the log's name, for ever (a random one)", false},
+    {"self-signed-codesign", NULL,
+	"the code-signing certificate signs itself", false},
+};
+
+const struct mm_command mm_quickstart_command = {
+    .noun = "quickstart",
+    .operands = "",
+    .summary = "a complete small mint on SoftHSM",
+    MM_COMMAND_OPTIONS(options),
+    .run = run,
+};

@@ -1,0 +1,58 @@
+/*
+ * How the token process comes to know, by itself, whose word counts: from the
+ * genesis entry, which the ceremony's officers signed, through every change
+ * of policy, each allowed by the roster before it. Nothing here touches the
+ * token.
+ */
+#ifndef MM_FOLLOW_H
+#define MM_FOLLOW_H
+
+#include "hsm/token.h"
+#include "log/entry.h"
+#include "policy/roster.h"
+
+/* The log's genesis, which never changes; all spans lie in the arena. */
+struct mm_birth {
+	struct mm_arena arena;
+	struct mm_vkey vkey; /* of the log */
+	struct mm_hash leaf; /* of the genesis entry */
+	struct mm_genesis genesis;
+	struct mm_ceremony_claim ceremony;
+	uint64_t ceremony_end; /* the statement's expiry */
+};
+
+/* A policy that was followed; all spans lie in the arena. */
+struct mm_force {
+	struct mm_arena arena;
+	struct mm_policy policy;
+	uint8_t digest[32]; /* SHA-256 of its document */
+	uint64_t index;	    /* of the entry that brought it */
+};
+
+void mm_birth_init(struct mm_birth *birth);
+void mm_birth_clear(struct mm_birth *birth);
+void mm_force_init(struct mm_force *force);
+void mm_force_clear(struct mm_force *force);
+
+/*
+ * Checks a genesis entry by what it says itself: the checkpoint by its log
+ * key, the ceremony by its roster, the listed keys by the ceremony. Whether
+ * it is the right genesis is for the record to say. Both outputs are
+ * initialised; on failure they are to be cleared. MM_E_TOKEN_REFUSED, or the
+ * error of the check that failed.
+ */
+enum mm_error mm_birth_check(const struct mm_token_follow_request *request,
+    struct mm_birth *birth, struct mm_force *first) mm_must_use;
+
+/* Checks the policy entry that follows `former`, by the former roster. */
+enum mm_error mm_force_check(const struct mm_token_follow_request *request,
+    const struct mm_birth *birth, const struct mm_force *former,
+    struct mm_force *next) mm_must_use;
+
+/* The token's own key of this name, or with this SPKI; NULL for others. */
+const struct mm_genesis_key *mm_birth_key(
+    const struct mm_birth *birth, struct mm_span name);
+const struct mm_genesis_key *mm_birth_spki(
+    const struct mm_birth *birth, struct mm_span spki);
+
+#endif

@@ -1,0 +1,39 @@
+/*
+ * The inside of an open token, for this room alone: libp11 has loaded the
+ * module and logged in; the module's own functions share that login in a
+ * session beside libp11's.
+ */
+#ifndef MM_SESSION_H
+#define MM_SESSION_H
+
+#include <libp11.h>
+
+#include "hsm/module.h"
+#include "hsm/pkcs11.h"
+
+enum { MM_PAIRS_MAX = 16, MM_LABEL_MAX = 64 };
+
+/* A pair that was looked up and whose attributes were found in order. */
+struct mm_pair {
+	char label[MM_LABEL_MAX + 1];
+	CK_OBJECT_HANDLE private_key, public_key;
+};
+
+struct mm_pkcs11 {
+	PKCS11_CTX *context;
+	PKCS11_SLOT *slots;
+	unsigned slots_count;
+	struct mm_module module;
+	CK_SESSION_HANDLE session;
+	struct mm_pair pairs[MM_PAIRS_MAX];
+	size_t pairs_count;
+};
+
+/*
+ * The one pair of this label: MM_E_KEY_ABSENT, MM_E_KEY_ATTRIBUTES (more
+ * than one, or a private half that may leave the token or be misused).
+ */
+enum mm_error mm_pair_find(struct mm_pkcs11 *token, const char *label,
+    const struct mm_pair **out) mm_must_use;
+
+#endif

@@ -1,0 +1,316 @@
+#include "policy/document.h"
+
+#include <arpa/inet.h>
+#include <sodium.h>
+#include <string.h>
+
+static const struct mm_field officer_fields[] = {
+    MM_FIELD(mm_officer, 0, name, MM_TEXT, 1, MM_NAME_MAX),
+    MM_FIELD(mm_officer, 1, key, MM_FIXED, 0, 32)};
+static MM_SHAPE(officer_shape, mm_officer, officer_fields);
+
+static const struct mm_field product_fields[] = {
+    MM_FIELD(mm_product, 0, name, MM_TEXT, 1, MM_NAME_MAX),
+    MM_MANY(mm_product, 1, schemes, &mm_text_item_shape, 1, 16),
+    MM_OPTIONAL(mm_product, 2, size, MM_UINT, 1, INT64_MAX)};
+static MM_SHAPE(product_shape, mm_product, product_fields);
+
+static const struct mm_field threshold_fields[] = {
+    MM_FIELD(mm_threshold, 0, kind, MM_UINT, 1, MM_STATEMENT_KINDS - 1),
+    MM_FIELD(mm_threshold, 1, officers, MM_UINT, 1, 64)};
+static MM_SHAPE(threshold_shape, mm_threshold, threshold_fields);
+
+static const struct mm_field policy_fields[] = {
+    MM_FIELD(mm_policy, 0, number, MM_UINT, 1, INT64_MAX),
+    MM_MANY(mm_policy, 1, names, &mm_text_item_shape, 1, 16),
+    MM_MANY(mm_policy, 2, profiles, &mm_profile_shape, 1, 64),
+    MM_ANY(mm_policy, 3, products, &product_shape, 256),
+    MM_MANY(mm_policy, 4, officers, &officer_shape, 1, 64),
+    MM_MANY(mm_policy, 5, thresholds, &threshold_shape,
+	MM_STATEMENT_KINDS - 1, MM_STATEMENT_KINDS - 1)};
+MM_SHAPE(mm_policy_shape, mm_policy, policy_fields);
+
+enum { WEEK = 7 * 24 * 3600 };
+
+static bool
+holds(struct mm_span text, const char *wanted)
+{
+	return memmem(text.data, text.size, wanted, strlen(wanted)) != NULL;
+}
+
+/* A subject that names nobody would be everybody's. */
+static enum mm_error
+check_subject(const struct mm_profile *profile, const char *placeholder)
+{
+	for (mm_list_each(
+		 const struct mm_subject_part, part, profile->subject))
+		if (holds(part->template, placeholder))
+			return MM_OK;
+	return mm_fail(MM_E_POLICY,
+	    "profile %.*s: its subject must hold %s, or all are the same",
+	    MM_SPAN(profile->name), placeholder);
+}
+
+/* DESIGN.md section 2: the appliance's own certificate lasts 7 days. */
+static enum mm_error
+check_server(const struct mm_profile *profile)
+{
+	if (profile->validity == 0 || profile->validity > WEEK)
+		return mm_fail(MM_E_POLICY,
+		    "profile %.*s: a server's certificate is valid for 7 "
+		    "days at most",
+		    MM_SPAN(profile->name));
+	return MM_OK;
+}
+
+/* The token makes P-256 keys, so that another one can never be issued. */
+static enum mm_error
+check_code_signing(const struct mm_profile *profile)
+{
+	if (profile->keys != 1 << MM_KEY_P256)
+		return mm_fail(MM_E_POLICY,
+		    "profile %.*s: a code-signing key is P-256",
+		    MM_SPAN(profile->name));
+	return MM_OK;
+}
+
+/* What a policy wants of a profile, beyond what makes it sound. */
+static enum mm_error
+check_profile(const struct mm_profile *profile)
+{
+	enum mm_error error = mm_profile_check(profile);
+
+	if (error != MM_OK && error != MM_E_POLICY)
+		return mm_fail(MM_E_POLICY, "profile %.*s: %s",
+		    MM_SPAN(profile->name), mm_why(error));
+	if (error != MM_OK)
+		return error;
+	switch ((enum mm_purpose)profile->purpose) {
+	case MM_PURPOSE_DEVICE:
+		return check_subject(profile, "{device}");
+	case MM_PURPOSE_CLIENT:
+		return check_subject(profile, "{name}");
+	case MM_PURPOSE_SERVER:
+		return check_server(profile);
+	case MM_PURPOSE_CODE_SIGNING:
+		return check_code_signing(profile);
+	case MM_PURPOSE_CA:
+		break;
+	}
+	return MM_OK;
+}
+
+/* Items of any struct that begins with its name. */
+static enum mm_error
+check_ascending(const struct mm_list *list, size_t size, const char *what)
+{
+	const uint8_t *items = list->items;
+
+	for (size_t i = 1; i < list->count; i++) {
+		const struct mm_span *former =
+		    (const void *)(items + (i - 1) * size);
+		const struct mm_span *name = (const void *)(items + i * size);
+
+		if (mm_span_compare(*former, *name) >= 0)
+			return mm_fail(MM_E_POLICY,
+			    "%s %.*s is there twice or out of order", what,
+			    MM_SPAN(*name));
+	}
+	return MM_OK;
+}
+
+static enum mm_error
+check_profiles(const struct mm_policy *policy)
+{
+	enum mm_error error = check_ascending(
+	    &policy->profiles, sizeof(struct mm_profile), "profile");
+
+	for (size_t i = 0; i < policy->profiles.count && error == MM_OK; i++)
+		error = check_profile(
+		    mm_list_at(policy->profiles, struct mm_profile, i));
+	return error;
+}
+
+/* RFC 1123 2.1: a DNS name's letters; or an address. */
+static bool
+is_host(struct mm_span name)
+{
+	char text[256];
+	uint8_t address[16];
+
+	if (name.size == 0 || name.size > 253)
+		return false;
+	mm_span_string(name, text, sizeof(text));
+	if (inet_pton(AF_INET, text, address) == 1 ||
+	    inet_pton(AF_INET6, text, address) == 1)
+		return true;
+	for (size_t i = 0; i < name.size; i++) {
+		bool edge = i == 0 || i + 1 == name.size ||
+		    text[i - 1] == '.' || text[i + 1] == '.';
+		bool inner = text[i] == '-' || text[i] == '.';
+
+		if (strchr("abcdefghijklmnopqrstuvwxyz0123456789", text[i]) ==
+			NULL &&
+		    (edge || !inner))
+			return false;
+	}
+	return true;
+}
+
+static enum mm_error
+check_names(const struct mm_policy *policy)
+{
+	for (size_t i = 0; i < policy->names.count; i++) {
+		struct mm_span name =
+		    mm_list_at(policy->names, struct mm_text_item, i)->value;
+
+		if (!is_host(name))
+			return mm_fail(MM_E_POLICY,
+			    "%.*s is no DNS name in small letters and no IP "
+			    "address",
+			    MM_SPAN(name));
+		for (size_t j = 0; j < i; j++)
+			if (mm_span_equal(name,
+				mm_list_at(
+				    policy->names, struct mm_text_item, j)
+				    ->value))
+				return mm_fail(MM_E_POLICY,
+				    "the name %.*s is there twice",
+				    MM_SPAN(name));
+	}
+	return MM_OK;
+}
+
+static enum mm_error
+check_schemes(const struct mm_product *product)
+{
+	for (size_t i = 1; i < product->schemes.count; i++)
+		for (size_t j = 0; j < i; j++)
+			if (mm_span_equal(mm_list_at(product->schemes,
+					      struct mm_text_item, i)->value,
+				mm_list_at(product->schemes,
+				    struct mm_text_item, j)->value))
+				return mm_fail(MM_E_POLICY,
+				    "product %.*s: a scheme is there twice",
+				    MM_SPAN(product->name));
+	return MM_OK;
+}
+
+static enum mm_error
+check_products(const struct mm_policy *policy)
+{
+	enum mm_error error = check_ascending(
+	    &policy->products, sizeof(struct mm_product), "product");
+
+	for (size_t i = 0; i < policy->products.count && error == MM_OK; i++)
+		error = check_schemes(
+		    mm_list_at(policy->products, struct mm_product, i));
+	return error;
+}
+
+static enum mm_error
+check_officers(const struct mm_policy *policy)
+{
+	const struct mm_officer *officers = policy->officers.items;
+	enum mm_error error = check_ascending(
+	    &policy->officers, sizeof(*officers), "officer");
+
+	if (error != MM_OK)
+		return error;
+	for (size_t i = 0; i < policy->officers.count; i++) {
+		/* A key that nobody can have would lock people out. */
+		if (crypto_core_ed25519_is_valid_point(officers[i].key) != 1)
+			return mm_fail(MM_E_POLICY,
+			    "officer %.*s: this is no Ed25519 public key",
+			    MM_SPAN(officers[i].name));
+		for (size_t j = 0; j < i; j++)
+			if (memcmp(officers[i].key, officers[j].key,
+				sizeof(officers[i].key)) == 0)
+				return mm_fail(MM_E_POLICY,
+				    "officers %.*s and %.*s have one key",
+				    MM_SPAN(officers[j].name),
+				    MM_SPAN(officers[i].name));
+	}
+	return MM_OK;
+}
+
+/* A policy that would lock everybody out is refused. */
+static enum mm_error
+check_thresholds(const struct mm_policy *policy)
+{
+	for (size_t i = 0; i < policy->thresholds.count; i++) {
+		const struct mm_threshold *threshold =
+		    mm_list_at(policy->thresholds, struct mm_threshold, i);
+
+		if (threshold->kind != i + 1)
+			return mm_fail(MM_E_POLICY,
+			    "there is one threshold for each kind of "
+			    "statement, ascending");
+		if (threshold->officers > policy->officers.count)
+			return mm_fail(MM_E_POLICY,
+			    "a threshold of %llu cannot be reached by %zu "
+			    "officers",
+			    (unsigned long long)threshold->officers,
+			    policy->officers.count);
+	}
+	return MM_OK;
+}
+
+static enum mm_error
+check_policy(const struct mm_policy *policy)
+{
+	static enum mm_error (*const checks[])(const struct mm_policy *) = {
+	    check_names, check_profiles, check_products, check_officers,
+	    check_thresholds};
+	enum mm_error error = MM_OK;
+
+	for (size_t i = 0; i < MM_COUNT(checks) && error == MM_OK; i++)
+		error = checks[i](policy);
+	return error;
+}
+
+enum mm_error
+mm_policy_decode(struct mm_span document, struct mm_arena *arena,
+    struct mm_policy *out)
+{
+	struct mm_policy policy;
+	enum mm_error error;
+
+	if (document.size > MM_POLICY_MAX)
+		return mm_fail(MM_E_POLICY,
+		    "the policy document has %zu bytes; %d are the limit",
+		    document.size, MM_POLICY_MAX);
+	error = mm_shape_decode(&mm_policy_shape, document, arena, &policy);
+	if (error == MM_E_MEMORY)
+		return error;
+	if (error != MM_OK)
+		return mm_fail(MM_E_POLICY, "%s", mm_why(error));
+	error = check_policy(&policy);
+	if (error == MM_OK)
+		*out = policy;
+	return error;
+}
+
+const struct mm_profile *
+mm_policy_profile(const struct mm_policy *policy, struct mm_span name)
+{
+	for (mm_list_each(const struct mm_profile, profile, policy->profiles))
+		if (mm_span_equal(profile->name, name))
+			return profile;
+	return NULL;
+}
+
+const struct mm_product *
+mm_policy_product(const struct mm_policy *policy, struct mm_span name)
+{
+	for (mm_list_each(const struct mm_product, product, policy->products))
+		if (mm_span_equal(product->name, name))
+			return product;
+	return NULL;
+}
+
+void
+mm_policy_digest(struct mm_span document, uint8_t out[32])
+{
+	crypto_hash_sha256(out, document.data, document.size);
+}

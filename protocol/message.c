@@ -1,0 +1,224 @@
+#include "protocol/message.h"
+
+#include <string.h>
+
+#include "protocol/statement.h"
+#include "protocol/text.h"
+
+enum {
+	NAME_MAX_BYTES = MM_NAME_MAX,
+	ORIGIN_MAX_BYTES = 100,
+	VKEY_MAX_BYTES = 192,
+	NOTE_MAX_BYTES = 65536,
+	SERIAL_MAX_BYTES = 20, /* RFC 5280 4.1.2.2 */
+	SIGNATURE_MAX_BYTES = 4096,
+	WHY_MAX_BYTES = 512,
+	ENTRIES_MAX_COUNT = 4096,
+	WAIT_MAX_SECONDS = 86400
+};
+
+static const struct mm_field envelope_fields[] = {
+    MM_FIELD(mm_envelope, 0, type, MM_UINT, 0, 255),
+    MM_FIELD(mm_envelope, 1, id, MM_FIXED, 0, MM_ID_SIZE),
+    MM_FIELD(mm_envelope, 2, body, MM_ITEM, 1, MM_FRAME_MAX)};
+
+static const struct mm_field error_answer_fields[] = {
+    MM_FIELD(mm_error_answer, 0, code, MM_UINT, 1, 65535),
+    MM_FIELD(mm_error_answer, 1, name, MM_TEXT, 1, NAME_MAX_BYTES),
+    MM_FIELD(mm_error_answer, 2, text, MM_TEXT, 1, WHY_MAX_BYTES),
+    MM_OPTIONAL(mm_error_answer, 3, retry_after, MM_UINT, 1,
+	WAIT_MAX_SECONDS)};
+
+static const struct mm_field status_answer_fields[] = {
+    MM_FIELD(mm_status_answer, 0, origin, MM_TEXT, 1, ORIGIN_MAX_BYTES),
+    MM_FIELD(mm_status_answer, 1, vkey, MM_TEXT, 1, VKEY_MAX_BYTES),
+    MM_FIELD(mm_status_answer, 2, size, MM_UINT, 1, INT64_MAX),
+    MM_FIELD(mm_status_answer, 3, checkpoint, MM_BYTES, 1, NOTE_MAX_BYTES),
+    MM_FIELD(mm_status_answer, 4, policy, MM_UINT, 1, INT64_MAX),
+    MM_FIELD(mm_status_answer, 5, name, MM_TEXT, 1, NAME_MAX_BYTES),
+    MM_FIELD(mm_status_answer, 6, role, MM_TEXT, 1, NAME_MAX_BYTES)};
+
+static const struct mm_field issue_request_fields[] = {
+    MM_FIELD(mm_issue_request, 0, order, MM_TEXT, 1, NAME_MAX_BYTES),
+    MM_FIELD(mm_issue_request, 1, profile, MM_TEXT, 1, NAME_MAX_BYTES),
+    MM_FIELD(mm_issue_request, 2, device, MM_TEXT, 1, MM_DEVICE_MAX),
+    MM_FIELD(mm_issue_request, 3, csr, MM_BYTES, 1, MM_CSR_MAX)};
+
+static const struct mm_field certificate_answer_fields[] = {
+    MM_FIELD(mm_certificate_answer, 0, index, MM_UINT, 0, INT64_MAX),
+    MM_FIELD(mm_certificate_answer, 1, certificate, MM_BYTES, 1,
+	MM_CERTIFICATE_MAX),
+    MM_ANY(mm_certificate_answer, 2, chain, &mm_bytes_item_shape,
+	MM_CHAIN_MAX),
+    MM_FIELD(mm_certificate_answer, 3, receipt, MM_BYTES, 1,
+	MM_RECEIPT_MAX)};
+
+static const struct mm_field show_request_fields[] = {
+    MM_OPTIONAL(mm_show_request, 0, profile, MM_TEXT, 1, NAME_MAX_BYTES),
+    MM_OPTIONAL(mm_show_request, 1, device, MM_TEXT, 1, MM_DEVICE_MAX),
+    MM_OPTIONAL(mm_show_request, 2, serial, MM_BYTES, 1, SERIAL_MAX_BYTES)};
+
+static const struct mm_field statement_request_fields[] = {
+    MM_MANY(mm_statement_request, 0, statements, &mm_bytes_item_shape, 1,
+	MM_STATEMENTS_MAX),
+    MM_OPTIONAL(mm_statement_request, 1, csr, MM_BYTES, 1, MM_CSR_MAX)};
+
+static const struct mm_field statement_answer_fields[] = {
+    MM_FIELD(mm_statement_answer, 0, index, MM_UINT, 0, INT64_MAX),
+    MM_FIELD(mm_statement_answer, 1, receipt, MM_BYTES, 1, MM_RECEIPT_MAX),
+    MM_OPTIONAL(mm_statement_answer, 2, certificate, MM_BYTES, 1,
+	MM_CERTIFICATE_MAX),
+    MM_ANY(mm_statement_answer, 3, chain, &mm_bytes_item_shape,
+	MM_CHAIN_MAX)};
+
+/* How large an image may be is the box's setting: MM_E_IMAGE_SIZE. */
+static const struct mm_field upload_request_fields[] = {
+    MM_FIELD(mm_upload_request, 0, size, MM_UINT, 1, INT64_MAX),
+    MM_FIELD(mm_upload_request, 1, sha256, MM_FIXED, 0, 32)};
+
+static const struct mm_field upload_answer_fields[] = {
+    MM_FIELD(mm_upload_answer, 0, upload, MM_UINT, 0, INT64_MAX)};
+
+static const struct mm_field chunk_request_fields[] = {
+    MM_FIELD(mm_chunk_request, 0, upload, MM_UINT, 0, INT64_MAX),
+    MM_FIELD(mm_chunk_request, 1, offset, MM_UINT, 0, INT64_MAX),
+    MM_FIELD(mm_chunk_request, 2, data, MM_BYTES, 1, MM_CHUNK_MAX)};
+
+static const struct mm_field chunk_answer_fields[] = {
+    MM_FIELD(mm_chunk_answer, 0, received, MM_UINT, 0, INT64_MAX)};
+
+/* Without statements the request has a shape, and a refusal by name. */
+static const struct mm_field release_request_fields[] = {
+    MM_FIELD(mm_release_request, 0, upload, MM_UINT, 0, INT64_MAX),
+    MM_FIELD(mm_release_request, 1, product, MM_TEXT, 1, NAME_MAX_BYTES),
+    MM_FIELD(mm_release_request, 2, version, MM_TEXT, 1, NAME_MAX_BYTES),
+    MM_FIELD(mm_release_request, 3, scheme, MM_TEXT, 1, NAME_MAX_BYTES),
+    MM_MANY(mm_release_request, 4, statements, &mm_bytes_item_shape, 0,
+	MM_STATEMENTS_MAX)};
+
+static const struct mm_field release_answer_fields[] = {
+    MM_FIELD(mm_release_answer, 0, index, MM_UINT, 0, INT64_MAX),
+    MM_FIELD(mm_release_answer, 1, signature, MM_BYTES, 1,
+	SIGNATURE_MAX_BYTES),
+    MM_FIELD(mm_release_answer, 2, certificate, MM_BYTES, 1,
+	MM_CERTIFICATE_MAX),
+    MM_ANY(mm_release_answer, 3, chain, &mm_bytes_item_shape, MM_CHAIN_MAX),
+    MM_FIELD(mm_release_answer, 4, receipt, MM_BYTES, 1, MM_RECEIPT_MAX),
+    MM_FIELD(mm_release_answer, 5, sha256, MM_FIXED, 0, 32)};
+
+static const struct mm_field fetch_request_fields[] = {
+    MM_FIELD(mm_fetch_request, 0, product, MM_TEXT, 1, NAME_MAX_BYTES),
+    MM_FIELD(mm_fetch_request, 1, version, MM_TEXT, 1, NAME_MAX_BYTES),
+    MM_FIELD(mm_fetch_request, 2, scheme, MM_TEXT, 1, NAME_MAX_BYTES)};
+
+static const struct mm_field entries_request_fields[] = {
+    MM_FIELD(mm_entries_request, 0, from, MM_UINT, 0, INT64_MAX),
+    MM_FIELD(mm_entries_request, 1, count, MM_UINT, 1, ENTRIES_MAX_COUNT)};
+
+static const struct mm_field entries_answer_fields[] = {
+    MM_FIELD(mm_entries_answer, 0, from, MM_UINT, 0, INT64_MAX),
+    MM_MANY(mm_entries_answer, 1, entries, &mm_bytes_item_shape, 0,
+	ENTRIES_MAX_COUNT)};
+
+static const struct mm_field prove_request_fields[] = {
+    MM_FIELD(mm_prove_request, 0, index, MM_UINT, 0, INT64_MAX)};
+
+static const struct mm_field prove_answer_fields[] = {
+    MM_FIELD(mm_prove_answer, 0, receipt, MM_BYTES, 1, MM_RECEIPT_MAX)};
+
+MM_SHAPE(mm_envelope_shape, mm_envelope, envelope_fields);
+MM_SHAPE(mm_error_answer_shape, mm_error_answer, error_answer_fields);
+MM_SHAPE(mm_status_answer_shape, mm_status_answer, status_answer_fields);
+MM_SHAPE(mm_issue_request_shape, mm_issue_request, issue_request_fields);
+MM_SHAPE(mm_certificate_answer_shape, mm_certificate_answer,
+    certificate_answer_fields);
+MM_SHAPE(mm_show_request_shape, mm_show_request, show_request_fields);
+MM_SHAPE(mm_statement_request_shape, mm_statement_request,
+    statement_request_fields);
+MM_SHAPE(mm_statement_answer_shape, mm_statement_answer,
+    statement_answer_fields);
+MM_SHAPE(mm_upload_request_shape, mm_upload_request, upload_request_fields);
+MM_SHAPE(mm_upload_answer_shape, mm_upload_answer, upload_answer_fields);
+MM_SHAPE(mm_chunk_request_shape, mm_chunk_request, chunk_request_fields);
+MM_SHAPE(mm_chunk_answer_shape, mm_chunk_answer, chunk_answer_fields);
+MM_SHAPE(mm_release_request_shape, mm_release_request,
+    release_request_fields);
+MM_SHAPE(mm_release_answer_shape, mm_release_answer, release_answer_fields);
+MM_SHAPE(mm_fetch_request_shape, mm_fetch_request, fetch_request_fields);
+MM_SHAPE(mm_entries_request_shape, mm_entries_request,
+    entries_request_fields);
+MM_SHAPE(mm_entries_answer_shape, mm_entries_answer, entries_answer_fields);
+MM_SHAPE(mm_prove_request_shape, mm_prove_request, prove_request_fields);
+MM_SHAPE(mm_prove_answer_shape, mm_prove_answer, prove_answer_fields);
+
+#define STATION (1U << MM_ROLE_STATION)
+#define RELEASE (1U << MM_ROLE_RELEASE)
+#define AUDITOR (1U << MM_ROLE_AUDITOR)
+#define OFFICER (1U << MM_ROLE_OFFICER)
+
+/* Deny by default: who is not named here may not ask. */
+static const struct mm_message_type_row rows[] = {
+    {MM_MESSAGE_STATUS, "status", &mm_nothing_shape, &mm_status_answer_shape,
+	STATION | RELEASE | AUDITOR | OFFICER},
+    {MM_MESSAGE_ISSUE, "issue", &mm_issue_request_shape,
+	&mm_certificate_answer_shape, STATION},
+    {MM_MESSAGE_SHOW, "show", &mm_show_request_shape,
+	&mm_certificate_answer_shape, STATION | AUDITOR | OFFICER},
+    {MM_MESSAGE_STATEMENT, "statement", &mm_statement_request_shape,
+	&mm_statement_answer_shape, OFFICER},
+    {MM_MESSAGE_UPLOAD, "upload", &mm_upload_request_shape,
+	&mm_upload_answer_shape, RELEASE},
+    {MM_MESSAGE_CHUNK, "chunk", &mm_chunk_request_shape,
+	&mm_chunk_answer_shape, RELEASE},
+    {MM_MESSAGE_RELEASE, "release", &mm_release_request_shape,
+	&mm_release_answer_shape, RELEASE},
+    {MM_MESSAGE_FETCH, "fetch", &mm_fetch_request_shape,
+	&mm_release_answer_shape, RELEASE | AUDITOR | OFFICER},
+    {MM_MESSAGE_ENTRIES, "entries", &mm_entries_request_shape,
+	&mm_entries_answer_shape, AUDITOR | OFFICER},
+    {MM_MESSAGE_PROVE, "prove", &mm_prove_request_shape,
+	&mm_prove_answer_shape, AUDITOR | OFFICER},
+};
+
+const struct mm_message_type_row *
+mm_message_row(uint64_t type)
+{
+	for (size_t i = 0; i < MM_COUNT(rows); i++)
+		if (rows[i].type == type)
+			return &rows[i];
+	return NULL;
+}
+
+enum mm_error
+mm_envelope_encode(uint64_t type, const uint8_t id[MM_ID_SIZE],
+    const struct mm_shape *shape, const void *body, struct mm_buffer *out)
+{
+	struct mm_envelope envelope = {.type = type};
+	mm_auto(buffer) item = {0};
+	enum mm_error error;
+
+	memcpy(envelope.id, id, MM_ID_SIZE);
+	mm_buffer_init(&item, MM_FRAME_MAX);
+	error = mm_shape_encode(shape, body, &item);
+	if (error != MM_OK)
+		return error;
+	envelope.body = mm_buffer_span(&item);
+	return mm_shape_encode(&mm_envelope_shape, &envelope, out);
+}
+
+enum mm_error
+mm_envelope_error(enum mm_error error, const uint8_t id[MM_ID_SIZE],
+    struct mm_buffer *out)
+{
+	char text[WHY_MAX_BYTES + 1];
+	struct mm_error_answer answer = {
+	    .code = (uint64_t)error,
+	    .name = mm_span_text(mm_error_name(error)),
+	    .retry_after = mm_error_wait(error)};
+
+	answer.text = mm_span(
+	    text, mm_text_clean(mm_span_text(mm_why(error)), text,
+		      sizeof(text)));
+	return mm_envelope_encode(
+	    MM_MESSAGE_ERROR, id, &mm_error_answer_shape, &answer, out);
+}

@@ -1,0 +1,17 @@
+/*
+ * Text that may hold anything, made fit to be shown: in a line of the
+ * journal, in the text of an error.
+ */
+#ifndef MM_TEXT_H
+#define MM_TEXT_H
+
+#include "protocol/bytes.h"
+
+/*
+ * Copies what mm_text_ok() of cbor.h lets pass and puts `?` in the place of
+ * every other byte. Writes at most size - 1 bytes, never a part of a
+ * character, and a NUL; returns the length without it.
+ */
+size_t mm_text_clean(struct mm_span text, char *out, size_t size);
+
+#endif

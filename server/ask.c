@@ -1,0 +1,38 @@
+#include "server/ask.h"
+
+static const struct mm_field ask_fields[] = {
+    MM_FIELD(mm_ask, 0, connection, MM_UINT, 0, INT64_MAX),
+    MM_FIELD(mm_ask, 1, client, MM_FIXED, 0, 32),
+    MM_FIELD(mm_ask, 2, type, MM_UINT, 1, MM_MESSAGE_TYPES - 1),
+    MM_FIELD(mm_ask, 3, id, MM_FIXED, 0, MM_ID_SIZE),
+    MM_FIELD(mm_ask, 4, body, MM_ITEM, 1, MM_FRAME_MAX)};
+MM_SHAPE(mm_ask_shape, mm_ask, ask_fields);
+
+/*
+ * The device's own rule (and its own error) is the authority's; the bound is
+ * the wire's.
+ */
+static const struct mm_field issue_ask_fields[] = {
+    MM_FIELD(mm_issue_ask, 0, order, MM_TEXT, 1, 64),
+    MM_FIELD(mm_issue_ask, 1, profile, MM_TEXT, 1, 64),
+    MM_FIELD(mm_issue_ask, 2, device, MM_TEXT, 1, 255),
+    MM_FIELD(mm_issue_ask, 3, spki, MM_BYTES, 1, MM_CSR_MAX)};
+MM_SHAPE(mm_issue_ask_shape, mm_issue_ask, issue_ask_fields);
+
+static const struct mm_field statement_ask_fields[] = {
+    MM_MANY(mm_statement_ask, 0, statements, &mm_bytes_item_shape, 1, 16),
+    MM_OPTIONAL(mm_statement_ask, 1, spki, MM_BYTES, 1, MM_CSR_MAX)};
+MM_SHAPE(mm_statement_ask_shape, mm_statement_ask, statement_ask_fields);
+
+static const struct mm_field tell_fields[] = {
+    MM_FIELD(mm_tell, 0, connection, MM_UINT, 0, INT64_MAX),
+    MM_FIELD(mm_tell, 1, envelope, MM_ITEM, 1, MM_FRAME_MAX)};
+MM_SHAPE(mm_tell_shape, mm_tell, tell_fields);
+
+static const struct mm_field server_certificate_fields[] = {
+    MM_MANY(mm_server_certificate, 0, chain, &mm_bytes_item_shape, 1,
+	MM_CHAIN_MAX),
+    MM_FIELD(mm_server_certificate, 1, anchor, MM_BYTES, 1,
+	MM_CERTIFICATE_MAX)};
+MM_SHAPE(mm_server_certificate_shape, mm_server_certificate,
+    server_certificate_fields);

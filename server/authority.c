@@ -1,0 +1,441 @@
+#include "server/authority.h"
+
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "protocol/journal.h"
+#include "server/role.h"
+#include "server/sandbox.h"
+
+enum {
+	JOB_ARENA = 1 << 20,
+	POLICY_ARENA = 1 << 20,
+	SERVER_RENEWAL = 86400, /* seconds */
+	DRAIN = 8		/* seconds that a stop waits for the token */
+};
+
+void
+mm_authority_fail(struct mm_authority *a, enum mm_error error)
+{
+	if (a->fatal == MM_OK)
+		a->fatal = error;
+	mm_journal(MM_LEVEL_ERROR, mm_error_name(error), "%s", mm_why(error));
+	ev_break(a->loop, EVBREAK_ALL);
+}
+
+void
+mm_jobs_init(struct mm_jobs *jobs)
+{
+	*jobs = (struct mm_jobs){.last = &jobs->first};
+}
+
+void
+mm_jobs_push(struct mm_jobs *jobs, struct mm_job *job)
+{
+	job->next = NULL;
+	*jobs->last = job;
+	jobs->last = &job->next;
+	jobs->count++;
+}
+
+struct mm_job *
+mm_jobs_pop(struct mm_jobs *jobs)
+{
+	struct mm_job *job = jobs->first;
+
+	if (job == NULL)
+		return NULL;
+	jobs->first = job->next;
+	if (jobs->first == NULL)
+		jobs->last = &jobs->first;
+	jobs->count--;
+	return job;
+}
+
+void
+mm_job_free(struct mm_job *job)
+{
+	if (job == NULL)
+		return;
+	mm_link_free(job->inspector);
+	mm_arena_clear(&job->arena);
+	free(job);
+}
+
+enum mm_error
+mm_job_admit(struct mm_authority *a, struct mm_job *job)
+{
+	enum mm_error error = mm_index_principal(
+	    a->index, job->ask.client, &job->arena, &job->principal);
+
+	if (error != MM_OK && error != MM_E_NOT_FOUND)
+		return error;
+	return mm_decide_message(
+	    error == MM_OK ? &job->principal : NULL, job->ask.type);
+}
+
+static uint64_t
+instance_of(const struct mm_authority *a, const struct mm_link *gate)
+{
+	for (size_t i = 0; i < MM_GATES_MAX; i++)
+		if (a->gates[i] == gate)
+			return i;
+	return MM_GATES_MAX;
+}
+
+static struct mm_job *
+job_new(struct mm_authority *a, uint64_t gate, struct mm_span body)
+{
+	struct mm_job *job = calloc(1, sizeof(*job));
+	struct mm_span copy;
+
+	if (job == NULL)
+		return NULL;
+	job->authority = a;
+	job->gate = gate;
+	mm_arena_init(&job->arena, JOB_ARENA);
+	copy = mm_arena_copy(&job->arena, body);
+	if (copy.data == NULL ||
+	    mm_shape_decode(&mm_ask_shape, copy, &job->arena, &job->ask) !=
+		MM_OK) {
+		mm_job_free(job);
+		return NULL;
+	}
+	return job;
+}
+
+static void
+gate_asks(void *self, struct mm_link *link, struct mm_received *message)
+{
+	struct mm_authority *a = self;
+	struct mm_job *job = NULL;
+
+	if (message->packet.type == MM_ASK)
+		job = job_new(
+		    a, instance_of(a, link), message->packet.body);
+	if (job == NULL) {
+		mm_journal(MM_LEVEL_ERROR, "gate-broke-protocol",
+		    "a gate sent what is no request");
+		return;
+	}
+	if (a->stopping)
+		mm_answer_error(a, job, MM_E_STOPPING);
+	else if (a->queue.count >= MM_JOBS_MAX)
+		mm_answer_error(a, job, MM_E_BUSY);
+	else if (job->ask.type == MM_MESSAGE_RELEASE)
+		mm_release_arrived(a, job, message->fds[0]);
+	else
+		mm_jobs_push(&a->queue, job);
+	mm_batch_step(a);
+}
+
+static void
+gate_gone(void *self, struct mm_link *link)
+{
+	struct mm_authority *a = self;
+	uint64_t instance = instance_of(a, link);
+
+	if (instance < MM_GATES_MAX)
+		a->gates[instance] = NULL;
+}
+
+
+/* --- links --- */
+
+static void
+notary_answers(void *self, struct mm_link *link, struct mm_received *message)
+{
+	struct mm_authority *a = self;
+
+	(void)link;
+	if (message->packet.type == MM_NOTARY_APPEND && a->batch.open)
+		mm_batch_answered(a, message);
+	else if (message->packet.type == MM_NOTARY_OPEN && !a->opened)
+		mm_start_opened(a, message);
+	mm_authority_advance(a);
+}
+
+static void
+notary_gone(void *self, struct mm_link *link)
+{
+	struct mm_authority *a = self;
+
+	(void)link;
+	a->notary = NULL;
+	if (!a->stopping)
+		mm_authority_fail(
+		    a, mm_fail(MM_E_STORE, "the notary has gone"));
+}
+
+static void
+archive_answers(void *self, struct mm_link *link, struct mm_received *message)
+{
+	(void)link;
+	mm_read_answered(self, message);
+	mm_authority_advance(self);
+}
+
+static void
+archive_gone(void *self, struct mm_link *link)
+{
+	struct mm_authority *a = self;
+
+	(void)link;
+	a->archive = NULL;
+	mm_read_lost(a);
+}
+
+static void
+token_answers(void *self, struct mm_link *link, struct mm_received *message)
+{
+	struct mm_authority *a = self;
+
+	(void)link;
+	if (message->packet.type == MM_TOKEN_SIGN)
+		mm_signing_answered(a, message);
+	else if (message->packet.type == MM_TOKEN_FOLLOW)
+		mm_start_token_answered(a, message);
+	mm_authority_advance(a);
+}
+
+static void
+token_gone(void *self, struct mm_link *link)
+{
+	struct mm_authority *a = self;
+
+	(void)link;
+	a->token = NULL;
+	a->followed = false;
+	mm_signing_token_down(a);
+	mm_authority_advance(a);
+}
+
+static void
+link_gate(struct mm_authority *a, uint64_t instance, int fd)
+{
+	const struct mm_link_handler handler = {gate_asks, gate_gone, a};
+
+	if (instance >= MM_GATES_MAX) {
+		close(fd);
+		return;
+	}
+	mm_link_free(a->gates[instance]);
+	a->gates[instance] = mm_link_new(a->loop, fd, &handler);
+	if (a->gates[instance] != NULL)
+		mm_issue_show_gate(a, a->gates[instance]);
+}
+
+static void
+link_notary(struct mm_authority *a, uint64_t instance, int fd)
+{
+	const struct mm_link_handler handler = {
+	    notary_answers, notary_gone, a};
+
+	(void)instance;
+	mm_link_free(a->notary);
+	a->notary = mm_link_new(a->loop, fd, &handler);
+	mm_authority_advance(a);
+}
+
+static void
+link_archive(struct mm_authority *a, uint64_t instance, int fd)
+{
+	const struct mm_link_handler handler = {
+	    archive_answers, archive_gone, a};
+
+	(void)instance;
+	mm_link_free(a->archive);
+	mm_read_lost(a);
+	a->archive = mm_link_new(a->loop, fd, &handler);
+	mm_start_publish(a);
+	mm_authority_advance(a);
+}
+
+static void
+link_token(struct mm_authority *a, uint64_t instance, int fd)
+{
+	const struct mm_link_handler handler = {token_answers, token_gone, a};
+
+	(void)instance;
+	if (a->token != NULL) {
+		mm_link_free(a->token);
+		a->followed = false;
+		mm_signing_token_down(a);
+	}
+	a->token = mm_link_new(a->loop, fd, &handler);
+	mm_start_follow(a);
+}
+
+static const struct {
+	uint64_t process;
+	void (*link)(struct mm_authority *, uint64_t, int);
+} peers[] = {
+    {MM_GATE, link_gate},
+    {MM_NOTARY, link_notary},
+    {MM_ARCHIVE, link_archive},
+    {MM_TOKEN, link_token},
+};
+
+/* --- the supervisor's word --- */
+
+static void
+take_link(struct mm_authority *a, struct mm_received *message)
+{
+	struct mm_control_link link;
+	mm_auto(arena) arena = {0};
+
+	mm_arena_init(&arena, 4096);
+	if (mm_shape_decode(&mm_control_link_shape, message->packet.body,
+		&arena, &link) != MM_OK ||
+	    message->fds[0] < 0)
+		return;
+	for (size_t i = 0; i < MM_COUNT(peers); i++)
+		if (peers[i].process == link.process)
+			peers[i].link(a, link.instance,
+			    mm_take_fd(message->fds[0]));
+}
+
+static void
+take_tls(struct mm_authority *a, struct mm_received *message)
+{
+	struct mm_control_tls tls;
+	mm_auto(arena) arena = {0};
+
+	mm_arena_init(&arena, 8192);
+	if (mm_shape_decode(&mm_control_tls_shape, message->packet.body,
+		&arena, &tls) != MM_OK)
+		return;
+	mm_buffer_reset(&a->tls_spki);
+	mm_buffer_add(&a->tls_spki, tls.spki.data, tls.spki.size);
+	a->server_wanted = true;
+	mm_authority_advance(a);
+}
+
+/* What is with the token is waited for; nothing new is decided. */
+static void
+take_stop(struct mm_authority *a)
+{
+	struct mm_job *job;
+
+	a->stopping = true;
+	a->stop_deadline = ev_now(a->loop) + DRAIN;
+	while ((job = mm_jobs_pop(&a->queue)) != NULL)
+		mm_answer_error(a, job, MM_E_STOPPING);
+	mm_authority_advance(a);
+}
+
+static void
+control_readable(struct ev_loop *loop, struct ev_io *io, int events)
+{
+	struct mm_authority *a = io->data;
+	mm_auto(received) message = {.fds = {-1, -1}};
+	enum mm_error error = mm_channel_receive(a->control, &message);
+
+	(void)loop;
+	(void)events;
+	if (error != MM_OK || message.closed) {
+		ev_break(a->loop, EVBREAK_ALL);
+		return;
+	}
+	if (message.packet.type == MM_CONTROL_LINK)
+		take_link(a, &message);
+	else if (message.packet.type == MM_CONTROL_TLS)
+		take_tls(a, &message);
+	else if (message.packet.type == MM_CONTROL_STOP)
+		take_stop(a);
+}
+
+static void
+tick(struct ev_loop *loop, struct ev_timer *timer, int events)
+{
+	struct mm_authority *a = timer->data;
+
+	(void)loop;
+	(void)events;
+	mm_signing_tick(a);
+	if (a->ready && a->server_since > 0 &&
+	    ev_now(a->loop) - a->server_since > SERVER_RENEWAL)
+		a->server_wanted = true;
+	mm_authority_advance(a);
+}
+
+/* --- the whole --- */
+
+static enum mm_error
+authority_open(struct mm_authority *a)
+{
+	char directory[4096];
+
+	mm_span_string(
+	    a->configure->settings.index, directory, sizeof(directory));
+	mm_buffer_init(&a->note, MM_NOTE_MAX);
+	mm_buffer_init(&a->tls_spki, MM_SPKI_MAX);
+	mm_buffer_init(&a->server, MM_CERTIFICATE_MAX);
+	mm_arena_init(&a->policy_arena, POLICY_ARENA);
+	mm_arena_init(&a->follow_arena, POLICY_ARENA);
+	mm_jobs_init(&a->queue);
+	a->loop = ev_loop_new(EVBACKEND_EPOLL | EVFLAG_NOENV);
+	if (a->loop == NULL)
+		return mm_fail(MM_E_SYSTEM, "no event loop: %s",
+		    strerror(errno));
+	return mm_index_open(
+	    directory, a->configure->rebuild, &a->index);
+}
+
+static void
+authority_close(struct mm_authority *a)
+{
+	struct mm_job *job;
+
+	a->stopping = true;
+	while ((job = mm_jobs_pop(&a->queue)) != NULL)
+		mm_job_free(job);
+	for (size_t i = 0; i < MM_GATES_MAX; i++)
+		mm_link_free(a->gates[i]);
+	mm_link_free(a->notary);
+	mm_link_free(a->archive);
+	mm_link_free(a->token);
+	/* What an open batch has put in is not committed. */
+	mm_index_close(a->index);
+	if (a->loop != NULL)
+		ev_loop_destroy(a->loop);
+	free(a);
+}
+
+static enum mm_error
+serve(struct mm_authority *a)
+{
+	ev_io_init(&a->control_io, control_readable, a->control, EV_READ);
+	a->control_io.data = a;
+	ev_io_start(a->loop, &a->control_io);
+	ev_timer_init(&a->tick, tick, 1., 1.);
+	a->tick.data = a;
+	ev_timer_start(a->loop, &a->tick);
+	ev_run(a->loop, 0);
+	return a->fatal;
+}
+
+enum mm_error
+mm_authority_run(
+    const struct mm_configure *configure, int control, int extra)
+{
+	struct mm_authority *a;
+	enum mm_error error;
+
+	if (configure->genesis)
+		return mm_authority_genesis(configure, control, extra);
+	a = calloc(1, sizeof(*a));
+	if (a == NULL)
+		return mm_fail(MM_E_MEMORY, "no memory for the authority");
+	a->configure = configure;
+	a->control = control;
+	error = authority_open(a);
+	if (error == MM_OK)
+		error = mm_sandbox_close(configure);
+	if (error == MM_OK)
+		error = serve(a);
+	authority_close(a);
+	return error;
+}

@@ -1,0 +1,215 @@
+#include "server/authority.h"
+
+#include <string.h>
+
+#include "ca/certificate.h"
+#include "log/receipt.h"
+#include "protocol/journal.h"
+
+static void
+tell(struct mm_authority *a, struct mm_job *job,
+    const struct mm_buffer *envelope)
+{
+	struct mm_tell message = {
+	    job->ask.connection, mm_buffer_span(envelope)};
+	struct mm_link *gate = a->gates[job->gate];
+	enum mm_error error;
+
+	/* A gate that is gone took its connections along. */
+	if (gate == NULL)
+		return;
+	error = mm_link_send(
+	    gate, MM_TELL, 0, &mm_tell_shape, &message, NULL);
+	if (error != MM_OK)
+		mm_journal(MM_LEVEL_ERROR, mm_error_name(error), "%s",
+		    mm_why(error));
+}
+
+void
+mm_answer_error(
+    struct mm_authority *a, struct mm_job *job, enum mm_error error)
+{
+	mm_auto(buffer) envelope = {0};
+
+	mm_buffer_init(&envelope, MM_FRAME_MAX);
+	if (mm_envelope_error(error, job->ask.id, &envelope) == MM_OK)
+		tell(a, job, &envelope);
+	mm_job_free(job);
+}
+
+void
+mm_answer_refusal(
+    struct mm_authority *a, struct mm_job *job, enum mm_error error)
+{
+	mm_refusals_note(a, job, error);
+	mm_answer_error(a, job, error);
+}
+
+void
+mm_answer(struct mm_authority *a, struct mm_job *job,
+    const struct mm_shape *shape, const void *body)
+{
+	mm_auto(buffer) envelope = {0};
+	enum mm_error error;
+
+	mm_buffer_init(&envelope, MM_FRAME_MAX);
+	error = mm_envelope_encode(
+	    job->ask.type, job->ask.id, shape, body, &envelope);
+	if (error != MM_OK) {
+		mm_answer_error(a, job, error);
+		return;
+	}
+	tell(a, job, &envelope);
+	mm_job_free(job);
+}
+
+/* What every answer about an entry is made of. */
+struct making {
+	struct mm_authority *a;
+	struct mm_job *job;
+	uint64_t index;
+	struct mm_span entry, signature, receipt;
+};
+
+static enum mm_error
+make_receipt(struct making *m, const struct mm_proof *proof,
+    struct mm_span note)
+{
+	struct mm_receipt receipt = {.entry = m->entry,
+	    .index = m->index,
+	    .proof = *proof,
+	    .note = note};
+	mm_auto(buffer) text = {0};
+	enum mm_error error;
+
+	mm_buffer_init(&text, MM_RECEIPT_MAX);
+	error = mm_receipt_encode(&receipt, &text);
+	if (error != MM_OK)
+		return error;
+	m->receipt = mm_arena_copy(&m->job->arena, mm_buffer_span(&text));
+	return m->receipt.data != NULL ? MM_OK : MM_E_MEMORY;
+}
+
+/* The certificate is verified once more before it leaves. */
+static enum mm_error
+make_certificate(struct making *m, struct mm_span *certificate,
+    struct mm_list *chain)
+{
+	struct mm_certificate_entry body;
+	struct mm_entry frame;
+	mm_auto(buffer) der = {0};
+	enum mm_error error = mm_entry_decode_as(m->entry,
+	    MM_ENTRY_CERTIFICATE, &m->job->arena, &frame, &body);
+
+	mm_buffer_init(&der, MM_CERTIFICATE_MAX);
+	if (error == MM_OK)
+		error = mm_certificate_assemble(
+		    body.tbs, m->signature, &der);
+	if (error == MM_OK)
+		error = mm_issuers_chain(
+		    m->a, body.issuer, &m->job->arena, chain);
+	if (error == MM_OK)
+		*certificate =
+		    mm_arena_copy(&m->job->arena, mm_buffer_span(&der));
+	return error;
+}
+
+static enum mm_error
+answer_certificate(struct making *m)
+{
+	struct mm_certificate_answer answer = {
+	    .index = m->index, .receipt = m->receipt};
+	enum mm_error error =
+	    make_certificate(m, &answer.certificate, &answer.chain);
+
+	if (error == MM_OK)
+		mm_answer(m->a, m->job, &mm_certificate_answer_shape,
+		    &answer);
+	return error;
+}
+
+/* A principal's statement with a CSR: its certificate is the answer. */
+static enum mm_error
+answer_identity(struct making *m)
+{
+	struct mm_statement_answer answer = {
+	    .index = m->index, .receipt = m->receipt};
+	enum mm_error error =
+	    make_certificate(m, &answer.certificate, &answer.chain);
+
+	if (error == MM_OK)
+		mm_answer(m->a, m->job, &mm_statement_answer_shape, &answer);
+	return error;
+}
+
+static enum mm_error
+answer_release(struct making *m)
+{
+	struct mm_release_answer answer = {.index = m->index,
+	    .receipt = m->receipt,
+	    .signature = m->signature};
+	const struct mm_issuer *signer;
+	struct mm_image_entry body;
+	struct mm_entry frame;
+	enum mm_error error = mm_entry_decode_as(m->entry, MM_ENTRY_IMAGE,
+	    &m->job->arena, &frame, &body);
+
+	if (error != MM_OK)
+		return error;
+	signer = mm_issuer_find(m->a, body.key);
+	if (signer == NULL)
+		return mm_fail(MM_E_KEY_ABSENT,
+		    "there is no certificate of %.*s", MM_SPAN(body.key));
+	memcpy(answer.sha256, body.sha256, sizeof(answer.sha256));
+	answer.certificate = mm_buffer_span(&signer->certificate);
+	error = mm_issuers_chain(m->a, mm_span_text(signer->issuer),
+	    &m->job->arena, &answer.chain);
+	if (error == MM_OK)
+		mm_answer(m->a, m->job, &mm_release_answer_shape, &answer);
+	return error;
+}
+
+static const struct {
+	uint64_t type;
+	enum mm_error (*answer)(struct making *);
+} answers[] = {
+    {MM_MESSAGE_ISSUE, answer_certificate},
+    {MM_MESSAGE_SHOW, answer_certificate},
+    {MM_MESSAGE_STATEMENT, answer_identity},
+    {MM_MESSAGE_RELEASE, answer_release},
+    {MM_MESSAGE_FETCH, answer_release},
+};
+
+void
+mm_answer_issued(struct mm_authority *a, struct mm_job *job,
+    struct mm_span entry, uint64_t index, const struct mm_proof *proof,
+    struct mm_span note, struct mm_span signature)
+{
+	struct making m = {a, job, index, entry, signature, {NULL, 0}};
+	enum mm_error error = make_receipt(&m, proof, note);
+
+	for (size_t i = 0; i < MM_COUNT(answers) && error == MM_OK; i++) {
+		if (answers[i].type != job->ask.type)
+			continue;
+		error = answers[i].answer(&m);
+		if (error == MM_OK)
+			return;
+	}
+	mm_answer_error(a, job, error != MM_OK ? error : MM_E_BUG);
+}
+
+void
+mm_answer_stated(struct mm_authority *a, struct mm_job *job,
+    struct mm_span entry, uint64_t index, const struct mm_proof *proof,
+    struct mm_span note)
+{
+	struct making m = {a, job, index, entry, {NULL, 0}, {NULL, 0}};
+	struct mm_statement_answer answer = {.index = index};
+	enum mm_error error = make_receipt(&m, proof, note);
+
+	answer.receipt = m.receipt;
+	if (error == MM_OK)
+		mm_answer(a, job, &mm_statement_answer_shape, &answer);
+	else
+		mm_answer_error(a, job, error);
+}

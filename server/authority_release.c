@@ -1,0 +1,249 @@
+#include "server/authority.h"
+
+#include <string.h>
+
+#include "policy/roster.h"
+#include "protocol/journal.h"
+#include "signer/scheme.h"
+
+/* The inspector has answered, or gone without a word. */
+static void
+inspected(void *self, struct mm_link *link, struct mm_received *message)
+{
+	struct mm_job *job = self;
+	struct mm_authority *a = job->authority;
+	enum mm_error error = mm_error_from(message->packet.error);
+
+	if (message->packet.error != 0)
+		mm_fail(error, "%.*s", MM_SPAN(message->packet.why));
+	else
+		error = mm_shape_decode(&mm_inspect_answer_shape,
+		    message->packet.body, &job->arena, &job->inspected);
+	/* The format's name lies in the message. */
+	if (error == MM_OK)
+		job->inspected.facts.format = mm_arena_copy(
+		    &job->arena, job->inspected.facts.format);
+	mm_link_free(link);
+	job->inspector = NULL;
+	if (error != MM_OK) {
+		mm_answer_refusal(a, job, error);
+		return;
+	}
+	mm_jobs_push(&a->queue, job);
+	mm_batch_step(a);
+}
+
+static void
+inspector_gone(void *self, struct mm_link *link)
+{
+	struct mm_job *job = self;
+
+	(void)link;
+	job->inspector = NULL;
+	mm_answer_refusal(job->authority, job,
+	    mm_fail(MM_E_INSPECTOR, "the image could not be inspected"));
+}
+
+static enum mm_error
+inspect(struct mm_authority *a, struct mm_job *job, int image,
+    struct mm_span scheme)
+{
+	const struct mm_link_handler handler = {
+	    inspected, inspector_gone, job};
+	struct mm_inspect_request request = {
+	    scheme, a->configure->settings.image_max};
+	mm_autoclose int far = -1;
+	mm_auto(buffer) packet = {0};
+	int ends[2];
+	enum mm_error error = mm_channel_pair(ends);
+
+	if (error != MM_OK)
+		return error;
+	far = ends[1];
+	mm_buffer_init(&packet, MM_CHANNEL_MAX);
+	job->inspector = mm_link_new(a->loop, ends[0], &handler);
+	if (job->inspector == NULL)
+		return mm_fail(MM_E_MEMORY, "no memory for an inspector");
+	error = mm_packet_encode(
+	    MM_CONTROL_INSPECT, 0, NULL, NULL, &packet);
+	if (error == MM_OK)
+		error = mm_channel_send_bytes(a->control,
+		    mm_buffer_span(&packet), (const int[]){image, far});
+	if (error == MM_OK)
+		error = mm_link_send(job->inspector, MM_INSPECTOR_INSPECT, 1,
+		    &mm_inspect_request_shape, &request, NULL);
+	if (error != MM_OK) {
+		mm_link_free(job->inspector);
+		job->inspector = NULL;
+	}
+	return error;
+}
+
+void
+mm_release_arrived(struct mm_authority *a, struct mm_job *job, int fd)
+{
+	struct mm_release_request request;
+	/* Whoever may not ask at all costs no process. */
+	enum mm_error error = mm_job_admit(a, job);
+
+	if (error == MM_OK && fd < 0)
+		error = mm_fail(MM_E_UPLOAD, "no image came along");
+	if (error == MM_OK)
+		error = mm_shape_decode(&mm_release_request_shape,
+		    job->ask.body, &job->arena, &request);
+	if (error == MM_OK && mm_scheme_find(request.scheme) == NULL)
+		error = mm_fail(MM_E_SCHEME, "there is no scheme %.*s",
+		    MM_SPAN(request.scheme));
+	if (error == MM_OK)
+		error = inspect(a, job, fd, request.scheme);
+	if (error != MM_OK)
+		mm_answer_refusal(a, job, error);
+}
+
+/* The one key for code signing of the genesis. */
+static const struct mm_issuer *
+signing_key(struct mm_authority *a)
+{
+	for (mm_list_each(const struct mm_profile, one, a->policy.profiles)) {
+		if (one->purpose != MM_PURPOSE_CODE_SIGNING)
+			continue;
+		for (size_t i = 0; i < a->issuer_count; i++)
+			if (mm_span_is(one->name, a->issuers[i].profile))
+				return &a->issuers[i];
+	}
+	return NULL;
+}
+
+static void
+answer_again(struct mm_authority *a, struct mm_job *job,
+    const struct mm_issued *issued)
+{
+	struct mm_item *item = mm_item_find(a, issued->idx);
+
+	if (issued->state == MM_ISSUED_SIGNED)
+		mm_read_issued(a, job, issued);
+	else if (item != NULL)
+		mm_item_wait(a, item, job);
+	else
+		mm_answer_error(a, job, MM_E_TOKEN_UNAVAILABLE);
+}
+
+/* The same release again gets its bytes; true where it was answered. */
+static bool
+answered_before(struct mm_authority *a, struct mm_job *job,
+    const struct mm_release_request *request)
+{
+	const uint8_t *sha256 = job->inspected.facts.sha256;
+	struct mm_issued issued, by_id;
+	uint64_t index;
+	bool known = mm_index_image(a->index, request->product,
+			 request->version, request->scheme, &job->arena,
+			 &issued) == MM_OK;
+	bool same =
+	    known && memcmp(issued.key, sha256, sizeof(issued.key)) == 0;
+
+	if (mm_index_request(a->index, job->principal.name, job->ask.id,
+		&index) == MM_OK &&
+	    !(mm_index_issued(a->index, index, &job->arena, &by_id) ==
+		    MM_OK &&
+		by_id.state == MM_ISSUED_VOID) &&
+	    !(same && index == issued.idx)) {
+		mm_answer_refusal(a, job, MM_E_REQUEST_REUSED);
+		return true;
+	}
+	if (same)
+		answer_again(a, job, &issued);
+	else if (known)
+		mm_answer_refusal(a, job, MM_E_RELEASE_EXISTS);
+	return known;
+}
+
+static enum mm_error
+judge(struct mm_authority *a, struct mm_job *job,
+    const struct mm_release_request *request)
+{
+	struct mm_roster_question question = {.policy = &a->policy,
+	    .origin = mm_span_text(a->origin),
+	    .kind = MM_STATEMENT_RELEASE,
+	    .time = a->batch.now};
+	struct mm_release_claim said;
+	struct mm_claim claim;
+	struct mm_release_facts facts = {.policy = &a->policy,
+	    .product = request->product,
+	    .version = request->version,
+	    .scheme = request->scheme,
+	    .size = job->inspected.facts.size,
+	    .sha256 = job->inspected.facts.sha256,
+	    .digest = job->inspected.digest,
+	    .claim = &said};
+	enum mm_error error;
+
+	if (request->statements.count == 0)
+		return mm_fail(MM_E_RELEASE,
+		    "no officer's statement came with the image");
+	error = mm_roster_check(
+	    &question, &request->statements, &job->arena, &claim, &said);
+	return error == MM_OK ? mm_decide_release(&facts) : error;
+}
+
+static enum mm_error
+release_new(struct mm_authority *a, struct mm_job *job,
+    const struct mm_release_request *request)
+{
+	const struct mm_issuer *key = signing_key(a);
+	struct mm_image_entry body = {.product = request->product,
+	    .version = request->version,
+	    .size = job->inspected.facts.size,
+	    .scheme = request->scheme,
+	    .format = job->inspected.facts.format,
+	    .statements = request->statements,
+	    .principal = job->principal.name,
+	    .request = mm_span(job->ask.id, MM_ID_SIZE)};
+	struct mm_line *line;
+	struct mm_item *item;
+	enum mm_error error;
+
+	if (key == NULL)
+		return mm_fail(
+		    MM_E_KEY_ABSENT, "there is no key for code signing");
+	body.key = mm_span_text(key->name);
+	memcpy(body.sha256, job->inspected.facts.sha256, 32);
+	memcpy(body.digest, job->inspected.digest, 32);
+	item = mm_item_new(a, a->size + a->batch.count, MM_ENTRY_IMAGE);
+	if (item == NULL)
+		return mm_fail(MM_E_MEMORY, "no memory for an entry");
+	error = mm_batch_add(a, MM_ENTRY_IMAGE, &body, &line);
+	if (error != MM_OK) {
+		mm_item_free(a, item);
+		return error;
+	}
+	mm_buffer_add(&item->entry, line->entry.data, line->entry.size);
+	line->item = item;
+	job->index = item->index;
+	mm_jobs_push(&item->waiters, job);
+	return MM_OK;
+}
+
+void
+mm_release_decide(struct mm_authority *a, struct mm_job *job)
+{
+	struct mm_release_request request;
+	enum mm_error error = mm_shape_decode(
+	    &mm_release_request_shape, job->ask.body, &job->arena, &request);
+
+	if (error != MM_OK) {
+		mm_answer_error(a, job, error);
+		return;
+	}
+	if (answered_before(a, job, &request))
+		return;
+	error = a->batch.clock;
+	if (error == MM_OK)
+		error = judge(a, job, &request);
+	if (error == MM_OK && !a->followed)
+		error = MM_E_TOKEN_UNAVAILABLE;
+	if (error == MM_OK)
+		error = release_new(a, job, &request);
+	if (error != MM_OK)
+		mm_answer_refusal(a, job, error);
+}

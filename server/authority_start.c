@@ -1,0 +1,372 @@
+#include "server/authority.h"
+
+#include <string.h>
+#include <time.h>
+
+#include "protocol/journal.h"
+
+enum {
+	READ_COUNT = 4096,    /* entries asked for at a time */
+	FOLLOW_DEADLINE = 30, /* seconds a token may take to follow */
+	ANSWER_ARENA = 1 << 20
+};
+
+static uint64_t
+seconds(clockid_t clock)
+{
+	struct timespec now;
+
+	clock_gettime(clock, &now);
+	return (uint64_t)now.tv_sec;
+}
+
+/* --- what is in the log? --- */
+
+void
+mm_start_opened(struct mm_authority *a, struct mm_received *received)
+{
+	struct mm_notary_open_answer answer;
+	mm_auto(arena) arena = {0};
+	enum mm_error error = mm_error_from(received->packet.error);
+
+	mm_arena_init(&arena, ANSWER_ARENA);
+	if (received->packet.error != 0)
+		mm_fail(error, "%.*s", MM_SPAN(received->packet.why));
+	else
+		error = mm_shape_decode(&mm_notary_open_answer_shape,
+		    received->packet.body, &arena, &answer);
+	if (error == MM_OK && answer.size < mm_index_size(a->index))
+		error = mm_fail(MM_E_STATE,
+		    "the index is ahead of the log; mintmarkd --rebuild "
+		    "makes it anew");
+	if (error != MM_OK) {
+		mm_authority_fail(a, error);
+		return;
+	}
+	a->size = answer.size;
+	mm_buffer_reset(&a->note);
+	mm_buffer_add(&a->note, answer.note.data, answer.note.size);
+	mm_clock_init(&a->clock, seconds(CLOCK_REALTIME),
+	    seconds(CLOCK_BOOTTIME), answer.time, a->configure->accept_time);
+	a->opened = true;
+	mm_start_publish(a);
+	mm_authority_advance(a);
+}
+
+void
+mm_start_publish(struct mm_authority *a)
+{
+	struct mm_archive_publish_request request = {
+	    mm_buffer_span(&a->note)};
+	enum mm_error error;
+
+	if (a->archive == NULL || !a->opened)
+		return;
+	error = mm_link_send(a->archive, MM_ARCHIVE_PUBLISH, 0,
+	    &mm_archive_publish_request_shape, &request, NULL);
+	if (error != MM_OK)
+		mm_journal(MM_LEVEL_WARNING, mm_error_name(error),
+		    "the archive does not follow: %s", mm_why(error));
+}
+
+static enum mm_error
+apply_all(struct mm_authority *a, const struct mm_list *entries)
+{
+	enum mm_error error = mm_index_begin(a->index);
+
+	for (size_t i = 0; i < entries->count && error == MM_OK; i++)
+		error = mm_index_apply(a->index,
+		    mm_list_at(*entries, struct mm_bytes_item, i)->value);
+	if (error == MM_OK)
+		return mm_index_commit(a->index);
+	mm_index_rollback(a->index);
+	return error;
+}
+
+static void
+entries_read(struct mm_authority *a, struct mm_job *job,
+    struct mm_received *received)
+{
+	struct mm_archive_entries_answer answer;
+	mm_auto(arena) arena = {0};
+	enum mm_error error;
+
+	(void)job;
+	mm_arena_init(&arena, ANSWER_ARENA);
+	error = mm_shape_decode(&mm_archive_entries_answer_shape,
+	    received->packet.body, &arena, &answer);
+	if (error == MM_OK && (answer.entries.count == 0 ||
+				  answer.from != mm_index_size(a->index)))
+		error = mm_fail(
+		    MM_E_PEER, "the archive does not have what was asked");
+	if (error == MM_OK)
+		error = apply_all(a, &answer.entries);
+	a->reading = false;
+	if (error != MM_OK)
+		mm_authority_fail(a, error);
+	else
+		mm_authority_advance(a);
+}
+
+static enum mm_error
+read_on(struct mm_authority *a)
+{
+	struct mm_archive_entries_request request = {
+	    mm_index_size(a->index), READ_COUNT};
+
+	if (a->reading)
+		return MM_OK;
+	a->reading = true;
+	return mm_read_ask(a, MM_ARCHIVE_ENTRIES,
+	    &mm_archive_entries_request_shape, &request, NULL, entries_read);
+}
+
+/* --- what is in force? --- */
+
+/* The newest policy's document: the genesis's own, or a later entry's. */
+static enum mm_error
+newest_document(struct mm_authority *a, const struct mm_genesis *genesis,
+    struct mm_span *document)
+{
+	struct mm_policy_entry newer;
+	struct mm_entry entry;
+	struct mm_span bytes;
+	enum mm_error error = mm_index_policy(a->index, &a->policy_index);
+
+	*document = genesis->policy;
+	if (error != MM_OK || a->policy_index == 0)
+		return error;
+	error = mm_index_reference(
+	    a->index, a->policy_index, &a->policy_arena, &bytes);
+	if (error == MM_OK)
+		error = mm_entry_decode_as(bytes, MM_ENTRY_POLICY,
+		    &a->policy_arena, &entry, &newer);
+	if (error == MM_OK)
+		*document = newer.policy;
+	return error;
+}
+
+static enum mm_error
+load_policy(struct mm_authority *a)
+{
+	struct mm_genesis genesis;
+	struct mm_vkey vkey;
+	struct mm_entry entry;
+	struct mm_span bytes, document;
+	enum mm_error error =
+	    mm_index_reference(a->index, 0, &a->policy_arena, &bytes);
+
+	if (error == MM_OK)
+		error = mm_entry_decode_as(bytes, MM_ENTRY_GENESIS,
+		    &a->policy_arena, &entry, &genesis);
+	if (error == MM_OK)
+		error = mm_vkey_init(&vkey, genesis.origin, genesis.log_key);
+	if (error == MM_OK)
+		error = newest_document(a, &genesis, &document);
+	if (error == MM_OK)
+		error = mm_policy_decode(
+		    document, &a->policy_arena, &a->policy);
+	if (error != MM_OK)
+		return error;
+	mm_vkey_text(&vkey, a->vkey);
+	mm_span_string(genesis.origin, a->origin, sizeof(a->origin));
+	mm_policy_digest(document, a->policy_digest);
+	return mm_issuers_load(a);
+}
+
+/* --- what did a crash leave? --- */
+
+static void recover_next(struct mm_authority *a);
+
+static void
+unsigned_read(struct mm_authority *a, struct mm_job *job,
+    struct mm_received *received)
+{
+	struct mm_archive_entries_answer answer;
+	mm_auto(arena) arena = {0};
+	enum mm_error error;
+
+	(void)job;
+	mm_arena_init(&arena, ANSWER_ARENA);
+	error = mm_shape_decode(&mm_archive_entries_answer_shape,
+	    received->packet.body, &arena, &answer);
+	if (error == MM_OK && answer.entries.count == 0)
+		error = mm_fail(
+		    MM_E_PEER, "the archive does not have what was asked");
+	if (error == MM_OK)
+		error = mm_signing_recover(a,
+		    mm_list_at(answer.entries, struct mm_bytes_item, 0)
+			->value,
+		    answer.from);
+	a->reading = false;
+	a->recover_from = answer.from + 1;
+	if (error != MM_OK)
+		mm_authority_fail(a, error);
+	else
+		recover_next(a);
+}
+
+/* One unsigned entry after the other is read and decided again. */
+static void
+recover_next(struct mm_authority *a)
+{
+	struct mm_archive_entries_request request = {0, 1};
+	enum mm_error error = mm_index_unsigned(
+	    a->index, a->recover_from, &request.from);
+
+	if (error == MM_E_NOT_FOUND) {
+		a->caught_up = true;
+		mm_batch_step(a);
+		return;
+	}
+	a->reading = true;
+	if (error == MM_OK)
+		error = mm_read_ask(a, MM_ARCHIVE_ENTRIES,
+		    &mm_archive_entries_request_shape, &request, NULL,
+		    unsigned_read);
+	if (error != MM_OK)
+		mm_authority_fail(a, error);
+}
+
+/* --- the token follows --- */
+
+void
+mm_start_stored(struct mm_authority *a,
+    const struct mm_notary_append_answer *answer)
+{
+	size_t count = 0;
+	struct mm_token_follow_request *requests = mm_arena_alloc(
+	    &a->follow_arena, answer->references.count * sizeof(*requests));
+	struct mm_span note = mm_arena_copy(&a->follow_arena, answer->note);
+	enum mm_error error =
+	    requests != NULL && note.data != NULL ? MM_OK : MM_E_MEMORY;
+
+	for (mm_list_each(
+		 const struct mm_inclusion, one, answer->references)) {
+		struct mm_span proof;
+
+		if (error != MM_OK)
+			break;
+		proof = mm_arena_copy(&a->follow_arena,
+		    mm_span(one->proof.items,
+			one->proof.count * MM_HASH_SIZE));
+		requests[count].note = note;
+		requests[count].entry.index = one->index;
+		requests[count].entry.proof =
+		    (struct mm_list){proof.data, one->proof.count};
+		error = mm_index_reference(a->index, one->index,
+		    &a->follow_arena, &requests[count++].entry.entry);
+	}
+	if (error != MM_OK) {
+		mm_authority_fail(a, error);
+		return;
+	}
+	a->follow = (struct mm_list){requests, count};
+	a->started = true;
+	mm_start_follow(a);
+}
+
+void
+mm_start_follow(struct mm_authority *a)
+{
+	if (a->token == NULL || !a->started)
+		return;
+	a->follow_answers = 0;
+	a->follow_deadline = ev_now(a->loop) + FOLLOW_DEADLINE;
+	for (mm_list_each(
+		 const struct mm_token_follow_request, one, a->follow)) {
+		enum mm_error error = mm_link_send(a->token, MM_TOKEN_FOLLOW,
+		    ++a->calls, &mm_token_follow_request_shape, one, NULL);
+
+		if (error != MM_OK) {
+			mm_authority_fail(a, error);
+			return;
+		}
+	}
+}
+
+void
+mm_start_token_answered(
+    struct mm_authority *a, struct mm_received *received)
+{
+	enum mm_error error = mm_error_from(received->packet.error);
+
+	if (received->packet.error != 0) {
+		mm_authority_fail(a,
+		    mm_fail(error, "%.*s", MM_SPAN(received->packet.why)));
+		return;
+	}
+	if (++a->follow_answers < a->follow.count)
+		return;
+	a->followed = true;
+	a->follow_deadline = 0;
+	mm_signing_token_up(a);
+	mm_authority_advance(a);
+}
+
+/* --- where it stands --- */
+
+static void
+open_log(struct mm_authority *a)
+{
+	enum mm_error error = MM_OK;
+
+	if (!a->opened && !a->opening) {
+		a->opening = true;
+		error = mm_link_send(
+		    a->notary, MM_NOTARY_OPEN, ++a->calls, NULL, NULL, NULL);
+	} else if (a->opened && mm_index_size(a->index) < a->size) {
+		error = read_on(a);
+	} else if (a->opened && !a->reading) {
+		error = load_policy(a);
+		a->loaded = error == MM_OK;
+		if (error == MM_OK)
+			recover_next(a);
+	}
+	if (error != MM_OK)
+		mm_authority_fail(a, error);
+}
+
+static void
+become_ready(struct mm_authority *a)
+{
+	enum mm_error error =
+	    mm_channel_send(a->control, MM_CONTROL_READY, 0, NULL, NULL);
+
+	a->ready = true;
+	if (error != MM_OK)
+		mm_authority_fail(a, error);
+	else
+		mm_batch_step(a);
+}
+
+/* Whether what was stored is also signed, as far as a stop waits for it. */
+static bool
+is_drained(const struct mm_authority *a)
+{
+	if (ev_now(a->loop) > a->stop_deadline)
+		return true;
+	return !a->batch.open &&
+	    (a->items == NULL || !a->followed) && a->readings == NULL;
+}
+
+void
+mm_authority_advance(struct mm_authority *a)
+{
+	if (a->fatal != MM_OK)
+		return;
+	if (a->stopping) {
+		mm_batch_step(a);
+		if (is_drained(a))
+			ev_break(a->loop, EVBREAK_ALL);
+		return;
+	}
+	if (a->notary == NULL || a->archive == NULL)
+		return;
+	if (!a->loaded)
+		open_log(a);
+	else if (a->caught_up && !a->ready && a->server.size > 0)
+		become_ready(a);
+	else
+		mm_batch_step(a);
+}

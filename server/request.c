@@ -1,0 +1,114 @@
+#include "server/request.h"
+
+#include <string.h>
+
+#include "ca/csr.h"
+#include "server/ask.h"
+
+/* What the authority gets in a body's place; `ask` is appended to. */
+typedef enum mm_error translation(
+    const void *body, struct mm_arena *arena, struct mm_buffer *ask);
+
+static enum mm_error
+translate_issue(
+    const void *body, struct mm_arena *arena, struct mm_buffer *ask)
+{
+	const struct mm_issue_request *request = body;
+	struct mm_csr csr;
+	enum mm_error error = mm_csr_read(request->csr, arena, &csr);
+	struct mm_issue_ask issue = {.order = request->order,
+	    .profile = request->profile,
+	    .device = request->device};
+
+	if (error != MM_OK)
+		return error;
+	issue.spki = csr.spki;
+	return mm_shape_encode(&mm_issue_ask_shape, &issue, ask);
+}
+
+static enum mm_error
+translate_statement(
+    const void *body, struct mm_arena *arena, struct mm_buffer *ask)
+{
+	const struct mm_statement_request *request = body;
+	struct mm_statement_ask statement = {
+	    .statements = request->statements};
+	struct mm_csr csr = {.spki = {NULL, 0}};
+	enum mm_error error = MM_OK;
+
+	if (request->csr.size > 0) {
+		error = mm_csr_read(request->csr, arena, &csr);
+		statement.spki = csr.spki;
+	}
+	if (error != MM_OK)
+		return error;
+	return mm_shape_encode(&mm_statement_ask_shape, &statement, ask);
+}
+
+/* All others go as they are. */
+static const struct {
+	uint64_t type;
+	translation *translate;
+} translations[] = {
+    {MM_MESSAGE_ISSUE, translate_issue},
+    {MM_MESSAGE_STATEMENT, translate_statement},
+};
+
+static enum mm_error
+make_ask(uint64_t type, struct mm_span body, const void *decoded,
+    struct mm_arena *arena, struct mm_span *out)
+{
+	translation *translate = NULL;
+	mm_auto(buffer) ask;
+	enum mm_error error;
+
+	for (size_t i = 0; i < MM_COUNT(translations); i++)
+		if (translations[i].type == type)
+			translate = translations[i].translate;
+	if (translate == NULL) {
+		*out = body;
+		return MM_OK;
+	}
+	mm_buffer_init(&ask, MM_FRAME_MAX);
+	error = translate(decoded, arena, &ask);
+	if (error != MM_OK)
+		return error;
+	*out = mm_arena_copy(arena, mm_buffer_span(&ask));
+	return out->data != NULL
+	    ? MM_OK
+	    : mm_fail(MM_E_MEMORY, "no memory for a request");
+}
+
+enum mm_error
+mm_request_read(
+    struct mm_span item, struct mm_arena *arena, struct mm_request *out)
+{
+	const struct mm_message_type_row *row;
+	struct mm_envelope envelope;
+	struct mm_span ask;
+	void *body;
+	enum mm_error error;
+
+	*out = (struct mm_request){.type = MM_MESSAGE_ERROR};
+	error = mm_shape_decode(&mm_envelope_shape, item, arena, &envelope);
+	if (error != MM_OK)
+		return error;
+	memcpy(out->id, envelope.id, MM_ID_SIZE);
+	row = mm_message_row(envelope.type);
+	if (row == NULL)
+		return mm_fail(MM_E_UNKNOWN, "there is no message of type %llu",
+		    (unsigned long long)envelope.type);
+	body = mm_arena_alloc(arena, row->request->size);
+	if (body == NULL)
+		return mm_fail(MM_E_MEMORY, "no memory for a request");
+	error = mm_shape_decode(row->request, envelope.body, arena, body);
+	if (error == MM_OK)
+		error = make_ask(
+		    envelope.type, envelope.body, body, arena, &ask);
+	if (error != MM_OK)
+		return error;
+	out->type = envelope.type;
+	out->body = body;
+	out->ask = ask;
+	return MM_OK;
+}

@@ -1,0 +1,57 @@
+/*
+ * Policy documents from anybody: what is sound can be written, and is the
+ * same; and nobody is locked out by it.
+ */
+#include <stdlib.h>
+
+#include "policy/document.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+enum { ARENA_MAX = 1 << 20 };
+
+static void
+must(bool holds)
+{
+	if (!holds)
+		abort();
+}
+
+/* The promises that the checks are there for, asked in another way. */
+static void
+check_promises(const struct mm_policy *policy)
+{
+	must(policy->thresholds.count == MM_STATEMENT_KINDS - 1);
+	for (mm_list_each(
+		 const struct mm_threshold, threshold, policy->thresholds))
+		must(threshold->officers >= 1 &&
+		    threshold->officers <= policy->officers.count);
+	for (mm_list_each(
+		 const struct mm_profile, profile, policy->profiles)) {
+		bool signs = (profile->key_usage & MM_KU_KEY_CERT_SIGN) != 0;
+
+		must(signs == (profile->purpose == MM_PURPOSE_CA));
+		must(mm_policy_profile(policy, profile->name) == profile);
+	}
+	for (mm_list_each(
+		 const struct mm_product, product, policy->products))
+		must(mm_policy_product(policy, product->name) == product);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct mm_span document = mm_span(data, size);
+	struct mm_policy policy;
+	mm_auto(arena) arena;
+	mm_auto(buffer) back;
+
+	mm_arena_init(&arena, ARENA_MAX);
+	mm_buffer_init(&back, MM_POLICY_MAX);
+	if (mm_policy_decode(document, &arena, &policy) != MM_OK)
+		return 0;
+	check_promises(&policy);
+	must(mm_shape_encode(&mm_policy_shape, &policy, &back) == MM_OK);
+	must(mm_span_equal(mm_buffer_span(&back), document));
+	return 0;
+}

@@ -1,0 +1,405 @@
+/* Policy text: what is compiled, and what people are told about the rest. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <sodium.h>
+
+#include "policy/document.h"
+#include "text_file.h"
+
+/* Lines are counted in the tests below. */
+static const char good[] =
+    "number = 3\n"
+    "names = {\"localhost\", \"127.0.0.1\"}\n"
+    "profile \"device\" {\n"
+    "	purpose = device\n"
+    "	issuer = device-ca\n"
+    "	subject = {\"CN={device}\", \"O=A, B\", \"2.5.4.11=U\"}\n"
+    "	validity = 20y\n"
+    "	backdate = 1h\n"
+    "	keys = {P-256, RSA}\n"
+    "	key-usage = {digitalSignature, keyAgreement}\n"
+    "	purposes = {clientAuth, 1.2.3.4}\n"
+    "}\n"
+    "profile \"ca\" {\n"
+    "	purpose = ca\n"
+    "	issuer = root\n"
+    "	subject = {\"CN={name}\"}\n"
+    "	validity = forever\n"
+    "	keys = {P-256}\n"
+    "	key-usage = {keyCertSign}\n"
+    "	path-length = 0\n"
+    "}\n"
+    "product \"demo\" {\n"
+    "	schemes = {sha256-ecdsa}\n"
+    "	size = 16M\n"
+    "}\n"
+    "officer \"first\" {\n"
+    "	key = \"KEY1\"\n"
+    "}\n"
+    "thresholds {\n"
+    "	order = 1\n"
+    "	release = 1\n"
+    "	revoke = 1\n"
+    "	principal = 1\n"
+    "	policy = 1\n"
+    "	ceremony = 1\n"
+    "}\n";
+
+static uint8_t officer[32];
+
+static char *
+with_key(const char *text)
+{
+	char hex[65];
+
+	return text_replace(
+	    text, "KEY1", sodium_bin2hex(hex, sizeof(hex), officer, 32));
+}
+
+static enum mm_error
+compile(const char *text, struct mm_buffer *out)
+{
+	text_file_write(text);
+	mm_buffer_init(out, MM_POLICY_MAX);
+	return mm_policy_compile(text_path, out);
+}
+
+/* The good text with one change is refused, at this place, for this. */
+static void
+expect_refused(const char *what, const char *with, const char *place,
+    const char *why)
+{
+	mm_autofree char *keyed = with_key(good);
+	mm_autofree char *text = text_replace(keyed, what, with);
+	mm_auto(buffer) document;
+
+	assert_int_equal(compile(text, &document), MM_E_POLICY);
+	assert_int_equal(document.size, 0);
+	if (strstr(mm_why(MM_E_POLICY), place) == NULL ||
+	    strstr(mm_why(MM_E_POLICY), why) == NULL)
+		fail_msg("\"%s\" says neither \"%s\" nor \"%s\"",
+		    mm_why(MM_E_POLICY), place, why);
+}
+
+static void
+expect_allowed(const char *what, const char *with)
+{
+	mm_autofree char *keyed = with_key(good);
+	mm_autofree char *text = text_replace(keyed, what, with);
+	mm_auto(buffer) document;
+
+	if (compile(text, &document) != MM_OK)
+		fail_msg("%s", mm_why(MM_E_POLICY));
+}
+
+static void
+text_becomes_what_it_says(void **state)
+{
+	mm_autofree char *text = with_key(good);
+	mm_auto(buffer) document;
+	mm_auto(arena) arena;
+	struct mm_policy policy;
+	const struct mm_profile *profile;
+	const struct mm_subject_part *part;
+
+	(void)state;
+	mm_arena_init(&arena, 1 << 20);
+	assert_int_equal(compile(text, &document), MM_OK);
+	assert_int_equal(mm_policy_decode(mm_buffer_span(&document), &arena,
+			     &policy),
+	    MM_OK);
+	assert_int_equal(policy.number, 3);
+	assert_int_equal(policy.names.count, 2);
+	profile = mm_policy_profile(&policy, mm_span_text("device"));
+	assert_non_null(profile);
+	assert_int_equal(profile->purpose, MM_PURPOSE_DEVICE);
+	assert_true(mm_span_is(profile->issuer, "device-ca"));
+	assert_int_equal(profile->validity, 20LL * 365 * 86400);
+	assert_int_equal(profile->backdate, 3600);
+	assert_int_equal(
+	    profile->keys, 1 << MM_KEY_P256 | 1 << MM_KEY_RSA);
+	assert_int_equal(profile->key_usage,
+	    MM_KU_DIGITAL_SIGNATURE | MM_KU_KEY_AGREEMENT);
+	assert_false(profile->path);
+	assert_int_equal(profile->subject.count, 3);
+	part = mm_list_at(profile->subject, struct mm_subject_part, 1);
+	assert_true(mm_span_is(part->oid, "2.5.4.10"));
+	assert_true(mm_span_is(part->template, "A, B"));
+	assert_true(mm_span_is(
+	    mm_list_at(profile->purposes, struct mm_text_item, 0)->value,
+	    "1.3.6.1.5.5.7.3.2"));
+	profile = mm_policy_profile(&policy, mm_span_text("ca"));
+	assert_int_equal(profile->validity, 0);
+	assert_true(profile->path);
+	assert_int_equal(profile->path_length, 0);
+	assert_int_equal(
+	    mm_policy_product(&policy, mm_span_text("demo"))->size, 16 << 20);
+	assert_memory_equal(
+	    mm_list_at(policy.officers, struct mm_officer, 0)->key, officer,
+	    32);
+}
+
+static void
+the_same_text_gives_the_same_bytes(void **state)
+{
+	mm_autofree char *text = with_key(good);
+	mm_auto(buffer) first;
+	mm_auto(buffer) second;
+
+	(void)state;
+	assert_int_equal(compile(text, &first), MM_OK);
+	assert_int_equal(compile(text, &second), MM_OK);
+	assert_true(
+	    mm_span_equal(mm_buffer_span(&first), mm_buffer_span(&second)));
+}
+
+/* What quickstart does with it. */
+static void
+the_example_is_valid_with_an_officer(void **state)
+{
+	mm_auto(buffer) example;
+	mm_auto(buffer) document;
+	mm_auto(arena) arena;
+	struct mm_policy policy;
+	char base64[sodium_base64_ENCODED_LEN(
+	    32, sodium_base64_VARIANT_ORIGINAL)];
+	static const char *const names[] = {"access-ca", "codesign", "device",
+	    "device-ca", "root-ca", "tls-client", "tls-server"};
+
+	(void)state;
+	mm_buffer_init(&example, 0);
+	mm_arena_init(&arena, 1 << 20);
+	assert_int_equal(mm_file_read("conf/policy.conf", MM_POLICY_TEXT_MAX,
+			     &example),
+	    MM_OK);
+	mm_buffer_add(&example, "", 1);
+	assert_int_equal(
+	    compile((const char *)example.data, &document), MM_E_POLICY);
+	example.size--;
+	mm_buffer_printf(&example, "officer \"first\" {\n\tkey = \"%s\"\n}\n",
+	    sodium_bin2base64(base64, sizeof(base64), officer, 32,
+		sodium_base64_VARIANT_ORIGINAL));
+	mm_buffer_add(&example, "", 1);
+	assert_int_equal(
+	    compile((const char *)example.data, &document), MM_OK);
+	assert_int_equal(mm_policy_decode(mm_buffer_span(&document), &arena,
+			     &policy),
+	    MM_OK);
+	assert_int_equal(policy.profiles.count, MM_COUNT(names));
+	for (size_t i = 0; i < MM_COUNT(names); i++)
+		assert_non_null(
+		    mm_policy_profile(&policy, mm_span_text(names[i])));
+}
+
+static void
+unknown_keys_are_told_with_their_line(void **state)
+{
+	(void)state;
+	expect_refused("issuer = device-ca", "isuser = device-ca",
+	    "text.conf:5:", "no such option 'isuser'");
+	expect_refused(
+	    "issuer = device-ca", "isuser = x", "known here", "issuer");
+	expect_refused("number = 3", "nummer = 3", "text.conf:1:", "nummer");
+	expect_refused(
+	    "product \"demo\"", "produce \"demo\"", "text.conf:22:", "produce");
+	expect_refused("	order = 1", "	orders = 1", "text.conf:30:",
+	    "orders");
+	expect_refused("number = 3", "number = 3 thresholds|order = 1",
+	    "text.conf:1:", "does not stand here");
+}
+
+static void
+missing_keys_are_told(void **state)
+{
+	(void)state;
+	expect_refused("number = 3", "", "text.conf", "number is missing");
+	expect_refused("	validity = 20y\n", "",
+	    "profile \"device\"", "validity is missing");
+	expect_refused("	order = 1\n", "", "thresholds",
+	    "order is missing");
+	expect_refused("	schemes = {sha256-ecdsa}\n", "",
+	    "product \"demo\"", "schemes is missing");
+	expect_refused("names = {\"localhost\", \"127.0.0.1\"}", "names = {}",
+	    "text.conf", "names is missing");
+}
+
+static void
+nothing_is_given_twice(void **state)
+{
+	(void)state;
+	expect_refused("	backdate = 1h", "	validity = 1d",
+	    "text.conf:8:", "validity is given twice");
+	expect_refused("	backdate = 1h", "	issuer = device-ca",
+	    "text.conf:8:", "given twice");
+	expect_refused("	backdate = 1h", "	subject = {\"CN=x\"}",
+	    "text.conf:8:", "given twice");
+	expect_refused(
+	    "profile \"ca\"", "profile \"device\"", "text.conf:13:", "device");
+	expect_refused("	policy = 1", "	order = 1", "text.conf:34:",
+	    "given twice");
+}
+
+static void
+values_are_told_with_line_and_what_is_allowed(void **state)
+{
+	(void)state;
+	expect_refused("number = 3", "number = 0", "text.conf:1:",
+	    "not within 1 to");
+	expect_refused(
+	    "number = 3", "number = -1", "text.conf:1:", "not a number");
+	expect_refused("number = 3", "number = 0x3", "text.conf:1:",
+	    "not a number");
+	expect_refused("number = 3", "number = 99999999999999999999",
+	    "text.conf:1:", "not a number");
+	expect_refused("purpose = device", "purpose = devices", "text.conf:4:",
+	    "none of device, client, server, ca, code-signing");
+	expect_refused(
+	    "20y", "20", "text.conf:7:", "a time like 10s, 5m, 1h, 7d");
+	expect_refused("20y", "20w", "text.conf:7:", "a time like");
+	expect_refused("20y", "0s", "text.conf:7:", "not within");
+	expect_refused("20y", "101y", "text.conf:7:", "not within");
+	expect_refused("20y", "300000000000y", "text.conf:7:", "a time like");
+	expect_refused("1h", "forever", "text.conf:8:", "a time like");
+	expect_refused("{P-256, RSA}", "{P-256, DSA}", "text.conf:9:",
+	    "none of P-256, P-384, RSA, Ed25519");
+	expect_refused("{digitalSignature,", "{nonRepudiation,",
+	    "text.conf:10:", "none of digitalSignature");
+	expect_refused("{clientAuth,", "{clientauth,", "text.conf:11:",
+	    "clientAuth");
+	expect_refused("O=A, B", "X=A, B", "text.conf:6:", "is not like");
+	expect_refused("O=A, B", "no equal", "text.conf:6:", "like \"CN=");
+	expect_refused("path-length = 0", "path-length = 9", "text.conf:20:",
+	    "not within");
+	expect_refused("{sha256-ecdsa}", "{md5-rsa}", "text.conf:23:",
+	    "no signature scheme");
+	expect_refused("16M", "16T", "text.conf:24:", "like 64K, 16M or 1G");
+	expect_refused("16M", "0", "text.conf:24:", "not within");
+	expect_refused("key = \"", "key = \"00", "text.conf:27:", "32 bytes");
+	expect_refused("	order = 1", "	order = 0", "text.conf:30:",
+	    "not within 1 to 64");
+}
+
+static void
+what_is_unsound_as_a_whole_is_refused(void **state)
+{
+	(void)state;
+	expect_refused("	order = 1", "	order = 2", "text.conf",
+	    "cannot be reached");
+	expect_refused("CN={device}", "CN=all", "text.conf", "{device}");
+	expect_refused("{keyCertSign}", "{digitalSignature}", "text.conf",
+	    "profile ca");
+}
+
+static void
+the_environment_stays_outside(void **state)
+{
+	(void)state;
+	assert_int_equal(setenv("MINT_SECRET", "leaked", 1), 0);
+	expect_refused("\"O=A, B\"", "\"O=${MINT_SECRET}\"", "text.conf:6:",
+	    "${...}");
+	expect_refused("issuer = device-ca", "issuer = ${MINT_SECRET}",
+	    "text.conf:5:", "${...}");
+	expect_allowed("O=A, B", "O=$5 A");
+}
+
+static void
+broken_text_is_refused(void **state)
+{
+	(void)state;
+	expect_refused("	path-length = 0\n}\n", "	path-length = 0\n",
+	    "text.conf:21:", "product");
+	expect_refused("	ceremony = 1\n}\n", "	ceremony = 1\n",
+	    "text.conf", "closing brace");
+	expect_refused("	ceremony = 1\n}", "	ceremony = 1\n}}",
+	    "text.conf:36:", "closing brace");
+	expect_refused("\"127.0.0.1\"}", "\"127.0.0.1\"", "text.conf:3:", "");
+	expect_refused("\"127.0.0.1\"}", "\"127.0.0.1}", "text.conf", "");
+	expect_refused("number = 3", "number 3", "text.conf:1:", "equal sign");
+	expect_refused("number = 3", "number = {3}", "text.conf:1:", "{");
+	expect_refused("number = 3", "include(\"/etc/passwd\")",
+	    "text.conf:1:", "include");
+	expect_refused("O=A, B", "O=A\x01", "text.conf:6:", "control");
+	expect_refused("O=A, B", "O=A\\nB", "text.conf:6:", "printable");
+	expect_refused("O=A, B", "O=", "text.conf", "");
+	expect_refused("profile \"ca\"", "profile \"\"", "profile", "name");
+	/* And none of it is still there for the next one. */
+	expect_allowed("number = 3", "number = 4");
+}
+
+static void
+counts_are_told(void **state)
+{
+	char many[17 * 6 + 16] = "names = {";
+
+	(void)state;
+	for (size_t i = 0; i < 17; i++)
+		snprintf(many + strlen(many), 8, "\"n%zu\"%s", i,
+		    i == 16 ? "}" : ",");
+	expect_refused("names = {\"localhost\", \"127.0.0.1\"}", many,
+	    "text.conf:2:", "16 of them at most");
+}
+
+static void
+files_that_cannot_be_read_are_refused(void **state)
+{
+	mm_auto(buffer) out;
+
+	(void)state;
+	text_file_write("");
+	mm_buffer_init(&out, MM_POLICY_MAX);
+	assert_int_equal(mm_policy_compile(text_path, &out), MM_E_POLICY);
+	assert_int_equal(
+	    mm_policy_compile(text_directory, &out), MM_E_POLICY);
+	assert_int_equal(
+	    mm_policy_compile("no-such-file.conf", &out), MM_E_POLICY);
+	assert_non_null(
+	    strstr(mm_why(MM_E_POLICY), "no-such-file.conf"));
+}
+
+static void
+long_texts_are_refused(void **state)
+{
+	mm_autofree char *keyed = with_key(good);
+	mm_autofree char *text = calloc(1, MM_POLICY_TEXT_MAX + 2);
+	mm_auto(buffer) out;
+
+	(void)state;
+	assert_non_null(text);
+	memset(text, '\n', MM_POLICY_TEXT_MAX);
+	memcpy(text, keyed, strlen(keyed));
+	assert_int_equal(compile(text, &out), MM_OK);
+	mm_buffer_clear(&out);
+	text[MM_POLICY_TEXT_MAX] = '\n';
+	assert_int_equal(compile(text, &out), MM_E_POLICY);
+	assert_non_null(strstr(mm_why(MM_E_POLICY), "limit"));
+}
+
+#define TEST(name) \
+	cmocka_unit_test_setup_teardown( \
+	    name, text_file_setup, text_file_teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {TEST(text_becomes_what_it_says),
+	    TEST(the_same_text_gives_the_same_bytes),
+	    TEST(the_example_is_valid_with_an_officer),
+	    TEST(unknown_keys_are_told_with_their_line),
+	    TEST(missing_keys_are_told), TEST(nothing_is_given_twice),
+	    TEST(values_are_told_with_line_and_what_is_allowed),
+	    TEST(what_is_unsound_as_a_whole_is_refused),
+	    TEST(the_environment_stays_outside), TEST(broken_text_is_refused),
+	    TEST(counts_are_told), TEST(files_that_cannot_be_read_are_refused),
+	    TEST(long_texts_are_refused)};
+	uint8_t seed[crypto_sign_SEEDBYTES] = {1};
+	uint8_t secret[crypto_sign_SECRETKEYBYTES];
+
+	if (sodium_init() < 0)
+		return 1;
+	crypto_sign_seed_keypair(officer, secret, seed);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

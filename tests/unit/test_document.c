@@ -1,0 +1,441 @@
+/* The policy document: what is sound, and each thing that is not. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "policy/document.h"
+
+#define TEXT(s) {(const uint8_t *)(s), sizeof(s) - 1}
+
+enum { DEVICE = 0 };
+
+/* A sound policy, made anew for each test to spoil. */
+static struct fixture {
+	struct mm_text_item names[17];
+	struct mm_text_item eku[2];
+	struct mm_text_item schemes[2];
+	struct mm_subject_part subject[1];
+	struct mm_profile profiles[65];
+	struct mm_product products[257];
+	struct mm_officer officers[3];
+	struct mm_threshold thresholds[7];
+	struct mm_policy policy;
+} f;
+
+static void
+make_officer(struct mm_officer *officer, struct mm_span name, uint8_t seed)
+{
+	uint8_t seeds[crypto_sign_SEEDBYTES] = {seed};
+	uint8_t secret[crypto_sign_SECRETKEYBYTES];
+
+	officer->name = name;
+	crypto_sign_seed_keypair(officer->key, secret, seeds);
+}
+
+static int
+setup(void **state)
+{
+	static const struct mm_span text_cn = TEXT("2.5.4.3");
+	static const struct mm_span text_device = TEXT("unit {device}");
+	static const struct mm_span text_eku = TEXT("1.3.6.1.5.5.7.3.2");
+	static const struct mm_span text_scheme = TEXT("sha256-ecdsa");
+
+	(void)state;
+	memset(&f, 0, sizeof(f));
+	f.names[0].value = mm_span_text("localhost");
+	f.names[1].value = mm_span_text("127.0.0.1");
+	f.eku[0].value = text_eku;
+	f.schemes[0].value = text_scheme;
+	f.subject[0] = (struct mm_subject_part){text_cn, text_device};
+	f.profiles[DEVICE] = (struct mm_profile){.name = mm_span_text("device"),
+	    .purpose = MM_PURPOSE_DEVICE,
+	    .issuer = mm_span_text("device-ca"),
+	    .subject = {f.subject, 1},
+	    .validity = 1000,
+	    .backdate = 10,
+	    .keys = 1 << MM_KEY_P256,
+	    .key_usage = MM_KU_DIGITAL_SIGNATURE,
+	    .purposes = {f.eku, 1}};
+	f.products[0] = (struct mm_product){
+	    mm_span_text("demo"), {f.schemes, 1}, 0};
+	make_officer(&f.officers[0], mm_span_text("first"), 1);
+	make_officer(&f.officers[1], mm_span_text("second"), 2);
+	make_officer(&f.officers[2], mm_span_text("third"), 3);
+	for (size_t i = 0; i < MM_COUNT(f.thresholds); i++)
+		f.thresholds[i] = (struct mm_threshold){i + 1, 1};
+	f.policy = (struct mm_policy){.number = 1,
+	    .names = {f.names, 2},
+	    .profiles = {f.profiles, 1},
+	    .products = {f.products, 1},
+	    .officers = {f.officers, 2},
+	    .thresholds = {f.thresholds, 6}};
+	return 0;
+}
+
+/* By the shape alone; MM_OK where even that does not want it. */
+static enum mm_error
+encode(struct mm_buffer *out)
+{
+	mm_buffer_init(out, 1 << 20);
+	return mm_shape_encode(&mm_policy_shape, &f.policy, out);
+}
+
+static enum mm_error
+try(void)
+{
+	mm_auto(buffer) document;
+	mm_auto(arena) arena;
+	struct mm_policy policy;
+	enum mm_error error = encode(&document);
+
+	mm_arena_init(&arena, 1 << 20);
+	if (error != MM_OK)
+		return error;
+	return mm_policy_decode(mm_buffer_span(&document), &arena, &policy);
+}
+
+static void
+expect_unsound(const char *why)
+{
+	assert_int_equal(try(), MM_E_POLICY);
+	if (strstr(mm_why(MM_E_POLICY), why) == NULL)
+		fail_msg("\"%s\" does not say \"%s\"", mm_why(MM_E_POLICY),
+		    why);
+}
+
+static void
+reads_back_what_was_written(void **state)
+{
+	mm_auto(buffer) document;
+	mm_auto(arena) arena;
+	struct mm_policy policy;
+
+	(void)state;
+	mm_arena_init(&arena, 1 << 20);
+	assert_int_equal(encode(&document), MM_OK);
+	assert_int_equal(mm_policy_decode(mm_buffer_span(&document), &arena,
+			     &policy),
+	    MM_OK);
+	assert_int_equal(policy.number, 1);
+	assert_int_equal(policy.officers.count, 2);
+	assert_non_null(mm_policy_profile(&policy, mm_span_text("device")));
+	assert_null(mm_policy_profile(&policy, mm_span_text("devic")));
+	assert_non_null(mm_policy_product(&policy, mm_span_text("demo")));
+	assert_null(mm_policy_product(&policy, mm_span_text("demo2")));
+}
+
+static void
+failure_leaves_the_output_alone(void **state)
+{
+	mm_auto(arena) arena;
+	struct mm_policy policy = {.number = 77};
+
+	(void)state;
+	mm_arena_init(&arena, 1 << 20);
+	assert_int_equal(mm_policy_decode(mm_span("\xa0", 1), &arena, &policy),
+	    MM_E_POLICY);
+	assert_int_equal(policy.number, 77);
+}
+
+static void
+refuses_bytes_after_the_end(void **state)
+{
+	mm_auto(buffer) document;
+	mm_auto(arena) arena;
+	struct mm_policy policy;
+
+	(void)state;
+	mm_arena_init(&arena, 1 << 20);
+	assert_int_equal(encode(&document), MM_OK);
+	mm_buffer_add(&document, "\x00", 1);
+	assert_int_equal(mm_policy_decode(mm_buffer_span(&document), &arena,
+			     &policy),
+	    MM_E_POLICY);
+}
+
+static void
+refuses_documents_over_the_limit(void **state)
+{
+	static uint8_t large[MM_POLICY_MAX + 1];
+	mm_auto(arena) arena;
+	struct mm_policy policy;
+
+	(void)state;
+	mm_arena_init(&arena, 1 << 20);
+	assert_int_equal(mm_policy_decode(mm_span(large, sizeof(large)),
+			     &arena, &policy),
+	    MM_E_POLICY);
+	assert_non_null(strstr(mm_why(MM_E_POLICY), "limit"));
+}
+
+static void
+counts_have_bounds(void **state)
+{
+	static char names[257][8];
+
+	(void)state;
+	f.policy.number = 0;
+	assert_int_equal(try(), MM_E_RANGE);
+	f.policy.number = 1;
+	for (size_t i = 0; i < 257; i++)
+		snprintf(names[i], sizeof(names[i]), "p%03zu", i);
+	for (size_t i = 0; i < 17; i++)
+		f.names[i].value = mm_span_text(names[i]);
+	f.policy.names.count = 16;
+	assert_int_equal(try(), MM_OK);
+	f.policy.names.count = 17;
+	assert_int_equal(try(), MM_E_RANGE);
+	f.policy.names.count = 0;
+	assert_int_equal(try(), MM_E_RANGE);
+	f.policy.names.count = 1;
+	for (size_t i = 0; i < 65; i++) {
+		f.profiles[i] = f.profiles[0];
+		f.profiles[i].name = mm_span_text(names[i]);
+	}
+	f.policy.profiles.count = 64;
+	assert_int_equal(try(), MM_OK);
+	f.policy.profiles.count = 65;
+	assert_int_equal(try(), MM_E_RANGE);
+	f.policy.profiles.count = 0;
+	assert_int_equal(try(), MM_E_RANGE);
+	f.policy.profiles.count = 1;
+	for (size_t i = 0; i < 257; i++) {
+		f.products[i] = f.products[0];
+		f.products[i].name = mm_span_text(names[i]);
+	}
+	f.policy.products.count = 256;
+	assert_int_equal(try(), MM_OK);
+	f.policy.products.count = 257;
+	assert_int_equal(try(), MM_E_RANGE);
+	f.policy.products.count = 0;
+	assert_int_equal(try(), MM_OK);
+	f.policy.officers.count = 0;
+	assert_int_equal(try(), MM_E_RANGE);
+}
+
+static void
+names_are_hosts_and_different(void **state)
+{
+	static const char *const bad[] = {"-a", "a-", "a..b", ".a", "a.",
+	    "a b", "A", "a_b", "*"};
+	static const char *const good[] = {"a", "a-b", "mint.example.org",
+	    "::1", "10.0.0.1", "x1"};
+
+	(void)state;
+	for (size_t i = 0; i < MM_COUNT(good); i++) {
+		f.names[0].value = mm_span_text(good[i]);
+		assert_int_equal(try(), MM_OK);
+	}
+	for (size_t i = 0; i < MM_COUNT(bad); i++) {
+		f.names[0].value = mm_span_text(bad[i]);
+		expect_unsound("no DNS name");
+	}
+	f.names[0] = f.names[1];
+	expect_unsound("is there twice");
+}
+
+static void
+lists_ascend_strictly(void **state)
+{
+	(void)state;
+	f.profiles[1] = f.profiles[0];
+	f.policy.profiles.count = 2;
+	expect_unsound("profile device is there twice");
+	f.profiles[1].name = mm_span_text("devic");
+	expect_unsound("out of order");
+	f.profiles[1].name = mm_span_text("device2");
+	assert_int_equal(try(), MM_OK);
+	f.products[1] = f.products[0];
+	f.policy.products.count = 2;
+	expect_unsound("product demo is there twice");
+	f.policy.products.count = 1;
+	f.officers[1].name = mm_span_text("a");
+	expect_unsound("officer a is there twice or out of order");
+}
+
+static void
+profiles_must_be_sound(void **state)
+{
+	(void)state;
+	f.profiles[DEVICE].keys = 1 << 5;
+	assert_int_not_equal(try(), MM_OK);
+	setup(NULL);
+	f.profiles[DEVICE].key_usage = MM_KU_KEY_CERT_SIGN;
+	expect_unsound("profile device");
+	setup(NULL);
+	f.profiles[DEVICE].path = true;
+	expect_unsound("path length");
+	setup(NULL);
+	f.profiles[DEVICE].backdate = 999;
+	assert_int_equal(try(), MM_OK);
+	f.profiles[DEVICE].backdate = 1000;
+	expect_unsound("before it begins");
+}
+
+static void
+devices_never_get_privileges(void **state)
+{
+	static const char *const bad[] = {"1.3.6.1.5.5.7.3.1",
+	    "1.3.6.1.5.5.7.3.3", "2.5.29.37.0"};
+
+	(void)state;
+	for (size_t i = 0; i < MM_COUNT(bad); i++) {
+		f.eku[0].value = mm_span_text(bad[i]);
+		expect_unsound("profile device");
+	}
+	f.eku[0].value = mm_span_text("no-oid");
+	expect_unsound("no-oid");
+	f.profiles[DEVICE].purposes.count = 0;
+	assert_int_equal(try(), MM_OK);
+}
+
+static void
+subjects_name_what_they_are_for(void **state)
+{
+	(void)state;
+	f.subject[0].template = mm_span_text("everybody");
+	expect_unsound("must hold {device}");
+	f.subject[0].template = mm_span_text("{name}");
+	expect_unsound("must hold {device}");
+	f.subject[0].template = mm_span_text("{devcie}");
+	expect_unsound("{devcie}");
+	f.profiles[DEVICE].purpose = MM_PURPOSE_CLIENT;
+	f.subject[0].template = mm_span_text("{device}");
+	expect_unsound("must hold {name}");
+	f.subject[0].template = mm_span_text("x {name}");
+	assert_int_equal(try(), MM_OK);
+}
+
+static void
+each_purpose_has_its_one_eku(void **state)
+{
+	static const struct {
+		uint64_t purpose;
+		const char *eku;
+	} rows[] = {{MM_PURPOSE_CLIENT, "1.3.6.1.5.5.7.3.2"},
+	    {MM_PURPOSE_SERVER, "1.3.6.1.5.5.7.3.1"},
+	    {MM_PURPOSE_CODE_SIGNING, "1.3.6.1.5.5.7.3.3"}};
+
+	(void)state;
+	f.subject[0].template = mm_span_text("{name}");
+	for (size_t i = 0; i < MM_COUNT(rows); i++)
+		for (size_t j = 0; j < MM_COUNT(rows); j++) {
+			f.profiles[DEVICE].purpose = rows[i].purpose;
+			f.eku[0].value = mm_span_text(rows[j].eku);
+			assert_int_equal(
+			    try(), i == j ? MM_OK : MM_E_POLICY);
+		}
+	f.profiles[DEVICE].purposes.count = 0;
+	expect_unsound("extendedKeyUsage");
+	f.eku[1].value = mm_span_text("1.3.6.1.5.5.7.3.3");
+	f.profiles[DEVICE].purposes.count = 2;
+	expect_unsound("extendedKeyUsage");
+}
+
+static void
+servers_last_a_week(void **state)
+{
+	(void)state;
+	f.profiles[DEVICE].purpose = MM_PURPOSE_SERVER;
+	f.eku[0].value = mm_span_text("1.3.6.1.5.5.7.3.1");
+	f.profiles[DEVICE].validity = 7 * 86400;
+	assert_int_equal(try(), MM_OK);
+	f.profiles[DEVICE].validity++;
+	expect_unsound("7 days");
+	f.profiles[DEVICE].validity = 0;
+	expect_unsound("7 days");
+}
+
+static void
+code_signing_keys_are_the_tokens(void **state)
+{
+	(void)state;
+	f.profiles[DEVICE].purpose = MM_PURPOSE_CODE_SIGNING;
+	f.eku[0].value = mm_span_text("1.3.6.1.5.5.7.3.3");
+	assert_int_equal(try(), MM_OK);
+	f.profiles[DEVICE].keys |= 1 << MM_KEY_RSA;
+	expect_unsound("P-256");
+}
+
+static void
+schemes_are_different(void **state)
+{
+	(void)state;
+	f.schemes[1] = f.schemes[0];
+	f.products[0].schemes.count = 2;
+	expect_unsound("a scheme is there twice");
+	f.schemes[1].value = mm_span_text("another");
+	assert_int_equal(try(), MM_OK);
+	f.products[0].schemes.count = 0;
+	assert_int_equal(try(), MM_E_RANGE);
+}
+
+static void
+officers_have_real_and_different_keys(void **state)
+{
+	(void)state;
+	memcpy(f.officers[1].key, f.officers[0].key, 32);
+	expect_unsound("have one key");
+	memset(f.officers[1].key, 0, 32);
+	expect_unsound("no Ed25519 public key");
+}
+
+static void
+thresholds_are_complete_and_reachable(void **state)
+{
+	(void)state;
+	f.thresholds[3].officers = 2;
+	assert_int_equal(try(), MM_OK);
+	f.thresholds[3].officers = 3;
+	expect_unsound("cannot be reached");
+	f.thresholds[3].officers = 0;
+	assert_int_equal(try(), MM_E_RANGE);
+	f.thresholds[3] = (struct mm_threshold){5, 1};
+	expect_unsound("one threshold for each kind");
+	f.thresholds[3] = (struct mm_threshold){4, 1};
+	f.policy.thresholds.count = 5;
+	assert_int_equal(try(), MM_E_RANGE);
+	f.policy.thresholds.count = 7;
+	assert_int_equal(try(), MM_E_RANGE);
+}
+
+static void
+digest_is_sha256(void **state)
+{
+	static const uint8_t known[4] = {0xba, 0x78, 0x16, 0xbf};
+	uint8_t digest[32];
+
+	(void)state;
+	mm_policy_digest(mm_span("abc", 3), digest);
+	assert_memory_equal(digest, known, sizeof(known));
+}
+
+#define TEST(name) cmocka_unit_test_setup(name, setup)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {TEST(reads_back_what_was_written),
+	    TEST(failure_leaves_the_output_alone),
+	    TEST(refuses_bytes_after_the_end),
+	    TEST(refuses_documents_over_the_limit), TEST(counts_have_bounds),
+	    TEST(names_are_hosts_and_different), TEST(lists_ascend_strictly),
+	    TEST(profiles_must_be_sound), TEST(devices_never_get_privileges),
+	    TEST(subjects_name_what_they_are_for),
+	    TEST(each_purpose_has_its_one_eku), TEST(servers_last_a_week),
+	    TEST(code_signing_keys_are_the_tokens),
+	    TEST(schemes_are_different),
+	    TEST(officers_have_real_and_different_keys),
+	    TEST(thresholds_are_complete_and_reachable),
+	    TEST(digest_is_sha256)};
+
+	if (sodium_init() < 0)
+		return 1;
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,348 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "tests/unit/trial.h"
+
+/* Births that must not be. */
+
+static enum mm_error
+try_birth(const struct mm_genesis *genesis)
+{
+	uint64_t number;
+
+	log_begin(&mint.log, genesis);
+	return follow(&mint.log, 0, &number);
+}
+
+static void
+a_genesis_is_what_its_ceremony_says(void **unused)
+{
+	struct mm_genesis genesis = make_genesis(&mint.log);
+	struct mm_ceremony_claim ceremony = make_ceremony();
+	struct mm_genesis_key *keys =
+	    keep(mint.keys.items, 4 * sizeof(*keys));
+	struct says says = {.kind = MM_STATEMENT_CEREMONY,
+	    .body = &ceremony};
+
+	(void)unused;
+	says.by = &mint.eve;
+	genesis.statements = state(says);
+	assert_int_equal(try_birth(&genesis), MM_E_STATEMENT_OFFICER);
+	says.by = &mint.ada;
+	ceremony.policy[0] ^= 1;
+	genesis.statements = state(says);
+	assert_int_equal(try_birth(&genesis), MM_E_STATEMENT_DIFFERS);
+	ceremony.policy[0] ^= 1;
+	ceremony.keys.count--;
+	genesis.statements = state(says);
+	assert_int_equal(try_birth(&genesis), MM_E_STATEMENT_DIFFERS);
+	ceremony.keys.count++;
+	genesis.statements = (struct mm_list){NULL, 0};
+	assert_int_equal(try_birth(&genesis), MM_E_STATEMENT);
+	genesis = make_genesis(&mint.log);
+	genesis.keys.items = keys;
+	keys[0].use = MM_KEY_DEVICE_CA;
+	assert_int_equal(try_birth(&genesis), MM_E_STATEMENT_DIFFERS);
+	keys[0] = *mint_key("root");
+	keys[1].spki = keys[0].spki;
+	assert_int_equal(try_birth(&genesis), MM_E_TOKEN_REFUSED);
+	/* A log whose keys are not this token's. */
+	keys[1].spki = make_spki();
+	assert_int_equal(try_birth(&genesis), MM_E_TOKEN_RECORD);
+	keys[1] = *mint_key("device-ca");
+	ok(try_birth(&genesis));
+}
+
+static void
+a_genesis_names_the_tokens_keys(void **unused)
+{
+	struct mm_genesis genesis = make_genesis(&mint.log);
+	struct mm_ceremony_key more[5];
+	struct mm_genesis_key keys[5];
+	struct mm_ceremony_claim ceremony = make_ceremony();
+
+	(void)unused;
+	memcpy(more, ceremony_keys, sizeof(ceremony_keys));
+	memcpy(keys, mint.keys.items, 4 * sizeof(keys[0]));
+	more[4] = (struct mm_ceremony_key){text("spare"), MM_KEY_DEVICE_CA};
+	keys[4] = (struct mm_genesis_key){
+	    text("spare"), MM_KEY_DEVICE_CA, make_spki()};
+	ceremony.keys = (struct mm_list){more, 5};
+	genesis.keys = (struct mm_list){keys, 5};
+	genesis.statements =
+	    state((struct says){.kind = MM_STATEMENT_CEREMONY,
+		.body = &ceremony, .by = &mint.ada});
+	assert_int_equal(try_birth(&genesis), MM_E_KEY_ABSENT);
+}
+
+static void
+a_genesis_stands_at_the_beginning_of_its_own_log(void **unused)
+{
+	struct mm_genesis genesis = make_genesis(&mint.log);
+	struct signer other;
+	uint64_t number;
+
+	(void)unused;
+	log_begin(&mint.log, &genesis);
+	log_append(&mint.log, mint.log.entries[0]);
+	assert_int_equal(
+	    follow(&mint.log, 1, &number), MM_E_TOKEN_REFUSED);
+	/* Its checkpoint is signed by another key than it names. */
+	make_signer(&other);
+	memcpy(genesis.log_key, other.public_key, 32);
+	assert_int_equal(try_birth(&genesis), MM_E_NOTE_KEY);
+	assert_int_equal(access(mint.record, F_OK), -1);
+}
+
+static void
+another_genesis_is_not_followed(void **unused)
+{
+	struct memory_log other = {.key = mint.log.key};
+	struct mm_genesis genesis = make_genesis(&other);
+	struct trial trial = device_trial();
+	struct outcome outcome;
+	uint64_t number;
+
+	(void)unused;
+	genesis.text = text("policy one");
+	log_begin(&other, &genesis);
+	assert_int_equal(follow(&other, 0, &number), MM_E_TOKEN_RECORD);
+	make_signer(&other.key);
+	genesis = make_genesis(&other);
+	log_begin(&other, &genesis);
+	assert_int_equal(follow(&other, 0, &number), MM_E_TOKEN_RECORD);
+	/* It goes on with its own. */
+	outcome = try(&trial, &number);
+	check_outcome("own", &outcome, MM_OK, "");
+}
+
+/* Policies. */
+
+struct change {
+	uint64_t number;
+	const struct signer *first, *second; /* the new roster */
+	struct says says;
+	uint64_t said_number; /* 0: the document's */
+	bool other_digest;
+	uint8_t digest[32]; /* out: of the new document */
+};
+
+static uint64_t
+log_change(struct change *change)
+{
+	struct mm_span document =
+	    make_policy(change->number, change->first, change->second);
+	struct mm_policy_claim claim = {.number = change->said_number != 0
+		? change->said_number
+		: change->number};
+	struct mm_policy_entry body = {.policy = document};
+
+	mm_policy_digest(document, change->digest);
+	memcpy(claim.sha256, change->digest, 32);
+	claim.sha256[0] ^= change->other_digest;
+	change->says.kind = MM_STATEMENT_POLICY;
+	change->says.body = &claim;
+	body.statements = state(change->says);
+	return log_append(&mint.log,
+	    make_entry(MM_ENTRY_POLICY, NOW + 20, change->digest, &body));
+}
+
+static struct change
+good_change(uint64_t number)
+{
+	return (struct change){.number = number,
+	    .first = &mint.ada,
+	    .second = &mint.bob,
+	    .says = {.by = &mint.ada, .and_by = &mint.bob}};
+}
+
+static enum mm_error
+try_change(struct change change)
+{
+	uint64_t number;
+
+	return follow(&mint.log, log_change(&change), &number);
+}
+
+static void
+a_policy_changes_by_the_roster_before_it(void **unused)
+{
+	struct change change = good_change(2);
+
+	(void)unused;
+	change.says.and_by = NULL;
+	assert_int_equal(try_change(change), MM_E_STATEMENT_FEW);
+	change.says.and_by = &mint.ada;
+	assert_int_equal(try_change(change), MM_E_STATEMENT_FEW);
+	/* Eve would be an officer of the new one. */
+	change.second = &mint.eve;
+	change.says.and_by = &mint.eve;
+	assert_int_equal(try_change(change), MM_E_STATEMENT_OFFICER);
+	change = good_change(2);
+	change.other_digest = true;
+	assert_int_equal(try_change(change), MM_E_STATEMENT_DIFFERS);
+	change = good_change(2);
+	change.said_number = 3;
+	assert_int_equal(try_change(change), MM_E_STATEMENT_DIFFERS);
+	change = good_change(3);
+	assert_int_equal(try_change(change), MM_E_TOKEN_REFUSED);
+	change = good_change(1);
+	assert_int_equal(try_change(change), MM_E_TOKEN_REFUSED);
+	ok(try_change(good_change(2)));
+	assert_int_equal(try_change(good_change(2)), MM_E_TOKEN_REFUSED);
+	assert_int_equal(try_change(good_change(1)), MM_E_TOKEN_REFUSED);
+	ok(try_change(good_change(3)));
+}
+
+static void
+a_policy_entry_is_proven_like_any_other(void **unused)
+{
+	struct change change = good_change(2);
+	uint64_t index = log_change(&change);
+	struct mm_token_follow_request request = {
+	    log_note(&mint.log, &mint.log.key, ORIGIN),
+	    log_prove(&mint.log, index)};
+	struct mm_token_follow_answer answer;
+
+	(void)unused;
+	request.entry.proof.count--;
+	assert_int_equal(
+	    call(MM_TOKEN_FOLLOW, &request, &answer), MM_E_PROOF);
+	request.entry.proof.count++;
+	request.entry.entry = mint.log.entries[logged.order];
+	request.entry = log_prove(&mint.log, logged.order);
+	assert_int_equal(
+	    call(MM_TOKEN_FOLLOW, &request, &answer), MM_E_ENTRY);
+}
+
+static void
+only_the_policy_in_force_counts(void **unused)
+{
+	struct change change = good_change(2);
+	struct trial trial = device_trial();
+	struct outcome outcome;
+	uint64_t policy, index, number;
+
+	(void)unused;
+	/* Bob, who stated the principal, is an officer no more. */
+	change.second = &mint.eve;
+	policy = log_change(&change);
+	ok(follow(&mint.log, policy, &number));
+	assert_int_equal(number, 2);
+	outcome = try(&trial, &index);
+	check_outcome("old", &outcome, MM_E_TOKEN_REFUSED, "in force");
+	trial = device_trial();
+	memcpy(trial.policy, change.digest, 32);
+	outcome = try(&trial, &index);
+	check_outcome("new", &outcome, MM_OK, "");
+	trial = client_trial();
+	memcpy(trial.policy, change.digest, 32);
+	outcome = try(&trial, &index);
+	check_outcome("left", &outcome, MM_E_STATEMENT_OFFICER, "");
+	trial = server_trial();
+	memcpy(trial.policy, change.digest, 32);
+	outcome = try(&trial, &index);
+	check_outcome("old basis", &outcome, MM_E_TOKEN_REFUSED, "basis");
+	trial.entry.basis = policy;
+	outcome = try(&trial, &index);
+	check_outcome("new basis", &outcome, MM_OK, "");
+}
+
+/* A token process that begins anew follows everything again. */
+static void
+a_restart_follows_up_to_the_record(void **unused)
+{
+	struct change change = good_change(2);
+	struct mm_span before;
+	uint64_t size, index, number;
+	struct trial trial;
+	struct outcome outcome;
+
+	(void)unused;
+	size = mint.log.size;
+	index = log_change(&change);
+	ok(follow(&mint.log, index, &number));
+	close_mint();
+	ok(open_mint(false));
+	trial = device_trial();
+	memcpy(trial.policy, change.digest, 32);
+	outcome = try(&trial, &number);
+	check_outcome("nothing", &outcome, MM_E_TOKEN_REFUSED, "genesis");
+	ok(follow(&mint.log, 0, &number));
+	assert_int_equal(number, 1);
+	/* Policy 1 is no longer in force, whatever the feeder says. */
+	trial = device_trial();
+	outcome = try(&trial, &number);
+	check_outcome("back", &outcome, MM_E_TOKEN_REFUSED, "policy 2");
+	/* Nor is another policy 2, though officers signed that as well. */
+	before = mint.log.entries[index];
+	change.first = &mint.bob;
+	change.second = &mint.ada;
+	log_change(&change);
+	assert_int_equal(follow(&mint.log, mint.log.size - 1, &number),
+	    MM_E_TOKEN_RECORD);
+	assert_true(mm_span_equal(before, mint.log.entries[index]));
+	assert_true(size <= index);
+	ok(follow(&mint.log, index, &number));
+	assert_int_equal(number, 2);
+	trial = device_trial();
+	mm_policy_digest(make_policy(2, &mint.ada, &mint.bob), trial.policy);
+	outcome = try(&trial, &number);
+	check_outcome("caught up", &outcome, MM_OK, "");
+}
+
+static void
+a_feeder_that_begins_anew_is_followed(void **unused)
+{
+	struct change change = good_change(2);
+	uint64_t index = log_change(&change), number;
+	struct trial trial;
+	struct outcome outcome;
+
+	(void)unused;
+	for (int i = 0; i < 3; i++) {
+		ok(follow(&mint.log, 0, &number));
+		ok(follow(&mint.log, index, &number));
+		assert_int_equal(number, 2);
+	}
+	trial = device_trial();
+	memcpy(trial.policy, change.digest, 32);
+	outcome = try(&trial, &number);
+	check_outcome("again", &outcome, MM_OK, "");
+}
+
+static void
+a_lost_or_foreign_record_stops_the_token(void **unused)
+{
+	char aside[340];
+
+	(void)unused;
+	close_mint();
+	snprintf(aside, sizeof(aside), "%s.aside", mint.record);
+	assert_int_equal(rename(mint.record, aside), 0);
+	assert_int_equal(open_mint(false), MM_E_TOKEN_RECORD);
+	assert_null(mint.token);
+	assert_int_equal(rename(aside, mint.record), 0);
+	ok(open_mint(false));
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    UNBORN(a_genesis_is_what_its_ceremony_says),
+	    UNBORN(a_genesis_names_the_tokens_keys),
+	    UNBORN(a_genesis_stands_at_the_beginning_of_its_own_log),
+	    BORN(another_genesis_is_not_followed),
+	    BORN(a_policy_changes_by_the_roster_before_it),
+	    BORN(a_policy_entry_is_proven_like_any_other),
+	    BORN(only_the_policy_in_force_counts),
+	    BORN(a_restart_follows_up_to_the_record),
+	    BORN(a_feeder_that_begins_anew_is_followed),
+	    BORN(a_lost_or_foreign_record_stops_the_token)};
+
+	return cmocka_run_group_tests(tests, make_mint, remove_mint);
+}
