@@ -66,7 +66,7 @@ static struct kept_issuer {
 static enum mm_error
 import_issuer(struct mm_span tbs, gnutls_x509_crt_t *out)
 {
-	mm_auto(buffer) der;
+	mm_auto(buffer) der = {0};
 	gnutls_datum_t datum;
 	enum mm_error error;
 	int code;
@@ -247,7 +247,7 @@ set_subject(gnutls_x509_crt_t certificate,
 {
 	char oid[MM_OID_TEXT_SIZE];
 	enum mm_error error;
-	mm_auto(buffer) value;
+	mm_auto(buffer) value = {0};
 	int code;
 
 	mm_buffer_init(&value, 1024);

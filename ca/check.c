@@ -71,7 +71,7 @@ static const struct {
 static enum mm_error
 check_fields(const struct mm_form *form, const struct mm_tbs_parts *parts)
 {
-	mm_auto(buffer) wanted;
+	mm_auto(buffer) wanted = {0};
 
 	mm_buffer_init(&wanted, MM_TBS_MAX);
 	for (size_t i = 0; i < MM_COUNT(fields); i++) {
@@ -258,7 +258,7 @@ static enum mm_error
 check_extensions(
     const struct mm_form *form, const struct mm_tbs_parts *parts)
 {
-	mm_auto(buffer) wanted;
+	mm_auto(buffer) wanted = {0};
 	size_t at = 0;
 
 	mm_buffer_init(&wanted, MM_TBS_MAX);
@@ -314,7 +314,7 @@ check_against(
 enum mm_error
 mm_tbs_check(struct mm_span tbs, const struct mm_certificate_plan *plan)
 {
-	mm_auto(arena) arena;
+	mm_auto(arena) arena = {0};
 	mm_auto(form) form = {.plan = plan};
 	struct mm_tbs read;
 	enum mm_error error;

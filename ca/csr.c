@@ -254,7 +254,7 @@ mm_csr_read(struct mm_span bytes, struct mm_arena *arena, struct mm_csr *out)
 	struct mm_csr csr = {.spki = {NULL, 0}};
 	struct mm_span der = bytes;
 	enum mm_error error = MM_OK;
-	mm_auto(buffer) decoded;
+	mm_auto(buffer) decoded = {0};
 
 	mm_buffer_init(&decoded, MM_CSR_MAX);
 	if (bytes.size == 0 || bytes.size > MM_CSR_MAX)

@@ -174,7 +174,7 @@ mm_name_put_value(const struct mm_subject_part *part, struct mm_span subject,
     struct mm_buffer *out)
 {
 	const struct attribute *attribute = attribute_of(part->oid);
-	mm_auto(buffer) filled;
+	mm_auto(buffer) filled = {0};
 	struct mm_span text;
 	enum mm_error error;
 

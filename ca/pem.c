@@ -74,7 +74,7 @@ cut(struct mm_span text, const char *mark, struct mm_span *before,
 static enum mm_error
 decode_body(struct mm_span body, struct mm_buffer *out)
 {
-	mm_auto(buffer) bytes;
+	mm_auto(buffer) bytes = {0};
 	uint8_t *place;
 	size_t size;
 

@@ -134,7 +134,7 @@ unsound(const struct mm_profile *profile, const char *why)
 static enum mm_error
 check_oid(struct mm_span oid)
 {
-	mm_auto(buffer) der;
+	mm_auto(buffer) der = {0};
 
 	mm_buffer_init(&der, MM_OID_TEXT_SIZE);
 	return mm_der_put_oid(&der, oid);
@@ -144,7 +144,7 @@ static enum mm_error
 check_parts(const struct mm_profile *profile)
 {
 	enum mm_error error = MM_OK;
-	mm_auto(buffer) filled;
+	mm_auto(buffer) filled = {0};
 
 	mm_buffer_init(&filled, 1024);
 	for (mm_list_each(

@@ -208,7 +208,7 @@ mm_force_check(const struct mm_token_follow_request *request,
     const struct mm_birth *birth, const struct mm_force *former,
     struct mm_force *next)
 {
-	mm_auto(arena) arena;
+	mm_auto(arena) arena = {0};
 	struct mm_policy_entry body;
 	struct mm_entry entry;
 	struct mm_hash leaf;

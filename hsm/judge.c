@@ -190,7 +190,7 @@ find_basis(const struct mm_judge *judge, const struct matter *matter,
 static bool
 is_certificate_of(const struct mm_proven *proven, const uint8_t key[32])
 {
-	mm_auto(arena) arena;
+	mm_auto(arena) arena = {0};
 	struct mm_certificate_entry entry;
 	struct mm_entry frame;
 
@@ -524,7 +524,7 @@ enum mm_error
 mm_judge_item(const struct mm_judge *judge, const struct mm_proven *item,
     struct mm_verdict *out)
 {
-	mm_auto(arena) arena;
+	mm_auto(arena) arena = {0};
 	struct mm_entry frame;
 	struct mm_hash leaf;
 	enum mm_error error = mm_proven_check(item, judge->checkpoint, &leaf);

@@ -284,7 +284,7 @@ mm_pkcs11_public(
     struct mm_pkcs11 *token, const char *label, struct mm_buffer *out)
 {
 	const struct mm_pair *pair;
-	mm_auto(buffer) spki;
+	mm_auto(buffer) spki = {0};
 	struct mm_key key;
 	enum mm_error error = mm_pair_find(token, label, &pair);
 

@@ -89,7 +89,7 @@ may_follow(
 static enum mm_error
 decode(struct mm_record *record, struct mm_span bytes)
 {
-	mm_auto(arena) arena;
+	mm_auto(arena) arena = {0};
 	struct mm_record_state state;
 
 	mm_arena_init(&arena, RECORD_MAX);
@@ -146,7 +146,7 @@ static enum mm_error
 store(struct mm_record *record, const struct mm_record_state *state)
 {
 	mm_autoclose int fd = -1;
-	mm_auto(buffer) bytes;
+	mm_auto(buffer) bytes = {0};
 	enum mm_error error;
 
 	mm_buffer_init(&bytes, RECORD_MAX);

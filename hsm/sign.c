@@ -24,7 +24,7 @@ put_integer(struct mm_buffer *out, const uint8_t value[COORDINATE])
 static enum mm_error
 put_signature(struct mm_buffer *out, const uint8_t raw[2 * COORDINATE])
 {
-	mm_auto(buffer) integers;
+	mm_auto(buffer) integers = {0};
 	uint8_t head[2] = {0x30, 0};
 
 	mm_buffer_init(&integers, 2 * (COORDINATE + 3));
@@ -66,7 +66,7 @@ mm_pkcs11_sign(struct mm_pkcs11 *token, const char *label,
 {
 	uint8_t raw[2 * COORDINATE];
 	const struct mm_pair *pair;
-	mm_auto(buffer) signature;
+	mm_auto(buffer) signature = {0};
 	enum mm_error error = mm_pair_find(token, label, &pair);
 
 	mm_buffer_init(&signature, 80);

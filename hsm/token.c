@@ -42,7 +42,7 @@ generate_one(struct mm_token *token, const struct mm_ceremony_key *wanted,
     struct mm_arena *arena, struct mm_genesis_key *out)
 {
 	struct label label = label_of(wanted->name);
-	mm_auto(buffer) spki;
+	mm_auto(buffer) spki = {0};
 	enum mm_error error = mm_pkcs11_generate(token->session, label.text);
 
 	mm_buffer_init(&spki, MM_SPKI_MAX);
@@ -89,7 +89,7 @@ check_own_keys(struct mm_token *token, const struct mm_birth *birth)
 	for (mm_list_each(
 		 const struct mm_genesis_key, key, birth->genesis.keys)) {
 		struct label label = label_of(key->name);
-		mm_auto(buffer) spki;
+		mm_auto(buffer) spki = {0};
 		enum mm_error error;
 
 		mm_buffer_init(&spki, MM_SPKI_MAX);
@@ -236,7 +236,7 @@ sign_item(struct mm_token *token, const struct mm_judge *judge,
     const struct mm_proven *item, struct mm_arena *arena,
     struct mm_token_result *out)
 {
-	mm_auto(buffer) signature;
+	mm_auto(buffer) signature = {0};
 	struct mm_verdict verdict;
 	enum mm_error error = mm_judge_item(judge, item, &verdict);
 

@@ -177,7 +177,7 @@ mm_entry_encode(
 {
 	const struct mm_shape *shape = mm_entry_body_shape(entry->kind);
 	struct mm_entry whole = *entry;
-	mm_auto(buffer) inner, outer;
+	mm_auto(buffer) inner = {0}, outer = {0};
 	enum mm_error error;
 
 	mm_buffer_init(&inner, ENTRY_MAX);

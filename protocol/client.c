@@ -205,7 +205,7 @@ load_key(const char *identity, struct mm_tls_setup *setup,
 static enum mm_error
 load_identity(const char *identity, struct mm_client *client)
 {
-	mm_auto(buffer) certificate, anchor;
+	mm_auto(buffer) certificate = {0}, anchor = {0};
 	struct mm_bytes_item chain;
 	struct mm_tls_setup setup = {.chain = {&chain, 1}};
 	enum mm_error error;

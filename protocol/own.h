@@ -11,7 +11,11 @@
 
 #define mm_must_use __attribute__((warn_unused_result))
 
-/* struct mm_NAME variable that is cleared by mm_NAME_clear() at scope end. */
+/*
+ * struct mm_NAME variable that is cleared by mm_NAME_clear() at scope end. An
+ * early return may come before its init, so it is always declared with a
+ * value: `mm_auto(buffer) text = {0};`
+ */
 #define mm_auto(name) \
 	__attribute__((cleanup(mm_##name##_clear))) struct mm_##name
 

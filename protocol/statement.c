@@ -268,7 +268,7 @@ mm_statement_sign(struct mm_span payload, const uint8_t secret_key[64],
     struct mm_buffer *out)
 {
 	uint8_t signature[SIGNATURE_SIZE];
-	mm_auto(buffer) header, message, sign1;
+	mm_auto(buffer) header = {0}, message = {0}, sign1 = {0};
 	enum mm_error error;
 
 	mm_buffer_init(&header, 64);

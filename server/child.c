@@ -64,7 +64,7 @@ mm_child_tell(struct mm_child *child, enum mm_control control,
     const struct mm_shape *shape, const void *body,
     const int fds[MM_CHANNEL_FDS])
 {
-	mm_auto(buffer) packet;
+	mm_auto(buffer) packet = {0};
 	enum mm_error error;
 
 	mm_buffer_init(&packet, CONFIGURE_MAX);

@@ -146,7 +146,7 @@ is_malformed(enum mm_error error)
 static void
 take(struct mm_connection *c, struct mm_span item)
 {
-	mm_auto(arena) arena;
+	mm_auto(arena) arena = {0};
 	struct mm_request request;
 	enum mm_error error;
 

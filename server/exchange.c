@@ -54,7 +54,7 @@ static void
 answer(struct mm_exchange *x, uint64_t type, const uint8_t id[MM_ID_SIZE],
     const struct mm_shape *shape, const void *body)
 {
-	mm_auto(buffer) envelope;
+	mm_auto(buffer) envelope = {0};
 	enum mm_error error;
 
 	mm_buffer_init(&envelope, MM_FRAME_MAX);
@@ -69,7 +69,7 @@ void
 mm_exchange_refuse(struct mm_exchange *x, const uint8_t id[MM_ID_SIZE],
     enum mm_error refusal)
 {
-	mm_auto(buffer) envelope;
+	mm_auto(buffer) envelope = {0};
 	enum mm_error error;
 
 	mm_buffer_init(&envelope, MM_FRAME_MAX);
@@ -253,7 +253,7 @@ mm_exchange_tell(struct mm_exchange *x, struct mm_span item)
 {
 	struct mm_envelope envelope;
 	mm_autofree struct mm_pending *pending = NULL;
-	mm_auto(arena) arena;
+	mm_auto(arena) arena = {0};
 	enum mm_error error = MM_OK;
 
 	mm_arena_init(&arena, sizeof(envelope));

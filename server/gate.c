@@ -108,7 +108,7 @@ tell(struct process *process, struct mm_received *message)
 	struct mm_gate *gate = &process->gate;
 	struct mm_connection *connection;
 	struct mm_tell tell;
-	mm_auto(arena) arena;
+	mm_auto(arena) arena = {0};
 	enum mm_error error;
 
 	mm_arena_init(&arena, sizeof(tell));
@@ -328,7 +328,7 @@ make_tls(const struct process *process, struct mm_tls **out)
 	    .key = mm_span(process->key.data, process->key.size),
 	    .ticket_key = mm_span(
 		process->ticket_key.data, process->ticket_key.size)};
-	mm_auto(arena) arena;
+	mm_auto(arena) arena = {0};
 	enum mm_error error;
 
 	mm_arena_init(&arena, MESSAGE_ARENA);
@@ -422,7 +422,7 @@ take_link(struct process *process, struct mm_received *message)
 	const struct mm_link_handler handler = {
 	    authority_says, authority_gone, process};
 	struct mm_control_link who;
-	mm_auto(arena) arena;
+	mm_auto(arena) arena = {0};
 	enum mm_error error;
 
 	mm_arena_init(&arena, sizeof(who));

@@ -42,7 +42,7 @@ put(const struct mm_buffer *line)
 static void
 put_lost(void)
 {
-	mm_auto(buffer) line;
+	mm_auto(buffer) line = {0};
 
 	mm_buffer_init(&line, MM_LINE_MAX);
 	mm_buffer_printf(&line, "%smintmarkd: %lu lines were lost here\n",
@@ -57,7 +57,7 @@ static void
 put_line(int level, const char *name, const char *text, size_t size)
 {
 	char clean[MM_LINE_MAX + 1];
-	mm_auto(buffer) line;
+	mm_auto(buffer) line = {0};
 
 	mm_text_clean(mm_span(text, size), clean, sizeof(clean));
 	mm_buffer_init(&line, MM_LINE_MAX + 64);

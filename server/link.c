@@ -89,7 +89,7 @@ end(struct mm_link *link)
 static bool
 receive_one(struct mm_link *link)
 {
-	mm_auto(received) message;
+	mm_auto(received) message = {.fds = {-1, -1}};
 	enum mm_error error = mm_channel_receive(link->fd, &message);
 
 	if (error != MM_OK || message.closed) {
@@ -214,7 +214,7 @@ mm_link_send(struct mm_link *link, uint64_t type, uint64_t id,
     const int fds[MM_CHANNEL_FDS])
 {
 	static const int none[MM_CHANNEL_FDS] = {-1, -1};
-	mm_auto(buffer) packet;
+	mm_auto(buffer) packet = {0};
 	enum mm_error error;
 
 	if (fds == NULL)

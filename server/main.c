@@ -133,7 +133,7 @@ open_genesis(const char *path, int *out)
 static int
 supervise(const struct command *command)
 {
-	mm_auto(arena) arena;
+	mm_auto(arena) arena = {0};
 	mm_autoclose int genesis = -1;
 	struct mm_settings settings;
 	struct mm_supervisor_options run = {.genesis = -1,

@@ -59,7 +59,7 @@ make_ask(uint64_t type, struct mm_span body, const void *decoded,
     struct mm_arena *arena, struct mm_span *out)
 {
 	translation *translate = NULL;
-	mm_auto(buffer) ask;
+	mm_auto(buffer) ask = {0};
 	enum mm_error error;
 
 	for (size_t i = 0; i < MM_COUNT(translations); i++)

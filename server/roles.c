@@ -113,7 +113,7 @@ run_token(const struct mm_configure *configure, int control, int extra)
 static enum mm_error
 run_inspector(const struct mm_configure *configure, int control, int extra)
 {
-	mm_auto(received) message;
+	mm_auto(received) message = {.fds = {-1, -1}};
 	struct mm_image_facts facts;
 	enum mm_error error = mm_channel_receive(control, &message);
 
@@ -168,8 +168,8 @@ receive_configuration(const char *name, struct mm_received *message,
 static enum mm_error
 run(const char *name)
 {
-	mm_auto(received) message;
-	mm_auto(arena) arena;
+	mm_auto(received) message = {.fds = {-1, -1}};
+	mm_auto(arena) arena = {0};
 	struct mm_configure configure;
 	enum mm_error error;
 
@@ -190,7 +190,7 @@ run(const char *name)
 static void
 tell_last_words(enum mm_error error)
 {
-	mm_auto(buffer) packet;
+	mm_auto(buffer) packet = {0};
 
 	mm_buffer_init(&packet, MM_CHANNEL_MAX);
 	/* Where nobody listens, the exit status has to do. */

@@ -290,7 +290,7 @@ heard_kill(struct supervisor *s, struct mm_child *child,
     struct mm_received *message)
 {
 	struct mm_control_link link;
-	mm_auto(arena) arena;
+	mm_auto(arena) arena = {0};
 
 	mm_arena_init(&arena, sizeof(link));
 	if (mm_shape_decode(&mm_control_link_shape, message->packet.body,
@@ -368,7 +368,7 @@ static void (*const heard[])(struct supervisor *s, struct mm_child *child,
 static bool
 hear(struct supervisor *s, struct mm_child *child)
 {
-	mm_auto(received) message;
+	mm_auto(received) message = {.fds = {-1, -1}};
 	uint64_t type;
 
 	if (mm_channel_receive(child->control, &message) != MM_OK) {
@@ -452,8 +452,8 @@ write_addresses(struct supervisor *s, struct mm_span addresses)
 static void
 announce(struct supervisor *s)
 {
-	mm_auto(buffer) line;
-	mm_auto(buffer) file;
+	mm_auto(buffer) line = {0};
+	mm_auto(buffer) file = {0};
 
 	mm_buffer_init(&line, MM_LISTEN_MAX * (MM_ADDRESS_MAX + 1));
 	mm_buffer_init(&file, MM_LISTEN_MAX * (MM_ADDRESS_MAX + 1));

@@ -8,7 +8,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	mm_auto(arena) arena;
+	mm_auto(arena) arena = {0};
 	struct mm_key key;
 	struct mm_csr csr;
 

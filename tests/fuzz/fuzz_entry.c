@@ -29,8 +29,8 @@ comes_back(struct mm_span bytes)
 {
 	struct mm_entry entry, again;
 	union body body;
-	mm_auto(arena) arena;
-	mm_auto(buffer) back;
+	mm_auto(arena) arena = {0};
+	mm_auto(buffer) back = {0};
 
 	mm_arena_init(&arena, ARENA_MAX);
 	mm_buffer_init(&back, ENTRY_MAX);

@@ -15,7 +15,7 @@ static void
 same_again(const struct mm_shape *shape, const void *value,
     struct mm_span bytes)
 {
-	mm_auto(buffer) again;
+	mm_auto(buffer) again = {0};
 
 	mm_buffer_init(&again, MM_CHANNEL_MAX);
 	if (mm_shape_encode(shape, value, &again) != MM_OK ||
@@ -26,7 +26,7 @@ same_again(const struct mm_shape *shape, const void *value,
 static void
 try_shape(const struct mm_shape *shape, struct mm_span bytes)
 {
-	mm_auto(arena) arena;
+	mm_auto(arena) arena = {0};
 	void *value;
 
 	mm_arena_init(&arena, 1 << 20);
@@ -41,7 +41,7 @@ try_envelope(struct mm_span item)
 {
 	const struct mm_message_type_row *row;
 	struct mm_envelope envelope;
-	mm_auto(arena) arena;
+	mm_auto(arena) arena = {0};
 
 	mm_arena_init(&arena, 1 << 16);
 	if (mm_shape_decode(&mm_envelope_shape, item, &arena, &envelope) !=

@@ -53,7 +53,7 @@ base64_comes_back(struct mm_span text)
 	uint8_t bytes[48];
 
 	for (size_t size = 0; size <= sizeof(bytes); size++) {
-		mm_auto(buffer) back;
+		mm_auto(buffer) back = {0};
 
 		mm_buffer_init(&back, 128);
 		if (!mm_base64_read(text, bytes, size))
@@ -68,7 +68,7 @@ signed_text(struct mm_span text)
 {
 	struct mm_checkpoint checkpoint;
 	uint8_t line[4 + 64];
-	mm_auto(buffer) note, again;
+	mm_auto(buffer) note = {0}, again = {0};
 
 	mm_buffer_init(&note, 2 * MM_NOTE_MAX);
 	mm_buffer_init(&again, MM_NOTE_MAX);

@@ -43,8 +43,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct mm_span document = mm_span(data, size);
 	struct mm_policy policy;
-	mm_auto(arena) arena;
-	mm_auto(buffer) back;
+	mm_auto(arena) arena = {0};
+	mm_auto(buffer) back = {0};
 
 	mm_arena_init(&arena, ARENA_MAX);
 	mm_buffer_init(&back, MM_POLICY_MAX);

@@ -20,8 +20,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct mm_span text = mm_span(data, size);
 	struct mm_receipt receipt;
-	mm_auto(arena) arena;
-	mm_auto(buffer) back;
+	mm_auto(arena) arena = {0};
+	mm_auto(buffer) back = {0};
 	enum mm_error error;
 
 	mm_arena_init(&arena, ARENA_MAX);

@@ -14,8 +14,8 @@ try_claim(struct mm_span payload)
 {
 	const struct mm_shape *shape;
 	struct mm_claim claim;
-	mm_auto(arena) arena;
-	mm_auto(buffer) again;
+	mm_auto(arena) arena = {0};
+	mm_auto(buffer) again = {0};
 	void *body;
 
 	mm_arena_init(&arena, 1 << 20);
@@ -51,7 +51,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static const uint8_t seed[32];
 	uint8_t public_key[32], secret_key[64];
 	struct mm_statement statement;
-	mm_auto(buffer) again;
+	mm_auto(buffer) again = {0};
 
 	mm_buffer_init(&again, 2 * MM_STATEMENT_MAX);
 	if (mm_statement_decode(mm_span(data, size), &statement) != MM_OK)

@@ -19,8 +19,8 @@ static const struct mm_profile profile = {
 static void
 go_round(struct mm_span tbs)
 {
-	mm_auto(buffer) certificate;
-	mm_auto(buffer) again;
+	mm_auto(buffer) certificate = {0};
+	mm_auto(buffer) again = {0};
 
 	mm_buffer_init(&certificate, tbs.size + 64);
 	mm_buffer_init(&again, tbs.size);
@@ -40,7 +40,7 @@ build_again(struct mm_span tbs, const struct mm_tbs *read)
 	    .subject = mm_span_text("root"),
 	    .spki = read->spki,
 	    .now = read->not_before};
-	mm_auto(buffer) built;
+	mm_auto(buffer) built = {0};
 
 	mm_buffer_init(&built, 8192);
 	if (mm_tbs_check(tbs, &plan) != MM_OK)
@@ -54,7 +54,7 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct mm_span tbs = mm_span(data, size);
-	mm_auto(arena) arena;
+	mm_auto(arena) arena = {0};
 	struct mm_tbs read;
 
 	mm_arena_init(&arena, 16384);

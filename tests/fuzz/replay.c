@@ -12,7 +12,7 @@ int
 main(int argc, char **argv)
 {
 	for (int i = 1; i < argc; i++) {
-		mm_auto(buffer) input;
+		mm_auto(buffer) input = {0};
 
 		mm_buffer_init(&input, 1 << 20);
 		if (mm_file_read(argv[i], 1 << 20, &input) != MM_OK) {

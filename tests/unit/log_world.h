@@ -181,7 +181,7 @@ world_genesis(struct world *world)
 	struct mm_genesis body = sample_genesis();
 	struct mm_entry frame = sample_frame(MM_ENTRY_GENESIS);
 	struct mm_bytes_item item;
-	mm_auto(buffer) bytes;
+	mm_auto(buffer) bytes = {0};
 
 	world->options.genesis = true;
 	world_must_open(world);

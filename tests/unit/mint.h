@@ -160,7 +160,7 @@ make_policy(uint64_t number, const struct signer *first,
 	    .products = {&product, 1},
 	    .officers = {officers, MM_COUNT(officers)},
 	    .thresholds = {thresholds, MM_COUNT(thresholds)}};
-	mm_auto(buffer) out;
+	mm_auto(buffer) out = {0};
 
 	memcpy(officers[0].key, first->public_key, 32);
 	memcpy(officers[1].key, second->public_key, 32);
@@ -191,14 +191,14 @@ state(struct says says)
 	    .expiry = says.expiry != 0 ? says.expiry : NOW + DAY};
 	const struct signer *signers[] = {says.by, says.and_by};
 	struct mm_bytes_item items[2];
-	mm_auto(buffer) payload;
+	mm_auto(buffer) payload = {0};
 	size_t count = 0;
 
 	mm_buffer_init(&payload, MM_STATEMENT_MAX);
 	randombytes_buf(claim.nonce, sizeof(claim.nonce));
 	ok(mm_claim_encode(&claim, says.body, &payload));
 	for (size_t i = 0; i < MM_COUNT(signers); i++) {
-		mm_auto(buffer) out;
+		mm_auto(buffer) out = {0};
 
 		if (signers[i] == NULL)
 			continue;
@@ -243,7 +243,7 @@ make_entry(uint64_t kind, uint64_t time, const uint8_t policy[32],
     const void *body)
 {
 	struct mm_entry entry = {.kind = kind, .time = time};
-	mm_auto(buffer) out;
+	mm_auto(buffer) out = {0};
 
 	memcpy(entry.policy, policy, 32);
 	mm_buffer_init(&out, 65535);
@@ -258,7 +258,7 @@ log_note(struct memory_log *log, const struct signer *by,
 	struct mm_tree tree = {log_node, log};
 	struct mm_checkpoint checkpoint = {.size = log->size};
 	struct mm_vkey vkey;
-	mm_auto(buffer) out;
+	mm_auto(buffer) out = {0};
 
 	snprintf(
 	    checkpoint.origin, sizeof(checkpoint.origin), "%s", origin);
@@ -286,8 +286,8 @@ call(uint64_t type, const void *request, void *answer)
 {
 	struct mm_service service = mm_token_service(mint.token);
 	const struct mm_call *row = NULL;
-	mm_auto(buffer) bytes, back;
-	mm_auto(arena) arena;
+	mm_auto(buffer) bytes = {0}, back = {0};
+	mm_auto(arena) arena = {0};
 	void *decoded, *result;
 	struct mm_span kept;
 	enum mm_error error;

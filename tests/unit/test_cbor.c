@@ -267,7 +267,7 @@ text_is_printable_utf8(void **state)
 static enum mm_error
 nested(const char *opener, size_t levels)
 {
-	mm_auto(buffer) bytes;
+	mm_auto(buffer) bytes = {0};
 	uint8_t head[8];
 	struct mm_span span = hex(opener, head, sizeof(head));
 
@@ -426,7 +426,7 @@ what_is_written_is_shortest(void **state)
 	    {UINT32_MAX, "1affffffff"},
 	    {(uint64_t)UINT32_MAX + 1, "1b0000000100000000"},
 	    {UINT64_MAX, "1bffffffffffffffff"}};
-	mm_auto(buffer) out;
+	mm_auto(buffer) out = {0};
 
 	(void)state;
 	mm_buffer_init(&out, 64);
@@ -445,7 +445,7 @@ what_is_written_is_shortest(void **state)
 static void
 every_type_is_written_as_it_is_read(void **state)
 {
-	mm_auto(buffer) out;
+	mm_auto(buffer) out = {0};
 
 	(void)state;
 	mm_buffer_init(&out, 128);
@@ -468,7 +468,7 @@ every_type_is_written_as_it_is_read(void **state)
 static void
 writing_past_the_maximum_is_told(void **state)
 {
-	mm_auto(buffer) out;
+	mm_auto(buffer) out = {0};
 
 	(void)state;
 	mm_buffer_init(&out, 4);

@@ -395,9 +395,9 @@ check_frame(struct mm_span frame, bool request)
 	struct mm_span item;
 	struct mm_envelope envelope;
 	const struct mm_shape *shape;
-	mm_auto(buffer) again;
-	mm_auto(buffer) framed;
-	mm_auto(arena) arena;
+	mm_auto(buffer) again = {0};
+	mm_auto(buffer) framed = {0};
+	mm_auto(arena) arena = {0};
 
 	mm_arena_init(&arena, 1 << 20);
 	mm_buffer_init(&again, MM_FRAME_MAX);
@@ -421,7 +421,7 @@ check_frame(struct mm_span frame, bool request)
 static void
 examples_of_frames_are_right(void **state)
 {
-	mm_auto(buffer) frame;
+	mm_auto(buffer) frame = {0};
 	size_t requests = 0, answers = 0;
 
 	(void)state;
@@ -445,8 +445,8 @@ the_example_of_a_statement_verifies(void **state)
 	struct mm_statement statement;
 	struct mm_claim claim;
 	struct mm_order_claim order;
-	mm_auto(buffer) bytes;
-	mm_auto(arena) arena;
+	mm_auto(buffer) bytes = {0};
+	mm_auto(arena) arena = {0};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(seed); i++)
@@ -473,9 +473,9 @@ the_example_of_an_entry_is_right(void **state)
 {
 	struct mm_entry entry;
 	struct mm_refusal_entry refusals;
-	mm_auto(buffer) bytes;
-	mm_auto(buffer) again;
-	mm_auto(arena) arena;
+	mm_auto(buffer) bytes = {0};
+	mm_auto(buffer) again = {0};
+	mm_auto(arena) arena = {0};
 
 	(void)state;
 	mm_arena_init(&arena, 65536);

@@ -236,7 +236,7 @@ run(const char *format, ...)
 static void
 write_pem(const char *directory, const char *name, const struct made *made)
 {
-	mm_auto(buffer) pem;
+	mm_auto(buffer) pem = {0};
 	char path[256];
 
 	mm_buffer_init(&pem, 8192);
@@ -332,7 +332,7 @@ static void
 what_a_tbs_says_is_read(void **state)
 {
 	auto_made root, server;
-	mm_auto(arena) arena;
+	mm_auto(arena) arena = {0};
 	struct mm_tbs tbs;
 
 	(void)state;
@@ -360,7 +360,7 @@ static enum mm_error
 build(const struct mm_certificate_plan *plan)
 {
 	const uint8_t serial[MM_SERIAL_SIZE] = {0x41};
-	mm_auto(buffer) out;
+	mm_auto(buffer) out = {0};
 	enum mm_error error;
 
 	mm_buffer_init(&out, 4096);
@@ -691,7 +691,7 @@ static void
 certificates_are_taken_apart_strictly(void **state)
 {
 	auto_made root;
-	mm_auto(buffer) tbs;
+	mm_auto(buffer) tbs = {0};
 
 	(void)state;
 	make_root(&root);
@@ -721,7 +721,7 @@ certificates_are_taken_apart_strictly(void **state)
 static enum mm_error
 decode(const char *pem, const char *wanted)
 {
-	mm_auto(buffer) out;
+	mm_auto(buffer) out = {0};
 	enum mm_error error;
 
 	mm_buffer_init(&out, 64);
@@ -763,8 +763,8 @@ pem_comes_back(void **state)
 
 	(void)state;
 	for (size_t size = 1; size < sizeof(bytes); size++) {
-		mm_auto(buffer) pem;
-		mm_auto(buffer) back;
+		mm_auto(buffer) pem = {0};
+		mm_auto(buffer) back = {0};
 
 		mm_buffer_init(&pem, 1024);
 		mm_buffer_init(&back, sizeof(bytes));

@@ -96,7 +96,7 @@ packets_arrive_whole_and_in_order(void **state)
 				     &mm_control_link_shape, &link),
 		    MM_OK);
 	for (uint64_t id = 0; id < 20; id++) {
-		mm_auto(received) got;
+		mm_auto(received) got = {.fds = {-1, -1}};
 
 		assert_int_equal(mm_channel_receive(ends.far, &got), MM_OK);
 		assert_false(got.closed);
@@ -133,8 +133,8 @@ static void
 the_largest_message_passes(void **state)
 {
 	struct ends ends = new_channel();
-	mm_auto(buffer) packet;
-	mm_auto(received) got;
+	mm_auto(buffer) packet = {0};
+	mm_auto(received) got = {.fds = {-1, -1}};
 
 	(void)state;
 	large_packet(MM_CHANNEL_MAX, &packet);
@@ -151,8 +151,8 @@ static void
 larger_messages_are_refused_on_both_ends(void **state)
 {
 	struct ends ends = new_channel();
-	mm_auto(buffer) packet;
-	mm_auto(received) got;
+	mm_auto(buffer) packet = {0};
+	mm_auto(received) got = {.fds = {-1, -1}};
 
 	(void)state;
 	large_packet(MM_CHANNEL_MAX + 1, &packet);
@@ -185,7 +185,7 @@ what_is_no_packet_is_refused(void **state)
 	(void)state;
 	for (size_t i = 0; i < MM_COUNT(rows); i++) {
 		struct mm_span span = hex(rows[i], bytes, sizeof(bytes));
-		mm_auto(received) got;
+		mm_auto(received) got = {.fds = {-1, -1}};
 
 		assert_int_equal(
 		    mm_channel_send_bytes(ends.near, span, NULL), MM_OK);
@@ -201,7 +201,7 @@ descriptors_come_along(void **state)
 	struct ends ends = new_channel();
 	int files[2] = {new_file(), new_file()};
 	size_t before = open_fds();
-	mm_auto(buffer) packet;
+	mm_auto(buffer) packet = {0};
 	struct mm_received got;
 
 	(void)state;
@@ -280,8 +280,8 @@ static void
 nothing_full_and_gone_are_told_apart(void **state)
 {
 	struct ends ends = new_channel();
-	mm_auto(received) got;
-	mm_auto(buffer) packet;
+	mm_auto(received) got = {.fds = {-1, -1}};
+	mm_auto(buffer) packet = {0};
 	enum mm_error error;
 
 	(void)state;
@@ -309,7 +309,7 @@ static void
 last_words_are_heard_after_a_reset(void **state)
 {
 	struct ends ends = new_channel();
-	mm_auto(received) got;
+	mm_auto(received) got = {.fds = {-1, -1}};
 
 	(void)state;
 	assert_int_equal(mm_channel_send(ends.near, 1, 1, NULL, NULL), MM_OK);
@@ -327,8 +327,8 @@ last_words_are_heard_after_a_reset(void **state)
 static void
 failures_travel_with_their_reason(void **state)
 {
-	mm_auto(buffer) out;
-	mm_auto(arena) arena;
+	mm_auto(buffer) out = {0};
+	mm_auto(arena) arena = {0};
 	struct mm_packet packet;
 
 	(void)state;
@@ -481,8 +481,8 @@ ask(int fd, uint64_t type, uint64_t id, uint64_t value)
 static enum mm_error
 answer_to(int fd, uint64_t id, uint64_t *value)
 {
-	mm_auto(received) got;
-	mm_auto(arena) arena;
+	mm_auto(received) got = {.fds = {-1, -1}};
+	mm_auto(arena) arena = {0};
 	struct number number;
 
 	mm_arena_init(&arena, 1024);
@@ -503,7 +503,7 @@ answer_to(int fd, uint64_t id, uint64_t *value)
 static void
 assert_closed(int fd)
 {
-	mm_auto(received) got;
+	mm_auto(received) got = {.fds = {-1, -1}};
 
 	assert_int_equal(mm_channel_receive(fd, &got), MM_OK);
 	assert_true(got.closed);
@@ -598,7 +598,7 @@ a_failed_call_tells_why_and_the_next_is_served(void **state)
 	struct seen seen = {0};
 	struct ends ends = new_channel();
 	char journal[256];
-	mm_auto(received) got;
+	mm_auto(received) got = {.fds = {-1, -1}};
 	uint64_t value;
 
 	(void)state;
@@ -734,7 +734,7 @@ send_link(int control, uint64_t process, uint64_t instance, int fd)
 {
 	struct mm_control_link link = {process, instance};
 	int fds[2] = {fd, -1};
-	mm_auto(buffer) packet;
+	mm_auto(buffer) packet = {0};
 
 	mm_buffer_init(&packet, 64);
 	assert_int_equal(mm_packet_encode(MM_CONTROL_LINK, 0,
@@ -755,7 +755,7 @@ send_stop(int control)
 static void
 assert_ready(int control)
 {
-	mm_auto(received) got;
+	mm_auto(received) got = {.fds = {-1, -1}};
 
 	assert_int_equal(mm_channel_receive(control, &got), MM_OK);
 	assert_int_equal(got.packet.type, MM_CONTROL_READY);
@@ -909,7 +909,7 @@ a_synchronous_call_gets_its_answer(void **state)
 	struct ends ends = new_channel();
 	struct number request = {21}, answer = {0};
 	mm_auto(received) received = {.fds = {-1, -1}};
-	mm_auto(arena) arena;
+	mm_auto(arena) arena = {0};
 	pid_t child;
 
 	(void)state;
@@ -953,7 +953,7 @@ a_synchronous_call_notices_other_answers(void **state)
 	for (size_t i = 0; i < MM_COUNT(answers); i++) {
 		struct ends ends = new_channel();
 		mm_auto(received) received = {.fds = {-1, -1}};
-		mm_auto(arena) arena;
+		mm_auto(arena) arena = {0};
 
 		mm_arena_init(&arena, 1024);
 		assert_int_equal(
@@ -974,7 +974,7 @@ a_synchronous_call_to_nobody_fails(void **state)
 	struct ends ends = new_channel();
 	struct number request = {1}, answer;
 	mm_auto(received) received = {.fds = {-1, -1}};
-	mm_auto(arena) arena;
+	mm_auto(arena) arena = {0};
 
 	(void)state;
 	mm_arena_init(&arena, 1024);

@@ -75,7 +75,7 @@ expect_refused(const char *what, const char *with, const char *place,
 {
 	mm_autofree char *keyed = with_key(good);
 	mm_autofree char *text = text_replace(keyed, what, with);
-	mm_auto(buffer) document;
+	mm_auto(buffer) document = {0};
 
 	assert_int_equal(compile(text, &document), MM_E_POLICY);
 	assert_int_equal(document.size, 0);
@@ -90,7 +90,7 @@ expect_allowed(const char *what, const char *with)
 {
 	mm_autofree char *keyed = with_key(good);
 	mm_autofree char *text = text_replace(keyed, what, with);
-	mm_auto(buffer) document;
+	mm_auto(buffer) document = {0};
 
 	if (compile(text, &document) != MM_OK)
 		fail_msg("%s", mm_why(MM_E_POLICY));
@@ -100,8 +100,8 @@ static void
 text_becomes_what_it_says(void **state)
 {
 	mm_autofree char *text = with_key(good);
-	mm_auto(buffer) document;
-	mm_auto(arena) arena;
+	mm_auto(buffer) document = {0};
+	mm_auto(arena) arena = {0};
 	struct mm_policy policy;
 	const struct mm_profile *profile;
 	const struct mm_subject_part *part;
@@ -147,8 +147,8 @@ static void
 the_same_text_gives_the_same_bytes(void **state)
 {
 	mm_autofree char *text = with_key(good);
-	mm_auto(buffer) first;
-	mm_auto(buffer) second;
+	mm_auto(buffer) first = {0};
+	mm_auto(buffer) second = {0};
 
 	(void)state;
 	assert_int_equal(compile(text, &first), MM_OK);
@@ -161,9 +161,9 @@ the_same_text_gives_the_same_bytes(void **state)
 static void
 the_example_is_valid_with_an_officer(void **state)
 {
-	mm_auto(buffer) example;
-	mm_auto(buffer) document;
-	mm_auto(arena) arena;
+	mm_auto(buffer) example = {0};
+	mm_auto(buffer) document = {0};
+	mm_auto(arena) arena = {0};
 	struct mm_policy policy;
 	char base64[sodium_base64_ENCODED_LEN(
 	    32, sodium_base64_VARIANT_ORIGINAL)];
@@ -346,7 +346,7 @@ counts_are_told(void **state)
 static void
 files_that_cannot_be_read_are_refused(void **state)
 {
-	mm_auto(buffer) out;
+	mm_auto(buffer) out = {0};
 
 	(void)state;
 	text_file_write("");
@@ -365,7 +365,7 @@ long_texts_are_refused(void **state)
 {
 	mm_autofree char *keyed = with_key(good);
 	mm_autofree char *text = calloc(1, MM_POLICY_TEXT_MAX + 2);
-	mm_auto(buffer) out;
+	mm_auto(buffer) out = {0};
 
 	(void)state;
 	assert_non_null(text);

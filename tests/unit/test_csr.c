@@ -17,7 +17,7 @@
 static enum mm_error
 read_csr(struct mm_span bytes, struct mm_csr *out)
 {
-	mm_auto(arena) arena;
+	mm_auto(arena) arena = {0};
 	enum mm_error error;
 
 	mm_arena_init(&arena, MM_SPKI_MAX);
@@ -29,7 +29,7 @@ read_csr(struct mm_span bytes, struct mm_csr *out)
 static enum mm_error
 read_file(const char *path, struct mm_csr *out)
 {
-	mm_auto(buffer) bytes;
+	mm_auto(buffer) bytes = {0};
 
 	mm_buffer_init(&bytes, 0);
 	assert_int_equal(mm_file_read(path, 1 << 20, &bytes), MM_OK);
@@ -71,8 +71,8 @@ hostile_csrs_get_their_named_error(void **state)
 static void
 what_a_csr_asks_for_is_stripped(void **state)
 {
-	mm_auto(arena) arena;
-	mm_auto(buffer) bytes;
+	mm_auto(arena) arena = {0};
+	mm_auto(buffer) bytes = {0};
 	struct mm_csr csr;
 
 	(void)state;
@@ -109,7 +109,7 @@ static void
 a_csr_of_just_the_limit_is_read(void **state)
 {
 	static uint8_t bytes[MM_CSR_MAX + 1];
-	mm_auto(buffer) pem;
+	mm_auto(buffer) pem = {0};
 	struct mm_csr csr;
 
 	(void)state;
@@ -128,7 +128,7 @@ a_csr_of_just_the_limit_is_read(void **state)
 static void
 every_byte_matters(void **state)
 {
-	mm_auto(buffer) der;
+	mm_auto(buffer) der = {0};
 	struct mm_csr csr;
 
 	(void)state;
@@ -150,8 +150,8 @@ every_byte_matters(void **state)
 static void
 arena_without_room_is_an_error(void **state)
 {
-	mm_auto(arena) arena;
-	mm_auto(buffer) bytes;
+	mm_auto(arena) arena = {0};
+	mm_auto(buffer) bytes = {0};
 	struct mm_csr csr;
 
 	(void)state;

@@ -89,8 +89,8 @@ encode(struct mm_buffer *out)
 static enum mm_error
 try(void)
 {
-	mm_auto(buffer) document;
-	mm_auto(arena) arena;
+	mm_auto(buffer) document = {0};
+	mm_auto(arena) arena = {0};
 	struct mm_policy policy;
 	enum mm_error error = encode(&document);
 
@@ -112,8 +112,8 @@ expect_unsound(const char *why)
 static void
 reads_back_what_was_written(void **state)
 {
-	mm_auto(buffer) document;
-	mm_auto(arena) arena;
+	mm_auto(buffer) document = {0};
+	mm_auto(arena) arena = {0};
 	struct mm_policy policy;
 
 	(void)state;
@@ -133,7 +133,7 @@ reads_back_what_was_written(void **state)
 static void
 failure_leaves_the_output_alone(void **state)
 {
-	mm_auto(arena) arena;
+	mm_auto(arena) arena = {0};
 	struct mm_policy policy = {.number = 77};
 
 	(void)state;
@@ -146,8 +146,8 @@ failure_leaves_the_output_alone(void **state)
 static void
 refuses_bytes_after_the_end(void **state)
 {
-	mm_auto(buffer) document;
-	mm_auto(arena) arena;
+	mm_auto(buffer) document = {0};
+	mm_auto(arena) arena = {0};
 	struct mm_policy policy;
 
 	(void)state;
@@ -163,7 +163,7 @@ static void
 refuses_documents_over_the_limit(void **state)
 {
 	static uint8_t large[MM_POLICY_MAX + 1];
-	mm_auto(arena) arena;
+	mm_auto(arena) arena = {0};
 	struct mm_policy policy;
 
 	(void)state;

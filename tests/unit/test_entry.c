@@ -44,7 +44,7 @@ static enum mm_error
 encode(uint64_t kind, const void *body)
 {
 	struct mm_entry frame = sample_frame(kind);
-	mm_auto(buffer) out;
+	mm_auto(buffer) out = {0};
 	enum mm_error error;
 
 	mm_buffer_init(&out, ENTRY_MAX);
@@ -57,7 +57,7 @@ static enum mm_error
 decode(struct mm_span bytes)
 {
 	struct mm_entry entry;
-	mm_auto(arena) arena;
+	mm_auto(arena) arena = {0};
 
 	mm_arena_init(&arena, ARENA_MAX);
 	return mm_entry_decode(bytes, &arena, &entry);
@@ -70,8 +70,8 @@ every_kind_comes_back_as_it_went(void **state)
 	for (uint64_t kind = 0; kind < MM_ENTRY_KINDS; kind++) {
 		struct mm_entry frame = sample_frame(kind), entry;
 		union body body = sample_body(kind), read;
-		mm_auto(buffer) first, second;
-		mm_auto(arena) arena;
+		mm_auto(buffer) first = {0}, second = {0};
+		mm_auto(arena) arena = {0};
 
 		mm_buffer_init(&first, ENTRY_MAX);
 		mm_buffer_init(&second, ENTRY_MAX);
@@ -99,8 +99,8 @@ damaged_entries_are_refused(void **state)
 		struct mm_entry frame = sample_frame(kind);
 		struct mm_entry entry = {.kind = 77};
 		union body body = sample_body(kind);
-		mm_auto(buffer) bytes;
-		mm_auto(arena) arena;
+		mm_auto(buffer) bytes = {0};
+		mm_auto(arena) arena = {0};
 
 		mm_buffer_init(&bytes, ENTRY_MAX);
 		mm_arena_init(&arena, ARENA_MAX);
@@ -123,8 +123,8 @@ a_body_is_of_its_kind(void **state)
 	struct mm_entry frame = sample_frame(MM_ENTRY_START), entry;
 	struct mm_start_entry start = sample_start();
 	struct mm_image_entry image;
-	mm_auto(buffer) bytes;
-	mm_auto(arena) arena;
+	mm_auto(buffer) bytes = {0};
+	mm_auto(arena) arena = {0};
 
 	(void)state;
 	mm_buffer_init(&bytes, ENTRY_MAX);
@@ -145,7 +145,7 @@ unknown_kinds_are_refused(void **state)
 {
 	struct mm_entry frame = sample_frame(MM_ENTRY_KINDS);
 	struct mm_start_entry start = sample_start();
-	mm_auto(buffer) bytes, body;
+	mm_auto(buffer) bytes = {0}, body = {0};
 
 	(void)state;
 	mm_buffer_init(&bytes, ENTRY_MAX);
@@ -270,7 +270,7 @@ an_entry_ends_at_65535_bytes(void **state)
 	static struct mm_bytes_item items[2];
 	struct mm_entry frame = sample_frame(MM_ENTRY_ORDER);
 	struct mm_statement_entry order = {.statements = {items, 2}};
-	mm_auto(buffer) bytes;
+	mm_auto(buffer) bytes = {0};
 	size_t rest;
 
 	(void)state;

@@ -110,7 +110,7 @@ control(uint64_t type, const struct mm_shape *shape, const void *body, int a,
     int b)
 {
 	const int fds[MM_CHANNEL_FDS] = {a, b};
-	mm_auto(buffer) packet;
+	mm_auto(buffer) packet = {0};
 
 	mm_buffer_init(&packet, MM_CHANNEL_MAX);
 	assert_int_equal(
@@ -211,7 +211,7 @@ give_keys(void)
 static void
 await_ready(void)
 {
-	mm_auto(received) message;
+	mm_auto(received) message = {.fds = {-1, -1}};
 
 	await(gate.control);
 	assert_int_equal(
@@ -472,7 +472,7 @@ get(struct client *client, struct mm_buffer *item)
 static void
 expect_end(struct client *client)
 {
-	mm_auto(buffer) item;
+	mm_auto(buffer) item = {0};
 
 	mm_buffer_init(&item, 0);
 	assert_false(get(client, &item));
@@ -492,7 +492,7 @@ request(struct client *client, uint64_t type, const void *body,
     unsigned number)
 {
 	uint8_t id[MM_ID_SIZE];
-	mm_auto(buffer) envelope, frame;
+	mm_auto(buffer) envelope = {0}, frame = {0};
 
 	id_of(number, id);
 	mm_buffer_init(&envelope, MM_FRAME_MAX);
@@ -515,7 +515,7 @@ request_status(struct client *client, unsigned number)
 static void
 put_item(struct client *client, struct mm_span item)
 {
-	mm_auto(buffer) frame;
+	mm_auto(buffer) frame = {0};
 
 	mm_buffer_init(&frame, MM_FRAME_MAX + MM_FRAME_HEADER);
 	mm_frame_put(item, &frame);
@@ -569,7 +569,7 @@ struct asked {
 static void
 take_ask(struct asked *out)
 {
-	mm_auto(arena) arena;
+	mm_auto(arena) arena = {0};
 
 	mm_arena_init(&arena, sizeof(out->ask));
 	await(gate.authority);
@@ -593,7 +593,7 @@ is_asked(void)
 static void
 tell(const struct mm_ask *ask, const struct mm_shape *shape, const void *body)
 {
-	mm_auto(buffer) envelope;
+	mm_auto(buffer) envelope = {0};
 	struct mm_tell packet = {.connection = ask->connection};
 
 	mm_buffer_init(&envelope, MM_FRAME_MAX);
@@ -885,7 +885,7 @@ put_envelope(struct client *client, uint64_t type, struct mm_span body,
     unsigned number)
 {
 	struct mm_envelope envelope = {.type = type, .body = body};
-	mm_auto(buffer) item;
+	mm_auto(buffer) item = {0};
 
 	mm_buffer_init(&item, MM_FRAME_MAX);
 	id_of(number, envelope.id);
@@ -955,7 +955,7 @@ the_authority_gets_the_key_of_a_csr(void **state)
 	    .device = mm_span_text("SN-1"),
 	    .csr = csr};
 	uint8_t wanted[32], got[32];
-	mm_auto(arena) arena;
+	mm_auto(arena) arena = {0};
 
 	(void)state;
 	mm_arena_init(&arena, 65536);

@@ -102,9 +102,9 @@ ask(int memfd, uint64_t type, const char *scheme, uint64_t max,
 {
 	const struct mm_inspect_request request = {
 	    mm_span_text(scheme), max};
-	mm_auto(received) received;
-	mm_auto(buffer) packet;
-	mm_auto(arena) arena;
+	mm_auto(received) received = {.fds = {-1, -1}};
+	mm_auto(buffer) packet = {0};
+	mm_auto(arena) arena = {0};
 	enum mm_error ran;
 
 	mm_buffer_init(&packet, 4096);
@@ -210,9 +210,9 @@ static void
 malformed_requests_are_refused(void **state)
 {
 	mm_autoclose int memfd = make_memfd("abc", SEALS);
-	mm_auto(received) received;
-	mm_auto(received) other;
-	mm_auto(buffer) packet;
+	mm_auto(received) received = {.fds = {-1, -1}};
+	mm_auto(received) other = {.fds = {-1, -1}};
+	mm_auto(buffer) packet = {0};
 	enum mm_error ran;
 
 	(void)state;

@@ -120,7 +120,7 @@ judge_rsa(const BIGNUM *modulus, const BIGNUM *exponent)
 {
 	static const uint8_t algorithm[] = {0x30, 0x0d, 6, 9, 0x2a, 0x86, 0x48,
 	    0x86, 0xf7, 0x0d, 1, 1, 1, 5, 0};
-	mm_auto(buffer) out;
+	mm_auto(buffer) out = {0};
 	struct mm_key key;
 	size_t whole, bits, numbers;
 

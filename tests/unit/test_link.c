@@ -154,7 +154,7 @@ send_large(struct fixture *f, uint64_t id, const int fds[MM_CHANNEL_FDS])
 static uint64_t
 take_peer(struct fixture *f, int *fd)
 {
-	mm_auto(received) message;
+	mm_auto(received) message = {.fds = {-1, -1}};
 
 	assert_int_equal(fcntl(f->peer, F_SETFL, O_NONBLOCK), 0);
 	assert_int_equal(mm_channel_receive(f->peer, &message), MM_OK);
@@ -194,7 +194,7 @@ static void
 a_descriptor_left_in_the_message_is_closed(void **state)
 {
 	struct fixture *f = *state;
-	mm_auto(buffer) packet;
+	mm_auto(buffer) packet = {0};
 	mm_autoclose int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	int fds[MM_CHANNEL_FDS] = {null, null};
 

@@ -17,7 +17,7 @@ static enum mm_error
 tell_frame(struct mm_meaning *meaning, const struct mm_entry *frame,
     const void *body)
 {
-	mm_auto(buffer) bytes;
+	mm_auto(buffer) bytes = {0};
 
 	mm_buffer_init(&bytes, 65535);
 	sample_encode(frame, body, &bytes);
@@ -307,7 +307,7 @@ a_body_of_another_kind_is_refused(void **state)
 {
 	struct mm_entry frame = sample_frame(MM_ENTRY_IMAGE);
 	struct mm_start_entry start = sample_start();
-	mm_auto(buffer) body, bytes;
+	mm_auto(buffer) body = {0}, bytes = {0};
 
 	mm_buffer_init(&body, 65535);
 	mm_buffer_init(&bytes, 65535);

@@ -71,7 +71,7 @@ frames_are_written_as_they_are_read(void **state)
 {
 	uint8_t big[300] = {0};
 	struct mm_span item;
-	mm_auto(buffer) out;
+	mm_auto(buffer) out = {0};
 
 	(void)state;
 	mm_buffer_init(&out, 512);
@@ -208,8 +208,8 @@ decode(struct mm_span bytes, const struct mm_shape *shape)
 {
 	struct mm_envelope envelope;
 	union any_body body;
-	mm_auto(arena) arena;
-	mm_auto(buffer) again;
+	mm_auto(arena) arena = {0};
+	mm_auto(buffer) again = {0};
 	enum mm_error error;
 
 	mm_arena_init(&arena, 65536);
@@ -243,7 +243,7 @@ messages_of_every_type_come_back(void **state)
 	for (size_t i = 0; i < MM_COUNT(samples); i++) {
 		const struct mm_message_type_row *row =
 		    mm_message_row(samples[i].type);
-		mm_auto(buffer) out;
+		mm_auto(buffer) out = {0};
 
 		if (row != NULL)
 			assert_true(samples[i].shape == row->request ||
@@ -259,7 +259,7 @@ every_truncation_of_every_type_is_refused(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < MM_COUNT(samples); i++) {
-		mm_auto(buffer) out;
+		mm_auto(buffer) out = {0};
 
 		encode_sample(&samples[i], &out);
 		for (size_t size = 0; size < out.size; size++)
@@ -279,7 +279,7 @@ no_change_of_a_byte_of_any_type_does_harm(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < MM_COUNT(samples); i++) {
-		mm_auto(buffer) out;
+		mm_auto(buffer) out = {0};
 
 		encode_sample(&samples[i], &out);
 		for (size_t at = 0; at < out.size; at++) {
@@ -344,7 +344,7 @@ static enum mm_error
 encode_issue(struct mm_span device, struct mm_span csr)
 {
 	struct mm_issue_request request = issue_request;
-	mm_auto(buffer) out;
+	mm_auto(buffer) out = {0};
 
 	request.device = device;
 	request.csr = csr;
@@ -384,7 +384,7 @@ static void
 what_is_refused_leaves_nothing_behind(void **state)
 {
 	struct mm_issue_request request = issue_request;
-	mm_auto(buffer) out;
+	mm_auto(buffer) out = {0};
 
 	(void)state;
 	mm_buffer_init(&out, MM_FRAME_MAX);
@@ -416,8 +416,8 @@ static void
 an_error_is_told_with_its_reason(void **state)
 {
 	struct mm_error_answer answer;
-	mm_auto(buffer) out;
-	mm_auto(arena) arena;
+	mm_auto(buffer) out = {0};
+	mm_auto(arena) arena = {0};
 
 	(void)state;
 	mm_buffer_init(&out, MM_FRAME_MAX);
@@ -447,8 +447,8 @@ every_error_can_be_told(void **state)
 #undef ERROR
 	};
 	struct mm_error_answer answer;
-	mm_auto(buffer) out;
-	mm_auto(arena) arena;
+	mm_auto(buffer) out = {0};
+	mm_auto(arena) arena = {0};
 
 	(void)state;
 	mm_buffer_init(&out, MM_FRAME_MAX);
@@ -470,8 +470,8 @@ an_errors_text_is_made_printable(void **state)
 {
 	char odd[1024];
 	struct mm_error_answer answer;
-	mm_auto(buffer) out;
-	mm_auto(arena) arena;
+	mm_auto(buffer) out = {0};
+	mm_auto(arena) arena = {0};
 
 	(void)state;
 	mm_buffer_init(&out, MM_FRAME_MAX);

@@ -135,7 +135,7 @@ static void
 goes_on_after_a_restart_with_the_same_note(void **state)
 {
 	struct world *world = *state;
-	mm_auto(buffer) note;
+	mm_auto(buffer) note = {0};
 
 	mm_buffer_init(&note, MM_NOTE_MAX);
 	world_genesis(world);
@@ -188,7 +188,7 @@ two_logs_of_the_same_entries_have_the_same_root(void **state)
 static enum mm_error
 append_one(struct world *world, const struct mm_entry *frame, const void *body)
 {
-	mm_auto(buffer) bytes;
+	mm_auto(buffer) bytes = {0};
 	struct mm_bytes_item item;
 
 	mm_buffer_init(&bytes, 65535);
@@ -237,7 +237,7 @@ refuses_what_is_no_entry(void **state)
 {
 	struct world *world = *state;
 	struct mm_bytes_item items[2];
-	mm_auto(buffer) good, bad;
+	mm_auto(buffer) good = {0}, bad = {0};
 
 	mm_buffer_init(&good, 65535);
 	mm_buffer_init(&bad, 65535);
@@ -269,7 +269,7 @@ refuses_batches_over_their_limits(void **state)
 	struct world *world = *state;
 	struct mm_uint_item reference = {1};
 	struct mm_bytes_item items[8];
-	mm_auto(buffer) bytes;
+	mm_auto(buffer) bytes = {0};
 
 	mm_buffer_init(&bytes, 65535);
 	world_genesis(world);
@@ -772,7 +772,7 @@ the_last_of_the_disk_is_for_signatures(void **state)
 	struct mm_void_entry voids = sample_voids();
 	struct mm_entry frame = sample_frame(MM_ENTRY_SIGNATURES);
 	struct mm_bytes_item items[2];
-	mm_auto(buffer) first, second;
+	mm_auto(buffer) first = {0}, second = {0};
 
 	mm_buffer_init(&first, 65535);
 	mm_buffer_init(&second, 65535);
@@ -803,7 +803,7 @@ the_largest_answer_fits_into_a_message(void **state)
 	struct mm_uint_item references[MM_BATCH_REFERENCES] = {{0}};
 	struct mm_buffer bytes[MM_BATCH_ENTRIES];
 	struct mm_bytes_item items[MM_BATCH_ENTRIES];
-	mm_auto(buffer) message;
+	mm_auto(buffer) message = {0};
 
 	mm_buffer_init(&message, MM_CHANNEL_MAX);
 	world_genesis(world);

@@ -72,7 +72,7 @@ checkpoints_are_signed_as_in_the_vectors(void **state)
 	json_array_foreach (member(all, "checkpoints"), i, item) {
 		struct mm_checkpoint made = {.size = number_of(item, "size"),
 		    .root = hash_of(item, "root")}, read;
-		mm_auto(buffer) note;
+		mm_auto(buffer) note = {0};
 
 		mm_buffer_init(&note, MM_NOTE_MAX);
 		strcpy(made.origin, text_of(all, "origin"));
@@ -197,7 +197,7 @@ a_checkpoint_of_another_log_is_refused(void **state)
 {
 	json_t *all = vectors(VECTORS "checkpoint.json");
 	struct mm_vkey vkey = vkey_of(text_of(member(all, "log_key"), "vkey"));
-	mm_auto(buffer) note;
+	mm_auto(buffer) note = {0};
 
 	(void)state;
 	mm_buffer_init(&note, MM_NOTE_MAX);
@@ -226,7 +226,7 @@ signature_lines_end_at_their_limit(void **state)
 	    "\xe2\x80\x94 grease.invalid AAAAAAECAwQ=\n";
 	json_t *all = vectors(VECTORS "checkpoint.json");
 	struct mm_vkey vkey = vkey_of(text_of(member(all, "log_key"), "vkey"));
-	mm_auto(buffer) note, lines;
+	mm_auto(buffer) note = {0}, lines = {0};
 
 	(void)state;
 	mm_buffer_init(&note, MM_NOTE_MAX);
@@ -257,7 +257,7 @@ a_note_ends_at_its_limit(void **state)
 	for (size_t size = MM_NOTE_MAX - 1; size <= MM_NOTE_MAX + 1; size++) {
 		struct mm_checkpoint out;
 		size_t filling;
-		mm_auto(buffer) note;
+		mm_auto(buffer) note = {0};
 
 		mm_buffer_init(&note, size);
 		sign_text(text, "", &note);
@@ -367,7 +367,7 @@ a_key_signs_for_its_own_log_only(void **state)
 	    vkey_of(text_of(member(all, "second_key"), "vkey"));
 	struct mm_checkpoint checkpoint = {.origin = "log.example.com/test"};
 	uint8_t public_key[32], secret_key[64];
-	mm_auto(buffer) note;
+	mm_auto(buffer) note = {0};
 
 	(void)state;
 	mm_buffer_init(&note, MM_NOTE_MAX);
@@ -436,7 +436,7 @@ base64_is_canonical(void **state)
 	(void)state;
 	for (size_t i = 0; i < MM_COUNT(cases); i++) {
 		uint8_t out[8];
-		mm_auto(buffer) back;
+		mm_auto(buffer) back = {0};
 
 		mm_buffer_init(&back, 64);
 		assert_int_equal(mm_base64_read(mm_span_text(cases[i].text),

@@ -56,7 +56,7 @@ static void
 a_generated_key_signs_and_verifies(void **state)
 {
 	struct mm_pkcs11 *token = open_token();
-	mm_auto(buffer) spki, signature;
+	mm_auto(buffer) spki = {0}, signature = {0};
 	uint8_t digest[32];
 
 	(void)state;
@@ -85,7 +85,7 @@ static void
 a_key_outlives_the_session(void **state)
 {
 	struct mm_pkcs11 *token = open_token();
-	mm_auto(buffer) before, after, signature;
+	mm_auto(buffer) before = {0}, after = {0}, signature = {0};
 	uint8_t digest[32] = {1};
 
 	(void)state;
@@ -135,7 +135,7 @@ static void
 an_absent_key_is_named(void **state)
 {
 	struct mm_pkcs11 *token = open_token();
-	mm_auto(buffer) out;
+	mm_auto(buffer) out = {0};
 	uint8_t digest[32] = {0};
 
 	(void)state;
@@ -210,7 +210,7 @@ a_key_that_may_leave_or_be_misused_is_refused(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < MM_COUNT(cases); i++) {
-		mm_auto(buffer) spki, signature;
+		mm_auto(buffer) spki = {0}, signature = {0};
 		uint8_t digest[32] = {0};
 
 		mm_buffer_init(&spki, MM_SPKI_MAX);
@@ -233,7 +233,7 @@ static void
 a_second_key_of_one_label_is_refused(void **state)
 {
 	struct mm_pkcs11 *token = open_token();
-	mm_auto(buffer) spki;
+	mm_auto(buffer) spki = {0};
 
 	(void)state;
 	mm_buffer_init(&spki, MM_SPKI_MAX);
@@ -270,7 +270,7 @@ static void
 a_signature_of_another_key_does_not_leave(void **state)
 {
 	struct mm_pkcs11 *token = open_token();
-	mm_auto(buffer) spki, signature;
+	mm_auto(buffer) spki = {0}, signature = {0};
 	uint8_t digest[32] = {7};
 
 	(void)state;

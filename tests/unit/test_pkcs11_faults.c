@@ -159,7 +159,7 @@ sign_once(struct mm_buffer *signature)
 {
 	struct mm_pkcs11 *token = NULL;
 	uint8_t digest[32] = {42};
-	mm_auto(buffer) spki;
+	mm_auto(buffer) spki = {0};
 	enum mm_error error =
 	    mm_pkcs11_open(SOFTHSM, hsm.uri, hsm.pin_file, &token);
 
@@ -184,7 +184,7 @@ a_refused_pin_is_tried_once(void **state)
 	(void)state;
 	module.call->C_Login = watched_login;
 	for (size_t i = 0; i < MM_COUNT(answers); i++) {
-		mm_auto(buffer) signature;
+		mm_auto(buffer) signature = {0};
 
 		calls = 0;
 		fail_at = 1;
@@ -197,7 +197,7 @@ a_refused_pin_is_tried_once(void **state)
 static void
 a_login_that_fails_otherwise_is_no_pin_fault(void **state)
 {
-	mm_auto(buffer) signature;
+	mm_auto(buffer) signature = {0};
 
 	(void)state;
 	module.call->C_Login = watched_login;
@@ -218,7 +218,7 @@ a_locked_pin_and_the_last_try_are_left_alone(void **state)
 	module.call->C_GetTokenInfo = watched_token_info;
 	fail_at = 0;
 	for (size_t i = 0; i < MM_COUNT(cases); i++) {
-		mm_auto(buffer) signature;
+		mm_auto(buffer) signature = {0};
 
 		flags = cases[i];
 		assert_int_equal(sign_once(&signature), MM_E_PIN);
@@ -234,7 +234,7 @@ fail_each_call(void)
 
 	fail_with = CKR_DEVICE_ERROR;
 	for (fail_at = 1; error != MM_OK; fail_at++) {
-		mm_auto(buffer) signature;
+		mm_auto(buffer) signature = {0};
 
 		calls = 0;
 		error = sign_once(&signature);
@@ -273,7 +273,7 @@ a_signature_that_does_not_verify_does_not_leave(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < 24; i++) {
-		mm_auto(buffer) signature;
+		mm_auto(buffer) signature = {0};
 
 		calls = (unsigned)i * 7; /* the byte that is flipped */
 		module.call->C_Sign = liars[i % MM_COUNT(liars)];

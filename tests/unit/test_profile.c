@@ -42,9 +42,9 @@ static const struct mm_profile ca = {.name = TEXT("device-ca"),
 static void
 profiles_come_back_from_cbor(void **state)
 {
-	mm_auto(arena) arena;
-	mm_auto(buffer) first;
-	mm_auto(buffer) again;
+	mm_auto(arena) arena = {0};
+	mm_auto(buffer) first = {0};
+	mm_auto(buffer) again = {0};
 	struct mm_profile read;
 
 	(void)state;
@@ -69,7 +69,7 @@ profiles_come_back_from_cbor(void **state)
 static enum mm_error
 encode(const struct mm_profile *profile)
 {
-	mm_auto(buffer) bytes;
+	mm_auto(buffer) bytes = {0};
 
 	mm_buffer_init(&bytes, 8192);
 	return mm_shape_encode(&mm_profile_shape, profile, &bytes);
@@ -198,7 +198,7 @@ device_ids_are_checked(void **state)
 static enum mm_error
 fill(const char *template, size_t max, const char *wanted)
 {
-	mm_auto(buffer) out;
+	mm_auto(buffer) out = {0};
 	enum mm_error error;
 
 	mm_buffer_init(&out, max);

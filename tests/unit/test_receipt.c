@@ -28,7 +28,7 @@ check(struct mm_span text, struct mm_span entry, const struct mm_vkey *vkey)
 {
 	struct mm_checkpoint checkpoint;
 	struct mm_receipt receipt;
-	mm_auto(arena) arena;
+	mm_auto(arena) arena = {0};
 	enum mm_error error;
 
 	mm_arena_init(&arena, ARENA_MAX);
@@ -52,7 +52,7 @@ valid_receipts_are_accepted(void **state)
 		struct mm_span entry = unhex(text_of(item, "entry_hex"));
 		struct mm_checkpoint checkpoint;
 		struct mm_receipt receipt;
-		mm_auto(arena) arena;
+		mm_auto(arena) arena = {0};
 
 		mm_arena_init(&arena, ARENA_MAX);
 		assert_int_equal(
@@ -79,8 +79,8 @@ receipts_have_one_encoding(void **state)
 	json_array_foreach (member(all, "valid"), i, item) {
 		struct mm_span text = mm_span_text(text_of(item, "proof_text"));
 		struct mm_receipt receipt;
-		mm_auto(arena) arena;
-		mm_auto(buffer) made;
+		mm_auto(arena) arena = {0};
+		mm_auto(buffer) made = {0};
 
 		/* The one form that we read and do not write. */
 		if (strcmp(text_of(item, "name"), "size8-extra-empty") == 0)
@@ -148,7 +148,7 @@ sound(struct mm_buffer *out, struct mm_vkey *vkey)
 	*vkey = log_vkey(all);
 	json_array_foreach (member(all, "valid"), i, item) {
 		struct mm_receipt receipt;
-		mm_auto(arena) arena;
+		mm_auto(arena) arena = {0};
 
 		if (strcmp(text_of(item, "name"), "size8-mid") != 0)
 			continue;
@@ -168,7 +168,7 @@ a_receipt_stands_by_itself(void **state)
 {
 	const struct mm_span none = {NULL, 0};
 	struct mm_vkey vkey;
-	mm_auto(buffer) text;
+	mm_auto(buffer) text = {0};
 
 	(void)state;
 	mm_buffer_init(&text, TEXT_LIMIT);
@@ -185,7 +185,7 @@ altered_receipts_are_refused(void **state)
 {
 	const struct mm_span none = {NULL, 0};
 	struct mm_vkey vkey;
-	mm_auto(buffer) text;
+	mm_auto(buffer) text = {0};
 
 	(void)state;
 	mm_buffer_init(&text, TEXT_LIMIT);
@@ -227,8 +227,8 @@ entries_end_at_their_limit(void **state)
 	(void)state;
 	for (size_t size = ENTRY_LIMIT - 1; size <= ENTRY_LIMIT + 1; size++) {
 		bool fits = size <= ENTRY_LIMIT;
-		mm_auto(buffer) text;
-		mm_auto(arena) arena;
+		mm_auto(buffer) text = {0};
+		mm_auto(arena) arena = {0};
 
 		mm_buffer_init(&text, TEXT_LIMIT);
 		mm_arena_init(&arena, ARENA_MAX);
@@ -258,8 +258,8 @@ hashes_and_text_end_at_their_limits(void **state)
 		     size++) {
 			struct mm_receipt receipt;
 			size_t filling;
-			mm_auto(arena) arena;
-			mm_auto(buffer) text;
+			mm_auto(arena) arena = {0};
+			mm_auto(buffer) text = {0};
 
 			mm_arena_init(&arena, ARENA_MAX);
 			mm_buffer_init(&text, TEXT_LIMIT + 1);
@@ -283,8 +283,8 @@ short_of_memory_is_said(void **state)
 {
 	struct mm_receipt receipt = {.index = 4711};
 	struct mm_vkey vkey;
-	mm_auto(buffer) text;
-	mm_auto(arena) arena;
+	mm_auto(buffer) text = {0};
+	mm_auto(arena) arena = {0};
 
 	(void)state;
 	mm_buffer_init(&text, TEXT_LIMIT);

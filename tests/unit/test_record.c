@@ -197,7 +197,7 @@ static void
 a_record_replaced_by_an_older_one_is_noticed(void **state)
 {
 	struct mm_record *record = begin_record();
-	mm_auto(buffer) old;
+	mm_auto(buffer) old = {0};
 
 	(void)state;
 	mm_buffer_init(&old, 4096);
@@ -216,7 +216,7 @@ a_record_replaced_by_an_older_one_is_noticed(void **state)
 static void
 a_damaged_record_is_refused(void **state)
 {
-	mm_auto(buffer) whole;
+	mm_auto(buffer) whole = {0};
 	uint8_t extra = 0;
 
 	(void)state;

@@ -91,7 +91,7 @@ static void
 sign(size_t who)
 {
 	struct mm_buffer *out = &signed_[statements.count];
-	mm_auto(buffer) payload;
+	mm_auto(buffer) payload = {0};
 
 	mm_buffer_init(&payload, MM_STATEMENT_MAX);
 	assert_int_equal(mm_claim_encode(&claim, &said, &payload), MM_OK);
@@ -105,7 +105,7 @@ sign(size_t who)
 static enum mm_error
 check(void)
 {
-	mm_auto(arena) arena;
+	mm_auto(arena) arena = {0};
 	struct mm_claim frame = {.kind = 99};
 	struct mm_policy_claim body = {.number = 99};
 	enum mm_error error;

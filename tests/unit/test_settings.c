@@ -44,7 +44,7 @@ expect_refused(const char *what, const char *with, const char *place,
 {
 	mm_autofree char *text = text_replace(good, what, with);
 	struct mm_settings settings = {.gates = 77};
-	mm_auto(arena) arena;
+	mm_auto(arena) arena = {0};
 
 	assert_int_equal(
 	    read_text(text, &arena, &settings), MM_E_SETTING);
@@ -60,7 +60,7 @@ expect_allowed(const char *what, const char *with)
 {
 	mm_autofree char *text = text_replace(good, what, with);
 	struct mm_settings settings;
-	mm_auto(arena) arena;
+	mm_auto(arena) arena = {0};
 
 	if (read_text(text, &arena, &settings) != MM_OK)
 		fail_msg("%s", mm_why(MM_E_SETTING));
@@ -86,7 +86,7 @@ static void
 paths_come_out_absolute(void **state)
 {
 	struct mm_settings s;
-	mm_auto(arena) arena;
+	mm_auto(arena) arena = {0};
 
 	(void)state;
 	assert_int_equal(read_text(good, &arena, &s), MM_OK);
@@ -107,7 +107,7 @@ static void
 values_and_defaults(void **state)
 {
 	struct mm_settings s;
-	mm_auto(arena) arena;
+	mm_auto(arena) arena = {0};
 
 	(void)state;
 	assert_int_equal(read_text(good, &arena, &s), MM_OK);
@@ -134,7 +134,7 @@ the_image_limit_is_16_mib_by_default(void **state)
 {
 	mm_autofree char *text = text_replace(good, "	image = 1M\n", "");
 	struct mm_settings s;
-	mm_auto(arena) arena;
+	mm_auto(arena) arena = {0};
 
 	(void)state;
 	assert_int_equal(read_text(text, &arena, &s), MM_OK);
@@ -145,9 +145,9 @@ static void
 settings_survive_the_way_to_a_child(void **state)
 {
 	struct mm_settings s, again;
-	mm_auto(arena) arena;
-	mm_auto(arena) other;
-	mm_auto(buffer) bytes;
+	mm_auto(arena) arena = {0};
+	mm_auto(arena) other = {0};
+	mm_auto(buffer) bytes = {0};
 
 	(void)state;
 	mm_buffer_init(&bytes, 65536);
@@ -265,8 +265,8 @@ the_pin_comes_from_the_credentials(void **state)
 	struct mm_settings s;
 	mm_autofree char *text =
 	    text_replace(good, "	pin-file = \"pin\"\n", "");
-	mm_auto(arena) arena;
-	mm_auto(arena) other;
+	mm_auto(arena) arena = {0};
+	mm_auto(arena) other = {0};
 
 	(void)state;
 	assert_int_equal(unsetenv("CREDENTIALS_DIRECTORY"), 0);
@@ -352,7 +352,7 @@ files_that_others_could_write_are_refused(void **state)
 {
 	static const mode_t modes[] = {0602, 0620, 0666};
 	struct mm_settings s;
-	mm_auto(arena) arena;
+	mm_auto(arena) arena = {0};
 
 	(void)state;
 	assert_int_equal(read_text(good, &arena, &s), MM_OK);
@@ -372,8 +372,8 @@ only_regular_files_are_read(void **state)
 {
 	char link[320];
 	struct mm_settings s;
-	mm_auto(arena) arena;
-	mm_auto(arena) other;
+	mm_auto(arena) arena = {0};
+	mm_auto(arena) other = {0};
 
 	(void)state;
 	assert_int_equal(read_text(good, &arena, &s), MM_OK);
@@ -399,8 +399,8 @@ large_files_are_refused(void **state)
 {
 	mm_autofree char *text = calloc(1, 65538);
 	struct mm_settings s;
-	mm_auto(arena) arena;
-	mm_auto(arena) other;
+	mm_auto(arena) arena = {0};
+	mm_auto(arena) other = {0};
 
 	(void)state;
 	assert_non_null(text);
@@ -416,8 +416,8 @@ static void
 the_example_is_valid(void **state)
 {
 	struct mm_settings s;
-	mm_auto(buffer) example;
-	mm_auto(arena) arena;
+	mm_auto(buffer) example = {0};
+	mm_auto(arena) arena = {0};
 
 	(void)state;
 	mm_buffer_init(&example, 0);

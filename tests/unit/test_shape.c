@@ -65,7 +65,7 @@ decode(const struct mm_shape *shape, const char *text, void *out)
 static void
 assert_encodes(const struct outer *outer, const char *text)
 {
-	mm_auto(buffer) out;
+	mm_auto(buffer) out = {0};
 
 	mm_buffer_init(&out, 256);
 	assert_int_equal(mm_shape_encode(&outer_shape, outer, &out), MM_OK);
@@ -259,7 +259,7 @@ a_huge_list_takes_no_memory(void **state)
 	    "a1 00 9b7fffffffffffffff", "a1 00 9bffffffffffffffff"};
 	struct some some;
 	uint8_t bytes[16];
-	mm_auto(arena) arena;
+	mm_auto(arena) arena = {0};
 
 	(void)state;
 	for (size_t i = 0; i < MM_COUNT(bombs); i++) {
@@ -280,7 +280,7 @@ an_arena_that_is_full_is_told(void **state)
 	struct some some;
 	uint8_t bytes[16];
 	struct mm_span span = hex("a1 00 820102", bytes, sizeof(bytes));
-	mm_auto(arena) arena;
+	mm_auto(arena) arena = {0};
 
 	(void)state;
 	mm_arena_init(&arena, sizeof(some) - 1);
@@ -298,7 +298,7 @@ an_arena_that_is_full_is_told(void **state)
 static enum mm_error
 encode(const struct mm_shape *shape, const void *in, size_t max)
 {
-	mm_auto(buffer) out;
+	mm_auto(buffer) out = {0};
 	enum mm_error error;
 
 	mm_buffer_init(&out, max);
@@ -355,8 +355,8 @@ what_passes_is_what_would_be_written(void **state)
 {
 	uint8_t bytes[256];
 	struct mm_span whole = hex(most, bytes, sizeof(bytes));
-	mm_auto(buffer) again;
-	mm_auto(arena) arena;
+	mm_auto(buffer) again = {0};
+	mm_auto(arena) arena = {0};
 	struct outer outer;
 
 	(void)state;
@@ -386,7 +386,7 @@ every_truncation_is_refused(void **state)
 	uint8_t bytes[256];
 	struct mm_span whole = hex(most, bytes, sizeof(bytes));
 	struct outer outer;
-	mm_auto(arena) arena;
+	mm_auto(arena) arena = {0};
 
 	(void)state;
 	mm_arena_init(&arena, 4096);

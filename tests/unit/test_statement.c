@@ -59,8 +59,8 @@ a_statement_is_made_byte_for_byte(void **state)
 	    .origin = mm_span_text("mint.example/log"),
 	    .time = 1700000000,
 	    .expiry = 1700086400};
-	mm_auto(buffer) payload;
-	mm_auto(buffer) statement;
+	mm_auto(buffer) payload = {0};
+	mm_auto(buffer) statement = {0};
 
 	(void)state;
 	mm_buffer_init(&payload, 1024);
@@ -250,7 +250,7 @@ a_statement_ends_at_its_limit(void **state)
 	/* Tag, array, header, map, payload's head, signature and its head. */
 	enum { AROUND = 1 + 1 + 14 + 1 + 3 + 66 };
 	static uint8_t payload[MM_STATEMENT_MAX];
-	mm_auto(buffer) out;
+	mm_auto(buffer) out = {0};
 	struct mm_statement statement;
 
 	(void)state;
@@ -294,9 +294,9 @@ assert_claim_comes_back(uint64_t kind, const void *body)
 	const struct mm_shape *shape = mm_claim_body_shape(kind);
 	struct mm_claim found;
 	uint8_t decoded[512];
-	mm_auto(buffer) payload;
-	mm_auto(buffer) again;
-	mm_auto(arena) arena;
+	mm_auto(buffer) payload = {0};
+	mm_auto(buffer) again = {0};
+	mm_auto(arena) arena = {0};
 
 	mm_buffer_init(&payload, MM_STATEMENT_MAX);
 	mm_buffer_init(&again, MM_STATEMENT_MAX);
@@ -358,7 +358,7 @@ claims_without_a_body_are_refused(void **state)
 {
 	static const uint64_t kinds[] = {
 	    0, MM_STATEMENT_REVOKE, MM_STATEMENT_KINDS, UINT64_MAX};
-	mm_auto(buffer) out;
+	mm_auto(buffer) out = {0};
 
 	(void)state;
 	mm_buffer_init(&out, 64);

@@ -51,7 +51,7 @@ say(uint64_t control)
 _Noreturn static void
 leave(enum mm_error error, const char *why)
 {
-	mm_auto(buffer) packet;
+	mm_auto(buffer) packet = {0};
 
 	mm_buffer_init(&packet, MM_CHANNEL_MAX);
 	mm_fail(error, "%s", why);
@@ -76,7 +76,7 @@ say_kill(uint64_t process)
 static void
 say_inspect(void)
 {
-	mm_auto(buffer) packet;
+	mm_auto(buffer) packet = {0};
 	int ends[2] = {-1, -1};
 	int image = memfd_create("image", MFD_CLOEXEC);
 	struct pollfd wait;
@@ -141,7 +141,7 @@ static void
 hear(struct mm_received *message)
 {
 	struct mm_control_link link = {0, 0};
-	mm_auto(arena) arena;
+	mm_auto(arena) arena = {0};
 
 	mm_arena_init(&arena, 4096);
 	if (message->packet.type == MM_CONTROL_STOP) {
@@ -166,8 +166,8 @@ hear(struct mm_received *message)
 _Noreturn static void
 stub(const char *name)
 {
-	mm_auto(received) first;
-	mm_auto(arena) arena;
+	mm_auto(received) first = {.fds = {-1, -1}};
+	mm_auto(arena) arena = {0};
 	struct mm_configure configure;
 	bool clean = environ[0] == NULL && descriptors_are_four();
 
@@ -184,7 +184,7 @@ stub(const char *name)
 	    clean ? "clean" : "dirty", first.fds[0] >= 0 ? " file" : "");
 	begin();
 	for (;;) {
-		mm_auto(received) message;
+		mm_auto(received) message = {.fds = {-1, -1}};
 
 		if (mm_channel_receive(MM_CONTROL_FD, &message) != MM_OK ||
 		    message.closed)

@@ -187,7 +187,7 @@ bundles_match_the_vectors(void **state)
 		struct mm_span bytes = unhex(text_of(item, "bundle_hex"));
 		const json_t *entries = member(item, "entries_hex");
 		struct mm_bundle bundle;
-		mm_auto(buffer) made;
+		mm_auto(buffer) made = {0};
 
 		mm_buffer_init(&made, MM_BUNDLE_MAX);
 		assert_int_equal(mm_bundle_decode(bytes, &bundle), MM_OK);
@@ -220,7 +220,7 @@ bundles_and_entries_end_at_their_limits(void **state)
 {
 	static uint8_t large[MM_LOG_ENTRY_MAX + 1];
 	static struct mm_bundle bundle;
-	mm_auto(buffer) bytes;
+	mm_auto(buffer) bytes = {0};
 
 	(void)state;
 	mm_buffer_init(&bytes, MM_BUNDLE_MAX + 2);

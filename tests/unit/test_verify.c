@@ -134,7 +134,7 @@ static void
 resize(const char *name, const struct mm_vkey *vkey)
 {
 	char path[PATH_MAX];
-	mm_auto(buffer) bytes;
+	mm_auto(buffer) bytes = {0};
 
 	path_of(name, path);
 	mm_buffer_init(&bytes, 0);
@@ -250,7 +250,7 @@ put_checkpoint(const struct tree *tree)
 	    .root = mm_frontier_root(&tree->frontier)};
 	uint8_t secret_key[64];
 	struct mm_vkey vkey;
-	mm_auto(buffer) note;
+	mm_auto(buffer) note = {0};
 
 	mm_buffer_init(&note, MM_NOTE_MAX);
 	sample_keys(&vkey, secret_key);
@@ -265,7 +265,7 @@ put_tile(const struct tree *tree, const struct mm_tile *tile,
 {
 	char name[MM_TILE_PATH_MAX];
 	size_t first = (size_t)tile->n * MM_TILE_WIDTH;
-	mm_auto(buffer) bundle;
+	mm_auto(buffer) bundle = {0};
 
 	mm_buffer_init(&bundle, MM_BUNDLE_MAX);
 	mm_tile_path(tile, name);

@@ -88,7 +88,7 @@ static inline uint64_t
 log_trial(struct trial *trial)
 {
 	uint8_t serial[MM_SERIAL_SIZE];
-	mm_auto(buffer) tbs;
+	mm_auto(buffer) tbs = {0};
 	struct mm_key key;
 
 	mm_buffer_init(&tbs, 16384);
