@@ -1,5 +1,14 @@
 # mintmark: `make demo` and `make test` do all the set-up themselves.
-# `make` builds; see README.md for the other targets.
+#
+#   make              builds build/mintmark and build/mintmarkd
+#   make deps         installs the Debian packages that are missing
+#   make demo         the appliance's main job, for real, under build/demo/
+#   make test         every test, short forms of the long ones included
+#   make sanitize     every test under ASan and UBSan
+#   make test-faults  kills and faults, for minutes
+#   make fuzz         each fuzz target for FUZZ_SECONDS
+#   make bench        issuances a second, and the CPU that one takes
+#   make fmt          clang-format, as .clang-format says
 
 BUILD ?= build
 ROOMS := protocol log ca signer policy hsm factory server cli
@@ -62,9 +71,98 @@ $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(LINK_ALL)
 
 unit: $(UNIT)
 
+# --- what must be installed ---
+
+BUILD_DEPS := gcc make pkg-config libc6-dev libgnutls28-dev libp11-dev \
+	libssl-dev libcbor-dev libsodium-dev libsqlite3-dev libseccomp-dev \
+	libev-dev libconfuse-dev libjansson-dev libsmartcols-dev \
+	libp11-kit-dev libsystemd-dev softhsm2 openssl gnutls-bin
+TEST_DEPS := libcmocka-dev python3 python3-pytest python3-pytest-xdist \
+	python3-cbor2 python3-cryptography python3-psutil strace procps
+FUZZ_DEPS := clang libclang-rt-14-dev
+
+deps:
+	@tests/deps $(BUILD_DEPS)
+deps-test:
+	@tests/deps $(BUILD_DEPS) $(TEST_DEPS)
+deps-fuzz:
+	@tests/deps $(BUILD_DEPS) $(FUZZ_DEPS)
+
+# What was just installed is seen by a make that starts afterwards.
+demo: deps
+	@$(MAKE) --no-print-directory all
+	@tests/demo
+
+test: deps-test
+	@$(MAKE) --no-print-directory -j2 all unit replay
+	@tests/run
+
+SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=all
+sanitize: deps-test
+	@$(MAKE) --no-print-directory -j2 BUILD=build/sanitize \
+		SANITIZE="$(SANITIZERS)" OPT="-O1 -g" all unit replay
+	@MINTMARK_BUILD=build/sanitize tests/run
+
+test-faults: deps-test
+	@$(MAKE) --no-print-directory -j2 all
+	@MINTMARK_FAULTS=1 /usr/bin/python3 -m pytest -q \
+		tests/system/test_crash.py
+
+# --- fuzzing: the corpora are replayed by `make test` ---
+
+FUZZ := $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
+FUZZ_SECONDS ?= 60
+
+$(BUILD)/replay/%: $(BUILD)/obj/tests/fuzz/fuzz_%.o \
+		$(BUILD)/obj/tests/fuzz/replay.o $(LINK_ALL)
+	@mkdir -p $(@D)
+	@echo "  LINK  $@"
+	@$(CC) $(LDFLAGS_ALL) -o $@ $^ $(PKG_LIBS)
+
+replay: $(FUZZ:%=$(BUILD)/replay/%)
+
+$(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(LINK_ALL)
+	@mkdir -p $(@D)
+	@echo "  LINK  $@"
+	@$(CC) $(LDFLAGS_ALL) -fsanitize=fuzzer -o $@ $^ $(PKG_LIBS)
+
+fuzzers: $(FUZZ:%=$(BUILD)/fuzz/%)
+
+fuzz: deps-fuzz
+	@$(MAKE) --no-print-directory -j2 CC=clang BUILD=build/clang-fuzz \
+		SANITIZE="-fsanitize=address,undefined,fuzzer-no-link" \
+		OPT="-O1 -g" fuzzers
+	@for t in $(FUZZ); do \
+		d=$$(mktemp -d) && cp tests/fuzz/corpus/$$t/* $$d/ && \
+		echo "fuzz $$t for $(FUZZ_SECONDS) s" && \
+		build/clang-fuzz/fuzz/$$t -max_total_time=$(FUZZ_SECONDS) \
+			-timeout=5 -verbosity=0 -print_final_stats=1 $$d \
+			2>&1 | grep -E 'executed_units|ERROR|SUMMARY'; \
+		rm -rf $$d; done
+
+# --- measuring ---
+
+$(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o $(LINK_ALL)
+	@mkdir -p $(@D)
+	@echo "  LINK  $@"
+	@$(CC) $(LDFLAGS_ALL) -o $@ $^ $(PKG_LIBS)
+
+BENCH := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(sort $(wildcard tests/bench/*.c)))
+
+bench: deps-test
+	@$(MAKE) --no-print-directory -j2 all bench-programs
+	@tests/bench/run
+
+bench-programs: $(BENCH)
+
+fmt:
+	clang-format -i $(foreach r,$(ROOMS),$(wildcard $(r)/*.[ch])) \
+		$(wildcard tests/*/*.[ch])
+
 clean:
 	rm -rf build
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
-.PHONY: all unit clean
+.PHONY: all unit deps deps-test deps-fuzz demo test sanitize test-faults \
+	replay fuzzers fuzz bench bench-programs fmt clean
 .SECONDARY:

@@ -8,7 +8,7 @@
 void
 mm_tbs_digest(struct mm_span tbs, uint8_t out[32])
 {
-	/* Without a digest nothing can go on; it fails without memory. */
+	/* Only memory can be missing, and there is no other answer. */
 	if (gnutls_hash_fast(GNUTLS_DIG_SHA256, tbs.data, tbs.size, out) < 0)
 		abort();
 }

@@ -10,7 +10,6 @@
 #include "ca/profile.h"
 #include "ca/serial.h"
 
-
 struct mm_certificate_plan {
 	const struct mm_profile *profile;
 	struct mm_span subject; /* fills the template */

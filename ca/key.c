@@ -89,12 +89,6 @@ bit_length(struct mm_span number)
 	return bits;
 }
 
-static bool
-is_odd(struct mm_span number)
-{
-	return (number.data[number.size - 1] & 1) != 0;
-}
-
 static enum mm_error
 check_exponent(struct mm_span exponent)
 {
@@ -127,9 +121,6 @@ check_modulus(struct mm_span modulus)
 		return mm_fail(MM_E_KEY_WEAK,
 		    "the RSA key has %u bits; %d are the least", bits,
 		    RSA_BITS_MIN);
-	if (!is_odd(modulus))
-		return mm_fail(
-		    MM_E_KEY_WEAK, "the RSA key's modulus is even");
 	weakness = mm_rsa_weakness(modulus);
 	if (weakness != NULL)
 		return mm_fail(

@@ -67,6 +67,7 @@ struct quickstart {
 	char dir[DIR_MAX];
 	char origin[MM_ORIGIN_MAX + 1], serial[17];
 	const char *listen;
+	uint64_t units;
 	bool self_signed;
 	struct mm_officer_key *officer;
 	struct mm_arena arena;
@@ -312,7 +313,7 @@ state_order(struct quickstart *q, struct mm_list *out)
 	struct mm_text_item station = {mm_span_text("station")};
 	struct mm_order_claim claim = {.name = mm_span_text("quickstart"),
 	    .profile = mm_span_text("device"),
-	    .units = UNITS,
+	    .units = q->units,
 	    .devices = {.pattern = mm_span_text("*")},
 	    .stations = {&station, 1},
 	    .until = (uint64_t)time(NULL) + YEAR};
@@ -556,9 +557,11 @@ run(const struct mm_invocation *invocation)
 {
 	struct quickstart q = {.invocation = invocation,
 	    .listen = mm_option(invocation, "listen"),
+	    .units = UNITS,
 	    .self_signed =
 		mm_option(invocation, "self-signed-codesign") != NULL};
 	const char *origin = mm_option(invocation, "origin");
+	const char *units = mm_option(invocation, "units");
 	enum mm_error error;
 
 	if (q.listen == NULL)
@@ -571,6 +574,9 @@ run(const struct mm_invocation *invocation)
 	else
 		snprintf(q.origin, sizeof(q.origin),
 		    "mintmark.example/quickstart-%08x", randombytes_random());
+	if (units != NULL &&
+	    !mm_decimal_read(mm_span_text(units), &q.units))
+		return mm_fail(MM_E_USAGE, "--units wants a number");
 	mm_arena_init(&q.arena, 1 << 20);
 	mm_buffer_init(&q.policy, MM_POLICY_MAX);
 	mm_buffer_init(&q.text, 65536);
@@ -587,6 +593,7 @@ run(const struct mm_invocation *invocation)
 static const struct mm_cli_option options[] = {
     {"dir", "DIR", "where: a directory that does not exist yet", true},
     {"listen", "HOST:PORT", "where it will answer (127.0.0.1:7433)", false},
+    {"units", "N", "devices that the first order is for (1000)", false},
     {"origin", "NAME", "the log's name, for ever (a random one)", false},
     {"self-signed-codesign", NULL,
 	"the code-signing certificate signs itself", false},

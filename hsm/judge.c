@@ -104,10 +104,7 @@ learn_certificate(const struct mm_judge *judge, struct mm_known_entry *known,
 	if (matter.force == NULL)
 		return refuse("the issuer's certificate is of a policy that "
 			      "is neither the first nor the one in force");
-	error = judge_certificate(judge, &matter, &known->arena);
-	if (error == MM_OK)
-		known->ca = matter.tbs.ca;
-	return error;
+	return judge_certificate(judge, &matter, &known->arena);
 }
 
 static enum mm_error (*const learn[MM_ENTRY_KINDS])(const struct mm_judge *,
@@ -219,9 +216,6 @@ find_issuer(const struct mm_judge *judge, const struct matter *matter,
 		error = know(judge, proven, matter->depth + 1, &known);
 		if (error != MM_OK)
 			return error;
-		if (!known->ca)
-			return refuse("its issuer \"%.*s\" is not a CA",
-			    MM_SPAN(matter->issuer->name));
 		*tbs = known->certificate.tbs;
 		return MM_OK;
 	}
@@ -390,7 +384,6 @@ check_basis(const struct mm_judge *judge, const struct matter *matter)
 static enum mm_error
 check_tbs(const struct mm_judge *judge, const struct matter *matter)
 {
-	uint64_t purpose = matter->profile->purpose;
 	struct mm_certificate_plan plan = {
 	    .profile = matter->profile,
 	    .subject = matter->entry->subject,
@@ -398,10 +391,7 @@ check_tbs(const struct mm_judge *judge, const struct matter *matter)
 	    .now = matter->frame->time};
 	enum mm_error error = MM_OK;
 
-	if (matter->tbs.ca != (purpose == MM_PURPOSE_CA))
-		return mm_fail(MM_E_CERTIFICATE,
-		    "basicConstraints do not fit the profile's purpose");
-	if (purpose == MM_PURPOSE_SERVER)
+	if (matter->profile->purpose == MM_PURPOSE_SERVER)
 		plan.names = matter->force->policy.names;
 	if (matter->own == NULL || matter->own != matter->issuer)
 		error = find_issuer(judge, matter, &plan.issuer);

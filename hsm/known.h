@@ -22,10 +22,7 @@ struct mm_known_entry {
 	union { /* by frame.kind */
 		struct mm_order_claim order;
 		struct mm_principal_claim principal;
-		struct {
-			struct mm_certificate_entry certificate;
-			bool ca;
-		};
+		struct mm_certificate_entry certificate;
 	};
 	uint64_t used; /* when; for the order of leaving */
 };

@@ -12,8 +12,13 @@ struct acl_row {
 	uint16_t tag, permission;
 	uint32_t id;
 };
-enum { ACL_HEADER = 4, ACL_ROWS = 16, ACL_OTHERS_USER = 0x02,
-	ACL_OWNING_GROUP = 0x04, ACL_OTHERS_GROUP = 0x08 };
+enum {
+	ACL_HEADER = 4,
+	ACL_ROWS = 16,
+	ACL_OTHERS_USER = 0x02, /* tags */
+	ACL_OWNING_GROUP = 0x04,
+	ACL_OTHERS_GROUP = 0x08
+};
 
 /* Where there is an ACL, the mode's group bits are only its mask. */
 static bool

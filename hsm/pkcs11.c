@@ -146,8 +146,8 @@ load(struct mm_pkcs11 *token, const char *module)
 	}
 	if (PKCS11_enumerate_slots(
 		token->context, &token->slots, &token->slots_count) != 0)
-		return mm_fail(MM_E_TOKEN, "the module lists no slots: %s",
-		    ERR_reason_error_string(ERR_peek_last_error()));
+		return mm_fail(MM_E_TOKEN,
+		    "the PKCS#11 module %s does not list its slots", module);
 	return MM_OK;
 }
 

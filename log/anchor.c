@@ -44,8 +44,8 @@ slot_encode(uint64_t sequence, const struct mm_anchored *in, struct slot *out)
 	memcpy(out->magic, magic, sizeof(magic));
 	memcpy(out->log_key, in->log_key, sizeof(out->log_key));
 	memcpy(out->root, in->root.bytes, sizeof(out->root));
-	crypto_hash_sha256(out->digest, (const uint8_t *)out,
-	    offsetof(struct slot, digest));
+	crypto_hash_sha256(
+	    out->digest, (const uint8_t *)out, offsetof(struct slot, digest));
 }
 
 static bool
@@ -92,8 +92,8 @@ newest(struct mm_anchor *anchor)
 		struct slot slot;
 		struct mm_anchored anchored;
 		uint64_t sequence;
-		ssize_t got = pread(
-		    anchor->fd, &slot, sizeof(slot), i * SLOT_DISTANCE);
+		ssize_t got =
+		    pread(anchor->fd, &slot, sizeof(slot), i * SLOT_DISTANCE);
 
 		if (got != (ssize_t)sizeof(slot) ||
 		    !slot_decode(&slot, &sequence, &anchored) ||
@@ -127,8 +127,8 @@ take(const char *directory, int flags, struct mm_anchor **out)
 	if (fd < 0 && errno == ENOENT)
 		return mm_fail(MM_E_NOT_FOUND, "there is no %s", path);
 	if (fd < 0 || fstat(fd, &info) < 0)
-		return mm_fail(MM_E_STATE, "cannot open %s: %s", path,
-		    strerror(errno));
+		return mm_fail(
+		    MM_E_STATE, "cannot open %s: %s", path, strerror(errno));
 	if (!S_ISREG(info.st_mode))
 		return mm_fail(MM_E_STATE, "%s is not a regular file", path);
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0)

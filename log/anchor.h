@@ -29,8 +29,8 @@ enum mm_error mm_anchor_create(const char *directory,
  * holds it, MM_E_ROLLBACK where neither slot can be read, MM_E_STATE where
  * it is no regular file of ours.
  */
-enum mm_error mm_anchor_open(
-    const char *directory, struct mm_anchor **out) mm_must_use;
+enum mm_error
+mm_anchor_open(const char *directory, struct mm_anchor **out) mm_must_use;
 void mm_anchor_close(struct mm_anchor *anchor);
 
 const struct mm_anchored *mm_anchor_last(const struct mm_anchor *anchor);
@@ -39,7 +39,7 @@ const struct mm_anchored *mm_anchor_last(const struct mm_anchor *anchor);
  * (MM_E_ROLLBACK otherwise); MM_E_STORE where the disk fails, after which
  * nobody knows where it is.
  */
-enum mm_error mm_anchor_move(struct mm_anchor *anchor,
-    const struct mm_anchored *next) mm_must_use;
+enum mm_error mm_anchor_move(
+    struct mm_anchor *anchor, const struct mm_anchored *next) mm_must_use;
 
 #endif

@@ -50,7 +50,7 @@ struct mm_archive {
 	struct mm_publisher *publisher;
 	struct mm_vkey vkey;
 	struct mm_checkpoint newest; /* published; size 0: none yet */
-	struct mm_buffer note;	     /* that of `newest` */
+	struct mm_buffer note;       /* that of `newest` */
 };
 
 /*
@@ -71,8 +71,7 @@ publish(struct mm_archive *archive, struct mm_span note)
 		return mm_fail(MM_E_RANGE,
 		    "a checkpoint of %llu entries is behind the published one",
 		    (unsigned long long)checkpoint.size);
-	error = mm_store_covering(
-	    archive->store, checkpoint.size - 1, &stored);
+	error = mm_store_covering(archive->store, checkpoint.size - 1, &stored);
 	if (error != MM_OK)
 		return error;
 	if (stored.size != checkpoint.size ||
@@ -95,8 +94,7 @@ publish_stored(struct mm_archive *archive)
 {
 	struct mm_store_checkpoint stored;
 	mm_auto(buffer) note = {0};
-	enum mm_error error =
-	    mm_store_newest_noted(archive->store, &stored);
+	enum mm_error error = mm_store_newest_noted(archive->store, &stored);
 
 	mm_buffer_init(&note, MM_NOTE_MAX);
 	if (error != MM_OK || stored.size == 0)
@@ -118,8 +116,8 @@ open_store(struct mm_archive *archive)
 	if (error != MM_OK)
 		return error;
 	identity = mm_store_identity(archive->store);
-	error = mm_vkey_init(&archive->vkey, mm_span_text(identity->origin),
-	    identity->log_key);
+	error = mm_vkey_init(
+	    &archive->vkey, mm_span_text(identity->origin), identity->log_key);
 	if (error == MM_OK)
 		error = mm_publisher_open(archive->tiles, archive->store,
 		    &archive->vkey, &archive->publisher);
@@ -239,8 +237,8 @@ choose_checkpoint(struct mm_archive *archive,
 	if (error != MM_OK)
 		return error;
 	chosen = stored.size == archive->newest.size
-	    ? mm_buffer_span(&archive->note)
-	    : stored.note;
+		     ? mm_buffer_span(&archive->note)
+		     : stored.note;
 	if (chosen.size == 0)
 		return mm_fail(MM_E_LOG_WRONG,
 		    "the checkpoint of %llu entries has no note",
@@ -278,8 +276,8 @@ make_receipt(struct mm_archive *archive,
 	    choose_checkpoint(archive, in, arena, &size, &out->note);
 
 	if (error == MM_OK)
-		error = mm_store_entry_checked(
-		    archive->store, in->index, &entry);
+		error =
+		    mm_store_entry_checked(archive->store, in->index, &entry);
 	if (error != MM_OK)
 		return error;
 	out->index = in->index;
@@ -305,9 +303,9 @@ run_receipt(
 		error = verify(archive, &receipt);
 	if (error != MM_OK)
 		return error;
-	hashes = mm_arena_copy(arena,
-	    mm_span(receipt.proof.hashes,
-		receipt.proof.count * sizeof(receipt.proof.hashes[0])));
+	hashes = mm_arena_copy(
+	    arena, mm_span(receipt.proof.hashes,
+		       receipt.proof.count * sizeof(receipt.proof.hashes[0])));
 	if (hashes.data == NULL)
 		return mm_fail(MM_E_MEMORY, "no memory for a receipt");
 	out->entry = receipt.entry;
@@ -322,7 +320,7 @@ run_idle(void *self)
 	struct mm_archive *archive = self;
 
 	return archive->publisher != NULL &&
-	    mm_publisher_step(archive->publisher);
+	       mm_publisher_step(archive->publisher);
 }
 
 enum mm_error

@@ -10,7 +10,7 @@
 
 enum { SEED_SIZE = 32, SECRET_SIZE = 64 };
 _Static_assert(SEED_SIZE == crypto_sign_SEEDBYTES &&
-	SECRET_SIZE == crypto_sign_SECRETKEYBYTES,
+		   SECRET_SIZE == crypto_sign_SECRETKEYBYTES,
     "sizes of Ed25519");
 
 static enum mm_error
@@ -51,8 +51,8 @@ check_file(int fd, const char *path)
 	struct stat info;
 
 	if (fstat(fd, &info) < 0)
-		return mm_fail(MM_E_STATE, "cannot look at %s: %s", path,
-		    strerror(errno));
+		return mm_fail(
+		    MM_E_STATE, "cannot look at %s: %s", path, strerror(errno));
 	if (!S_ISREG(info.st_mode) || info.st_size != SEED_SIZE)
 		return mm_fail(MM_E_STATE, "%s is not a log key", path);
 	if (info.st_uid != geteuid())
@@ -109,8 +109,8 @@ write_seed(const char *directory, const char *path, const uint8_t *seed)
 {
 	mm_autoclose int parent =
 	    open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	mm_autoclose int fd = open(path,
-	    O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	mm_autoclose int fd = open(
+	    path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 
 	if (parent < 0 || fd < 0)
 		return mm_fail(MM_E_STATE, "cannot make the log key %s: %s",

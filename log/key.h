@@ -16,14 +16,14 @@ struct mm_log_key {
  * Makes `log.key` in a directory that has none (MM_E_STATE otherwise),
  * durably: 32 bytes, mode 0600.
  */
-enum mm_error mm_log_key_create(
-    const char *directory, struct mm_log_key *out) mm_must_use;
+enum mm_error
+mm_log_key_create(const char *directory, struct mm_log_key *out) mm_must_use;
 /*
  * Reads it. MM_E_STATE unless it is a regular file of 32 bytes, ours, and
  * closed to everybody else.
  */
-enum mm_error mm_log_key_open(
-    const char *directory, struct mm_log_key *out) mm_must_use;
+enum mm_error
+mm_log_key_open(const char *directory, struct mm_log_key *out) mm_must_use;
 void mm_log_key_clear(struct mm_log_key *key);
 
 #endif

@@ -35,11 +35,11 @@ struct mm_publisher {
 	struct mm_store *store;
 	uint64_t written; /* size of the directory's checkpoint */
 	struct edition wanted, current;
-	bool writing;		    /* `current`, by `walk` */
+	bool writing;               /* `current`, by `walk` */
 	struct mm_tile_walk walk;   /* of what `current` adds */
 	struct mm_tile_walk review; /* of what should be there, since start */
-	bool told;		    /* of the present failure */
-	int64_t last;		    /* when a checkpoint was written, in ms */
+	bool told;                  /* of the present failure */
+	int64_t last;               /* when a checkpoint was written, in ms */
 };
 
 static int64_t
@@ -52,8 +52,8 @@ now_ms(void)
 }
 
 static enum mm_error
-path_of(const struct mm_publisher *publisher, const char *name,
-    char out[PATH_MAX])
+path_of(
+    const struct mm_publisher *publisher, const char *name, char out[PATH_MAX])
 {
 	if (snprintf(out, PATH_MAX, "%s/%s", publisher->directory, name) >=
 	    PATH_MAX)
@@ -67,8 +67,7 @@ file_fault(const char *path)
 	enum mm_error error =
 	    errno == ENOSPC || errno == EDQUOT ? MM_E_DISK_FULL : MM_E_FILE;
 
-	return mm_fail(
-	    error, "cannot write %s: %s", path, strerror(errno));
+	return mm_fail(error, "cannot write %s: %s", path, strerror(errno));
 }
 
 /* Flushes the directory that `path` lies in. */
@@ -98,8 +97,8 @@ make_parents(const char *path, size_t from)
 	     end = strchr(end + 1, '/')) {
 		enum mm_error error;
 
-		snprintf(parent, sizeof(parent), "%.*s", (int)(end - path),
-		    path);
+		snprintf(
+		    parent, sizeof(parent), "%.*s", (int)(end - path), path);
 		if (mkdir(parent, 0755) < 0) {
 			if (errno == EEXIST)
 				continue;
@@ -139,8 +138,8 @@ holds(const char *path, struct mm_span bytes)
 
 	mm_buffer_init(&found, 0);
 	return access(path, F_OK) == 0 &&
-	    mm_file_read(path, bytes.size, &found) == MM_OK &&
-	    mm_span_equal(mm_buffer_span(&found), bytes);
+	       mm_file_read(path, bytes.size, &found) == MM_OK &&
+	       mm_span_equal(mm_buffer_span(&found), bytes);
 }
 
 /* Makes sure that the file is there, durably. */
@@ -166,8 +165,8 @@ put_file(const struct mm_publisher *publisher, const char *name,
 }
 
 static enum mm_error
-make_bundle(struct mm_store *store, const struct mm_tile *tile,
-    struct mm_buffer *out)
+make_bundle(
+    struct mm_store *store, const struct mm_tile *tile, struct mm_buffer *out)
 {
 	for (unsigned i = 0; i < tile->width; i++) {
 		struct mm_span entry;
@@ -184,8 +183,8 @@ make_bundle(struct mm_store *store, const struct mm_tile *tile,
 
 /* A hash of level L is that of a subtree of 256^L leaves. */
 static enum mm_error
-make_hashes(struct mm_store *store, const struct mm_tile *tile,
-    struct mm_buffer *out)
+make_hashes(
+    struct mm_store *store, const struct mm_tile *tile, struct mm_buffer *out)
 {
 	struct mm_tree tree = mm_store_tree(store);
 
@@ -211,8 +210,8 @@ put_tile(const struct mm_publisher *publisher, const struct mm_tile *tile)
 	mm_buffer_init(&bytes, MM_BUNDLE_MAX);
 	mm_tile_path(tile, name);
 	error = tile->level == MM_TILE_ENTRIES
-	    ? make_bundle(publisher->store, tile, &bytes)
-	    : make_hashes(publisher->store, tile, &bytes);
+		    ? make_bundle(publisher->store, tile, &bytes)
+		    : make_hashes(publisher->store, tile, &bytes);
 	if (error != MM_OK)
 		return error;
 	return put_file(publisher, name, mm_buffer_span(&bytes));

@@ -16,15 +16,14 @@ struct mm_publisher;
  * `store` and `directory` must outlive it. MM_E_ROLLBACK where the directory
  * has a checkpoint by this log that the store does not lead to.
  */
-enum mm_error mm_publisher_open(const char *directory,
-    struct mm_store *store, const struct mm_vkey *vkey,
-    struct mm_publisher **out) mm_must_use;
+enum mm_error mm_publisher_open(const char *directory, struct mm_store *store,
+    const struct mm_vkey *vkey, struct mm_publisher **out) mm_must_use;
 /* Writes what is due, for two seconds at most. */
 void mm_publisher_close(struct mm_publisher *publisher);
 
 /* This checkpoint is the newest; earlier ones that wait are passed over. */
-enum mm_error mm_publisher_offer(struct mm_publisher *publisher,
-    uint64_t size, struct mm_span note) mm_must_use;
+enum mm_error mm_publisher_offer(struct mm_publisher *publisher, uint64_t size,
+    struct mm_span note) mm_must_use;
 /*
  * Writes a file that is due or, where none is, looks at one of those that
  * should be there. True where there is more to do; after a failure, which is

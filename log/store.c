@@ -84,7 +84,7 @@ struct cached {
 struct mm_store {
 	sqlite3 *db;
 	sqlite3_stmt *statements[STATEMENTS];
-	int lock; /* on log.db itself; -1 in a reader */
+	int lock;    /* on log.db itself; -1 in a reader */
 	bool broken; /* nobody knows what is on the disk */
 	int wal_pages;
 	struct mm_store_identity identity;
@@ -121,8 +121,7 @@ fault(sqlite3 *db, const char *what)
 	else if ((code & 0xff) == SQLITE_NOMEM)
 		error = MM_E_MEMORY;
 	return mm_fail(error, "cannot %s " FILE_NAME ": %s (SQLite %d, %s)",
-	    what, sqlite3_errmsg(db), code,
-	    strerror(sqlite3_system_errno(db)));
+	    what, sqlite3_errmsg(db), code, strerror(sqlite3_system_errno(db)));
 }
 
 /* Runs a statement that gives no row. */
@@ -150,8 +149,8 @@ put_blob(struct mm_store *store, enum statement id, uint64_t number,
     struct mm_span bytes)
 {
 	bind_number(store, id, number);
-	sqlite3_bind_blob64(store->statements[id], 2, bytes.data, bytes.size,
-	    SQLITE_STATIC);
+	sqlite3_bind_blob64(
+	    store->statements[id], 2, bytes.data, bytes.size, SQLITE_STATIC);
 	return run(store, id);
 }
 
@@ -204,8 +203,8 @@ get_blob(struct mm_store *store, enum statement id, uint64_t number,
 }
 
 static enum mm_error
-read_checkpoint(struct mm_store *store, sqlite3_stmt *row,
-    struct mm_store_checkpoint *out)
+read_checkpoint(
+    struct mm_store *store, sqlite3_stmt *row, struct mm_store_checkpoint *out)
 {
 	sqlite3_int64 size = sqlite3_column_int64(row, 0);
 	struct mm_span root = copy_column(store, row, 1);
@@ -219,15 +218,14 @@ read_checkpoint(struct mm_store *store, sqlite3_stmt *row,
 }
 
 static enum mm_error
-get_checkpoint(struct mm_store *store, enum statement id,
-    struct mm_store_checkpoint *out)
+get_checkpoint(
+    struct mm_store *store, enum statement id, struct mm_store_checkpoint *out)
 {
 	struct mm_store_checkpoint found = {.size = 0};
 	enum mm_error error = first_row(store, id);
 
 	if (error == MM_OK)
-		error = read_checkpoint(
-		    store, store->statements[id], &found);
+		error = read_checkpoint(store, store->statements[id], &found);
 	error = done(store, id, error);
 	if (error == MM_OK)
 		*out = found;
@@ -236,8 +234,8 @@ get_checkpoint(struct mm_store *store, enum statement id,
 
 /* As above, but an empty log has the empty checkpoint. */
 static enum mm_error
-get_last_checkpoint(struct mm_store *store, enum statement id,
-    struct mm_store_checkpoint *out)
+get_last_checkpoint(
+    struct mm_store *store, enum statement id, struct mm_store_checkpoint *out)
 {
 	enum mm_error error = get_checkpoint(store, id, out);
 
@@ -365,8 +363,8 @@ static enum mm_error
 store_path(const char *directory, char out[PATH_MAX])
 {
 	if (snprintf(out, PATH_MAX, "%s/" FILE_NAME, directory) >= PATH_MAX)
-		return mm_fail(MM_E_STATE, "the path is too long: %s",
-		    directory);
+		return mm_fail(
+		    MM_E_STATE, "the path is too long: %s", directory);
 	return MM_OK;
 }
 
@@ -385,8 +383,8 @@ take_lock(const char *path, int *out)
 	if (fd < 0 && errno == ENOENT)
 		return mm_fail(MM_E_NOT_FOUND, "there is no %s", path);
 	if (fd < 0 || fstat(fd, &info) < 0)
-		return mm_fail(MM_E_STATE, "cannot open %s: %s", path,
-		    strerror(errno));
+		return mm_fail(
+		    MM_E_STATE, "cannot open %s: %s", path, strerror(errno));
 	if (!S_ISREG(info.st_mode))
 		return mm_fail(MM_E_STATE, "%s is not a regular file", path);
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
@@ -575,9 +573,9 @@ build(sqlite3 *db, const struct mm_store_identity *identity)
 	    "PRAGMA user_version = %d; PRAGMA application_id = %d; COMMIT",
 	    VERSION, APPLICATION);
 	configure(db);
-	error = pragma(db,
-	    "PRAGMA auto_vacuum = NONE; PRAGMA journal_mode = WAL;"
-	    "PRAGMA synchronous = FULL");
+	error =
+	    pragma(db, "PRAGMA auto_vacuum = NONE; PRAGMA journal_mode = WAL;"
+		       "PRAGMA synchronous = FULL");
 	if (error == MM_OK)
 		error = pragma(db, schema);
 	if (error == MM_OK)
@@ -590,21 +588,21 @@ build(sqlite3 *db, const struct mm_store_identity *identity)
 static enum mm_error
 create_file(const char *path)
 {
-	mm_autoclose int fd = open(path,
-	    O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0640);
+	mm_autoclose int fd = open(
+	    path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0640);
 
 	if (fd < 0 && errno == ENOSPC)
 		return mm_fail(MM_E_DISK_FULL, "cannot make %s: %s", path,
 		    strerror(errno));
 	if (fd < 0)
-		return mm_fail(MM_E_STATE, "cannot make %s: %s", path,
-		    strerror(errno));
+		return mm_fail(
+		    MM_E_STATE, "cannot make %s: %s", path, strerror(errno));
 	return MM_OK;
 }
 
 enum mm_error
-mm_store_create(const char *directory,
-    const struct mm_store_identity *identity, struct mm_store **out)
+mm_store_create(const char *directory, const struct mm_store_identity *identity,
+    struct mm_store **out)
 {
 	char path[PATH_MAX];
 	sqlite3 *db = NULL;
@@ -726,8 +724,8 @@ mm_store_tidy(struct mm_store *store)
 
 	if (store->broken || store->wal_pages < TIDY_PAGES)
 		return;
-	code = sqlite3_wal_checkpoint_v2(store->db, "main",
-	    SQLITE_CHECKPOINT_PASSIVE, &pages, &moved);
+	code = sqlite3_wal_checkpoint_v2(
+	    store->db, "main", SQLITE_CHECKPOINT_PASSIVE, &pages, &moved);
 	/* Without room, or beside a reader, it stays where it is safe. */
 	if (code == SQLITE_BUSY || (code != SQLITE_OK && is_full(store->db)))
 		return;
@@ -778,8 +776,8 @@ mm_store_newest_noted(struct mm_store *store, struct mm_store_checkpoint *out)
 }
 
 enum mm_error
-mm_store_covering(struct mm_store *store, uint64_t index,
-    struct mm_store_checkpoint *out)
+mm_store_covering(
+    struct mm_store *store, uint64_t index, struct mm_store_checkpoint *out)
 {
 	bind_number(store, GET_COVERING, index);
 	return get_checkpoint(store, GET_COVERING, out);

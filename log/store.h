@@ -27,8 +27,8 @@ struct mm_store_checkpoint {
 };
 
 struct mm_store_batch {
-	uint64_t first;		     /* index of the first entry */
-	struct mm_list entries;	     /* mm_bytes_item; at least 1 */
+	uint64_t first;              /* index of the first entry */
+	struct mm_list entries;      /* mm_bytes_item; at least 1 */
 	const struct mm_hash *nodes; /* from mm_store_number(0, first) on */
 	size_t node_count;
 	struct mm_hash root; /* with this batch */
@@ -41,34 +41,33 @@ struct mm_store;
  * Makes log.db in a directory that has none: MM_E_STATE where it has one.
  * The directory is durable when this returns.
  */
-enum mm_error mm_store_create(const char *directory,
-    const struct mm_store_identity *identity,
+enum mm_error
+mm_store_create(const char *directory, const struct mm_store_identity *identity,
     struct mm_store **out) mm_must_use;
 /*
  * Opens for writing, and makes sure that all that is seen is on the disk.
  * MM_E_NOT_FOUND where there is none, MM_E_STATE where it is damaged, not
  * ours or of another version, MM_E_LOCKED, MM_E_DISK_FULL, MM_E_STORE.
  */
-enum mm_error mm_store_open(
-    const char *directory, struct mm_store **out) mm_must_use;
+enum mm_error
+mm_store_open(const char *directory, struct mm_store **out) mm_must_use;
 /* Opens for reading; no write permission is needed. Errors as above. */
-enum mm_error mm_store_open_reader(
-    const char *directory, struct mm_store **out) mm_must_use;
+enum mm_error
+mm_store_open_reader(const char *directory, struct mm_store **out) mm_must_use;
 void mm_store_close(struct mm_store *store);
 
-const struct mm_store_identity *mm_store_identity(
-    const struct mm_store *store);
+const struct mm_store_identity *mm_store_identity(const struct mm_store *store);
 
 /*
  * Stores a batch durably, whole or not at all. MM_E_DISK_FULL: nothing has
  * changed and it may be tried again. MM_E_STORE: nobody knows what is on the
  * disk; close the store and end. Every later call says MM_E_STORE too.
  */
-enum mm_error mm_store_append(struct mm_store *store,
-    const struct mm_store_batch *batch) mm_must_use;
+enum mm_error mm_store_append(
+    struct mm_store *store, const struct mm_store_batch *batch) mm_must_use;
 /* Gives the checkpoint at `size` its note, durably; errors as above. */
-enum mm_error mm_store_note(struct mm_store *store, uint64_t size,
-    struct mm_span note) mm_must_use;
+enum mm_error mm_store_note(
+    struct mm_store *store, uint64_t size, struct mm_span note) mm_must_use;
 /*
  * Moves what the write-ahead log holds into the database once it has grown;
  * for moments in which nobody waits. A failure shows at the next append.
@@ -80,14 +79,14 @@ void mm_store_tidy(struct mm_store *store);
  * cannot be as it is, MM_E_STATE where the file is damaged, MM_E_STORE.
  * Spans live until the next call on `store`.
  */
-enum mm_error mm_store_entry(struct mm_store *store, uint64_t index,
-    struct mm_span *out) mm_must_use;
+enum mm_error mm_store_entry(
+    struct mm_store *store, uint64_t index, struct mm_span *out) mm_must_use;
 /*
  * The entry if its leaf hash is the stored one: a damaged entry is
  * MM_E_LOG_WRONG and never given.
  */
-enum mm_error mm_store_entry_checked(struct mm_store *store, uint64_t index,
-    struct mm_span *out) mm_must_use;
+enum mm_error mm_store_entry_checked(
+    struct mm_store *store, uint64_t index, struct mm_span *out) mm_must_use;
 /* The last checkpoint; `out->size` is 0 in an empty log. */
 enum mm_error mm_store_newest(
     struct mm_store *store, struct mm_store_checkpoint *out) mm_must_use;
@@ -98,8 +97,7 @@ enum mm_error mm_store_newest_noted(
 enum mm_error mm_store_covering(struct mm_store *store, uint64_t index,
     struct mm_store_checkpoint *out) mm_must_use;
 /* How many entries there are, by the entries themselves. */
-enum mm_error mm_store_count(
-    struct mm_store *store, uint64_t *out) mm_must_use;
+enum mm_error mm_store_count(struct mm_store *store, uint64_t *out) mm_must_use;
 
 /* The stored subtrees, through a small cache; as long as the store. */
 struct mm_tree mm_store_tree(struct mm_store *store);

@@ -324,6 +324,12 @@ mm_client_open(const char *identity, unsigned seconds,
 	return MM_OK;
 }
 
+int
+mm_client_fd(const struct mm_client *client)
+{
+	return client->fd;
+}
+
 void
 mm_client_close(struct mm_client *client)
 {

@@ -17,6 +17,8 @@ struct mm_client;
 enum mm_error mm_client_open(const char *identity, unsigned seconds,
     struct mm_client **out) mm_must_use;
 void mm_client_close(struct mm_client *client);
+/* The connection's socket, for poll; it stays the client's. */
+int mm_client_fd(const struct mm_client *client);
 
 /* Sends a request with a fresh random id, which goes to `id`. */
 enum mm_error mm_client_send(struct mm_client *client, uint64_t type,

@@ -358,7 +358,7 @@ add_path(struct paths *paths, struct mm_span path,
 {
 	size_t i = paths->count;
 
-	/* One more is one that cannot be opened: it errs to the safe side. */
+	/* What does not fit cannot be opened: it errs to the safe side. */
 	if (i == PATHS_MAX || path.size == 0)
 		return;
 	paths->list[i].path =
@@ -383,6 +383,15 @@ add_module_paths(const struct mm_settings *settings, struct paths *paths)
 		add_path(paths, path->value, access, true);
 }
 
+static struct mm_span
+path_setting(const struct mm_settings *settings, size_t offset)
+{
+	struct mm_span path;
+
+	memcpy(&path, (const char *)settings + offset, sizeof(path));
+	return path;
+}
+
 static enum mm_error
 restrict_files(const struct mm_configure *configure)
 {
@@ -393,9 +402,7 @@ restrict_files(const struct mm_configure *configure)
 
 	for (size_t i = 0; i < role->path_count; i++)
 		add_path(&paths,
-		    *(const struct mm_span *)(const void *)((const char *)
-							       settings +
-			role->paths[i].setting),
+		    path_setting(settings, role->paths[i].setting),
 		    role->paths[i].access, token);
 	if (role->database)
 		add_path(&paths, mm_span_text("/dev/urandom"),

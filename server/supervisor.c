@@ -48,9 +48,11 @@ struct supervisor {
 	size_t count;
 };
 
+/* for (each_child(s, child)) ... */
 #define each_child(s, child) \
-	(struct mm_child *child = (s)->children; \
-	    child < (s)->children + (s)->count; child++)
+	struct mm_child *child = (s)->children; \
+	child < (s)->children + (s)->count; \
+	child++
 
 static bool
 is_genesis(const struct supervisor *s)
@@ -143,7 +145,7 @@ start_deadline(const struct supervisor *s, const struct mm_child *child)
 static void
 link_peers(struct supervisor *s, struct mm_child *child)
 {
-	for each_child (s, peer) {
+	for (each_child(s, peer)) {
 		if (mm_topology_may_call(child->process, peer->process) &&
 		    peer->state == MM_CHILD_READY)
 			mm_child_link(child, peer);
@@ -153,7 +155,7 @@ link_peers(struct supervisor *s, struct mm_child *child)
 static void
 link_clients(struct supervisor *s, struct mm_child *child)
 {
-	for each_child (s, peer) {
+	for (each_child(s, peer)) {
 		if (mm_topology_may_call(peer->process, child->process) &&
 		    (peer->state == MM_CHILD_STARTED ||
 			peer->state == MM_CHILD_READY))
@@ -299,7 +301,7 @@ heard_kill(struct supervisor *s, struct mm_child *child,
 		mm_child_kill(child, MM_E_PEER, "it broke the protocol");
 		return;
 	}
-	for each_child (s, token) {
+	for (each_child(s, token)) {
 		if (token->process == MM_TOKEN &&
 		    token->instance == link.instance)
 			mm_child_kill(token, MM_E_TOKEN,
@@ -310,7 +312,7 @@ heard_kill(struct supervisor *s, struct mm_child *child,
 static struct mm_child *
 free_inspector(struct supervisor *s)
 {
-	for each_child (s, child) {
+	for (each_child(s, child)) {
 		if (child->process == MM_INSPECTOR && child->pid == 0)
 			return child;
 	}
@@ -414,7 +416,7 @@ bring_up(struct supervisor *s, enum mm_process process)
 {
 	bool ready = true;
 
-	for each_child (s, child) {
+	for (each_child(s, child)) {
 		enum mm_error error = MM_OK;
 
 		if (child->process != process)
@@ -487,7 +489,7 @@ advance_serving(struct supervisor *s)
 {
 	int64_t now = mm_child_now();
 
-	for each_child (s, child) {
+	for (each_child(s, child)) {
 		enum mm_error error;
 
 		if (child->due == 0 || child->due > now)
@@ -506,7 +508,7 @@ all_left(struct supervisor *s, enum mm_process process)
 {
 	bool left = true;
 
-	for each_child (s, child) {
+	for (each_child(s, child)) {
 		if (child->process != process || child->pid == 0)
 			continue;
 		mm_child_stop(child,
@@ -547,7 +549,7 @@ keep_deadlines(struct supervisor *s)
 {
 	int64_t now = mm_child_now();
 
-	for each_child (s, child) {
+	for (each_child(s, child)) {
 		if (child->pid == 0 || child->deadline == 0 ||
 		    child->deadline > now)
 			continue;
@@ -567,11 +569,11 @@ sooner(int64_t time, int64_t *first)
 }
 
 static int
-next_timeout(const struct supervisor *s)
+next_timeout(struct supervisor *s)
 {
 	int64_t first = 0, left;
 
-	for each_child ((struct supervisor *)s, child) {
+	for (each_child(s, child)) {
 		sooner(child->deadline, &first);
 		sooner(child->due, &first);
 	}
@@ -606,7 +608,7 @@ wait_for_something(struct supervisor *s)
 	    {.fd = s->signals, .events = POLLIN}};
 	nfds_t used = 1;
 
-	for each_child (s, child) {
+	for (each_child(s, child)) {
 		wait[used++] = (struct pollfd){child->control, POLLIN, 0};
 		wait[used++] = (struct pollfd){child->output, POLLIN, 0};
 	}
@@ -632,7 +634,7 @@ run(struct supervisor *s)
 {
 	while (advance(s)) {
 		wait_for_something(s);
-		for each_child (s, child)
+		for (each_child(s, child))
 			reap(s, child);
 		keep_deadlines(s);
 	}

@@ -64,9 +64,8 @@ world_init(struct world *world)
 		    world->root, rooms[i].name);
 		assert_int_equal(mkdir(rooms[i].path, 0700), 0);
 	}
-	world->options = (struct mm_notary_options){.state = world->state,
-	    .anchor = world->anchor,
-	    .key = world->key};
+	world->options = (struct mm_notary_options){
+	    .state = world->state, .anchor = world->anchor, .key = world->key};
 	mm_arena_init(&world->arena, 64 << 20);
 }
 
@@ -122,8 +121,8 @@ world_append(struct world *world, struct mm_bytes_item *items, size_t count,
 
 	mm_arena_clear(&world->arena);
 	world->answer = (struct mm_notary_append_answer){.first = 0};
-	error = world_call(mm_notary_service(world->notary),
-	    MM_NOTARY_APPEND, &request, &world->arena, &world->answer);
+	error = world_call(mm_notary_service(world->notary), MM_NOTARY_APPEND,
+	    &request, &world->arena, &world->answer);
 	if (error == MM_OK)
 		world->size += count;
 	return error;

@@ -151,7 +151,7 @@ make_policy(uint64_t number, const struct signer *first,
 	    make_profile("tls-server", MM_PURPOSE_SERVER, "access-ca",
 		"1.3.6.1.5.5.7.3.1")};
 	struct mm_product product = {
-	    text("lamp"), TEXTS("sha256-ecdsa"), 1048576};
+	    text("lamp"), TEXTS("sha256-ecdsa", "rot13"), 1048576};
 	struct mm_officer officers[] = {{text("ada"), {0}}, {text("bob"), {0}}};
 	struct mm_threshold thresholds[MM_STATEMENT_KINDS - 1];
 	struct mm_policy policy = {.number = number,
@@ -357,7 +357,8 @@ static const struct mm_ceremony_key ceremony_keys[] = {
     {{(const uint8_t *)"root", 4}, MM_KEY_ROOT_CA},
     {{(const uint8_t *)"device-ca", 9}, MM_KEY_DEVICE_CA},
     {{(const uint8_t *)"access-ca", 9}, MM_KEY_ACCESS_CA},
-    {{(const uint8_t *)"codesign", 8}, MM_KEY_CODE_SIGNING}};
+    {{(const uint8_t *)"codesign", 8}, MM_KEY_CODE_SIGNING},
+    {{(const uint8_t *)"spare-ca", 8}, MM_KEY_DEVICE_CA}};
 
 static inline struct mm_ceremony_claim
 make_ceremony(void)
@@ -369,7 +370,10 @@ make_ceremony(void)
 	    {text("access-ca"), text("access-ca"), text("access-ca"),
 		text("Access")},
 	    {text("codesign"), text("root"), text("codesign"),
-		text("Firmware")}};
+		text("Firmware")},
+	    /* A cross-certificate, with which a chain may go round. */
+	    {text("root"), text("device-ca"), text("root-ca"),
+		text("Root")}};
 	struct mm_ceremony_claim claim = {
 	    .keys = {ceremony_keys, MM_COUNT(ceremony_keys)},
 	    .certificates = {keep(certificates, sizeof(certificates)),

@@ -31,8 +31,8 @@ set_up(void **state)
 	    base != NULL && strlen(base) < 40 ? base : "/tmp");
 	if (mkdtemp(fixture.directory) == NULL)
 		return -1;
-	snprintf(fixture.path, sizeof(fixture.path), "%s/anchor",
-	    fixture.directory);
+	snprintf(
+	    fixture.path, sizeof(fixture.path), "%s/anchor", fixture.directory);
 	*state = &fixture;
 	return 0;
 }
@@ -81,12 +81,10 @@ assert_stands_at(const struct fixture *fixture, uint64_t size)
 	struct mm_anchor *anchor = NULL;
 	struct mm_anchored wanted = at(size);
 
-	assert_int_equal(
-	    mm_anchor_open(fixture->directory, &anchor), MM_OK);
+	assert_int_equal(mm_anchor_open(fixture->directory, &anchor), MM_OK);
 	assert_int_equal(mm_anchor_last(anchor)->size, size);
 	assert_int_equal(mm_anchor_last(anchor)->time, wanted.time);
-	assert_true(
-	    mm_hash_equal(&mm_anchor_last(anchor)->root, &wanted.root));
+	assert_true(mm_hash_equal(&mm_anchor_last(anchor)->root, &wanted.root));
 	assert_memory_equal(
 	    mm_anchor_last(anchor)->log_key, wanted.log_key, 32);
 	mm_anchor_close(anchor);
@@ -215,8 +213,7 @@ an_anchor_is_never_made_over_another(void **state)
 	move(anchor, 3);
 	mm_anchor_close(anchor);
 	assert_int_equal(
-	    mm_anchor_create(fixture->directory, &first, &second),
-	    MM_E_STATE);
+	    mm_anchor_create(fixture->directory, &first, &second), MM_E_STATE);
 	assert_stands_at(fixture, 3);
 }
 
@@ -266,9 +263,9 @@ main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {T(remembers_where_it_was_moved),
-	    T(only_moves_forwards_in_its_log),
-	    T(a_torn_slot_leaves_the_other), T(every_bit_of_a_slot_counts),
-	    T(two_bad_slots_stop_the_start), T(a_missing_anchor_is_not_made),
+	    T(only_moves_forwards_in_its_log), T(a_torn_slot_leaves_the_other),
+	    T(every_bit_of_a_slot_counts), T(two_bad_slots_stop_the_start),
+	    T(a_missing_anchor_is_not_made),
 	    T(an_anchor_is_never_made_over_another),
 	    T(a_symbolic_link_is_refused),
 	    T(a_second_holder_is_refused_until_the_first_dies)};

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "ca/certificate.h"
+#include "ca/tbs.h"
 
 #define TEXT(text) {(const uint8_t *)(text), sizeof(text) - 1}
 #define LIST(array) {array, MM_COUNT(array)}
@@ -583,6 +583,40 @@ the_issuers_key_is_told_by_its_identifier(void **state)
 	refuses(&device, &plan, "authorityKeyIdentifier");
 }
 
+/* A TBS with one more extension at its end than its profile has. */
+static void
+nothing_more_is_accepted(void **state)
+{
+	static const uint8_t names_extension[] = {0x30, 0x0c, 6, 3, 0x55, 0x1d,
+	    0x11, 4, 5, 0x30, 3, 0x82, 1, 'x'};
+	struct mm_tbs_parts split;
+	auto_made root, device, more;
+	size_t whole, tagged, list;
+
+	(void)state;
+	make_root(&root);
+	make_below(&device, &device_profile, &leaf_key, &root, &root_key);
+	assert_int_equal(
+	    mm_tbs_split(mm_buffer_span(&device.tbs), &split), MM_OK);
+	mm_buffer_init(&more.der, 0);
+	mm_buffer_init(&more.tbs, 4096);
+	whole = mm_der_open(&more.tbs, MM_DER_SEQUENCE);
+	/* All from the version's head to the key's end stays. */
+	mm_buffer_add(&more.tbs, device.tbs.data + 4,
+	    (size_t)(split.spki.data + split.spki.size - device.tbs.data) -
+		4);
+	tagged = mm_der_open(&more.tbs, MM_DER_CONTEXT_CONSTRUCTED | 3);
+	list = mm_der_open(&more.tbs, MM_DER_SEQUENCE);
+	for (size_t i = 0; i < split.count; i++)
+		mm_buffer_add(&more.tbs, split.extensions[i].data,
+		    split.extensions[i].size);
+	mm_buffer_add(&more.tbs, names_extension, sizeof(names_extension));
+	mm_der_close(&more.tbs, list);
+	mm_der_close(&more.tbs, tagged);
+	mm_der_close(&more.tbs, whole);
+	refuses(&more, &device.plan, "number of extensions");
+}
+
 /* A certificate of one purpose never passes for another. */
 static void
 purposes_do_not_mix(void **state)
@@ -791,6 +825,7 @@ main(void)
 	    cmocka_unit_test(strings_fit_their_attributes),
 	    cmocka_unit_test(each_difference_is_refused_by_name),
 	    cmocka_unit_test(the_issuers_key_is_told_by_its_identifier),
+	    cmocka_unit_test(nothing_more_is_accepted),
 	    cmocka_unit_test(purposes_do_not_mix),
 	    cmocka_unit_test(every_byte_is_checked),
 	    cmocka_unit_test(serials_have_their_form),

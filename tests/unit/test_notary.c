@@ -34,11 +34,10 @@ vkey_of(struct world *world)
 	struct mm_store *store = NULL;
 	struct mm_vkey vkey;
 
+	assert_int_equal(mm_store_open_reader(world->state, &store), MM_OK);
 	assert_int_equal(
-	    mm_store_open_reader(world->state, &store), MM_OK);
-	assert_int_equal(mm_vkey_init(&vkey,
-			     mm_span_text(mm_store_identity(store)->origin),
-			     mm_store_identity(store)->log_key),
+	    mm_vkey_init(&vkey, mm_span_text(mm_store_identity(store)->origin),
+		mm_store_identity(store)->log_key),
 	    MM_OK);
 	mm_store_close(store);
 	return vkey;
@@ -56,20 +55,16 @@ assert_proven(struct world *world, const struct mm_inclusion *inclusion,
 	struct mm_span entry;
 	struct mm_hash leaf;
 
-	assert_int_equal(
-	    mm_checkpoint_open(note, &vkey, &checkpoint), MM_OK);
+	assert_int_equal(mm_checkpoint_open(note, &vkey, &checkpoint), MM_OK);
 	assert_int_equal(checkpoint.size, world->size);
-	assert_int_equal(
-	    mm_store_open_reader(world->state, &store), MM_OK);
+	assert_int_equal(mm_store_open_reader(world->state, &store), MM_OK);
 	assert_int_equal(
 	    mm_store_entry(store, inclusion->index, &entry), MM_OK);
 	leaf = mm_leaf_hash(entry);
 	mm_store_close(store);
-	assert_int_equal(
-	    mm_proof_from_list(&inclusion->proof, &proof), MM_OK);
-	assert_int_equal(
-	    mm_inclusion_check(&leaf, inclusion->index, checkpoint.size,
-		&proof, &checkpoint.root),
+	assert_int_equal(mm_proof_from_list(&inclusion->proof, &proof), MM_OK);
+	assert_int_equal(mm_inclusion_check(&leaf, inclusion->index,
+			     checkpoint.size, &proof, &checkpoint.root),
 	    MM_OK);
 }
 
@@ -79,9 +74,8 @@ status(struct world *world)
 	struct mm_notary_open_answer answer = {.size = 0};
 	struct mm_nothing nothing = {0};
 
-	assert_int_equal(
-	    world_call(mm_notary_service(world->notary), MM_NOTARY_OPEN,
-		&nothing, &world->arena, &answer),
+	assert_int_equal(world_call(mm_notary_service(world->notary),
+			     MM_NOTARY_OPEN, &nothing, &world->arena, &answer),
 	    MM_OK);
 	return answer;
 }
@@ -142,14 +136,14 @@ goes_on_after_a_restart_with_the_same_note(void **state)
 	for (size_t i = 1; i < 20; i += 6) {
 		world_must_append(world, i);
 		mm_buffer_reset(&note);
-		mm_buffer_add(&note, world->answer.note.data,
-		    world->answer.note.size);
+		mm_buffer_add(
+		    &note, world->answer.note.data, world->answer.note.size);
 		world_close(world);
 		world_must_open(world);
 		assert_int_equal(status(world).size, world->size);
 		assert_int_equal(status(world).time, world->time);
-		assert_true(mm_span_equal(
-		    status(world).note, mm_buffer_span(&note)));
+		assert_true(
+		    mm_span_equal(status(world).note, mm_buffer_span(&note)));
 	}
 }
 
@@ -166,8 +160,7 @@ two_logs_of_the_same_entries_have_the_same_root(void **state)
 	world_must_append(world, 100);
 	world_must_append(world, 57);
 	world_close(world);
-	assert_int_equal(
-	    mm_store_open_reader(world->state, &store), MM_OK);
+	assert_int_equal(mm_store_open_reader(world->state, &store), MM_OK);
 	for (uint64_t i = 0; i < world->size; i++) {
 		struct mm_span entry;
 		struct mm_hash leaf;
@@ -182,8 +175,6 @@ two_logs_of_the_same_entries_have_the_same_root(void **state)
 	assert_true(mm_hash_equal(&newest.root, &expected));
 	mm_store_close(store);
 }
-
-/* --- what is refused at an append; nothing may have changed after it --- */
 
 static enum mm_error
 append_one(struct world *world, const struct mm_entry *frame, const void *body)
@@ -211,8 +202,7 @@ refuses_entries_out_of_place(void **state)
 	assert_int_equal(append_one(world, &frame, &start), MM_E_NOTARY_TIME);
 	frame.time = SAMPLE_TIME;
 	frame.policy[0] ^= 1;
-	assert_int_equal(
-	    append_one(world, &frame, &start), MM_E_NOTARY_POLICY);
+	assert_int_equal(append_one(world, &frame, &start), MM_E_NOTARY_POLICY);
 	frame.policy[0] ^= 1;
 	assert_int_equal(append_one(world, &frame, &start), MM_OK);
 	frame.kind = MM_ENTRY_GENESIS;
@@ -226,8 +216,7 @@ refuses_entries_out_of_place(void **state)
 	assert_int_equal(append_one(world, &frame, &policy), MM_OK);
 	assert_memory_equal(status(world).policy, frame.policy, 32);
 	frame = sample_frame(MM_ENTRY_START);
-	assert_int_equal(
-	    append_one(world, &frame, &start), MM_E_NOTARY_POLICY);
+	assert_int_equal(append_one(world, &frame, &start), MM_E_NOTARY_POLICY);
 	assert_int_equal(status(world).size, 3);
 	assert_int_equal(status(world).size, world->size);
 }
@@ -252,14 +241,12 @@ refuses_what_is_no_entry(void **state)
 	mm_buffer_add(&bad, good.data, good.size);
 	mm_buffer_add(&bad, "\0", 1);
 	items[1].value = mm_buffer_span(&bad);
-	assert_int_equal(
-	    world_append(world, items, 2, NULL, 0), MM_E_ENTRY);
+	assert_int_equal(world_append(world, items, 2, NULL, 0), MM_E_ENTRY);
 	bad.size--;
 	/* The body is inside the frame: a fault there is found as well. */
 	bad.data[bad.size - 1] ^= 0xff;
 	bad.data[45] ^= 0xff;
-	assert_int_equal(
-	    world_append(world, items, 2, NULL, 0), MM_E_ENTRY);
+	assert_int_equal(world_append(world, items, 2, NULL, 0), MM_E_ENTRY);
 	assert_int_equal(status(world).size, 1);
 }
 
@@ -275,8 +262,8 @@ refuses_batches_over_their_limits(void **state)
 	world_genesis(world);
 	assert_int_equal(world_append_many(world, MM_BATCH_ENTRIES - 1), MM_OK);
 	assert_int_equal(world_append_many(world, MM_BATCH_ENTRIES), MM_OK);
-	assert_int_equal(world_append_many(world, MM_BATCH_ENTRIES + 1),
-	    MM_E_NOTARY_BATCH);
+	assert_int_equal(
+	    world_append_many(world, MM_BATCH_ENTRIES + 1), MM_E_NOTARY_BATCH);
 	assert_int_equal(world_append_many(world, 0), MM_E_NOTARY_BATCH);
 	world->size--;
 	assert_int_equal(world_append_many(world, 1), MM_E_NOTARY_BATCH);
@@ -296,16 +283,14 @@ refuses_batches_over_their_limits(void **state)
 	assert_int_equal(
 	    world_append(world, items, 1, &reference, 1), MM_E_NOTARY_BATCH);
 	reference.value = world->size;
-	assert_int_equal(
-	    world_append(world, items, 1, &reference, 1), MM_OK);
+	assert_int_equal(world_append(world, items, 1, &reference, 1), MM_OK);
 }
 
 static void
 genesis_must_be_of_this_log(void **state)
 {
 	struct world *world = *state;
-	struct mm_notary_genesis_request request = {
-	    mm_span_text("Not A Name")};
+	struct mm_notary_genesis_request request = {mm_span_text("Not A Name")};
 	struct mm_notary_genesis_answer answer;
 	struct mm_genesis genesis = sample_genesis();
 	struct mm_entry frame = sample_frame(MM_ENTRY_GENESIS);
@@ -341,8 +326,7 @@ static void
 genesis_wants_empty_directories(void **state)
 {
 	struct world *world = *state;
-	const char *const rooms[] = {
-	    world->state, world->anchor, world->key};
+	const char *const rooms[] = {world->state, world->anchor, world->key};
 	const char *const names[] = {"notes.txt", "anchor", "log.key"};
 
 	world->options.genesis = true;
@@ -360,8 +344,6 @@ genesis_wants_empty_directories(void **state)
 	world_must_open(world);
 }
 
-/* --- which stores are refused at the start --- */
-
 static void
 an_empty_directory_is_no_log(void **state)
 {
@@ -375,8 +357,7 @@ a_second_notary_is_refused(void **state)
 	struct mm_notary *second = NULL;
 
 	world_genesis(world);
-	assert_int_equal(
-	    mm_notary_open(&world->options, &second), MM_E_LOCKED);
+	assert_int_equal(mm_notary_open(&world->options, &second), MM_E_LOCKED);
 	world_must_append(world, 1);
 }
 
@@ -506,7 +487,8 @@ the_key_must_be_ours_alone(void **state)
 	world_shell("chmod 0640 @/log.key", world->key, NULL);
 	refused_to_start(world, MM_E_STATE);
 	world_shell("chmod 0600 @/log.key && mv @/log.key @/k && "
-		    "ln -s k @/log.key", world->key, NULL);
+		    "ln -s k @/log.key",
+	    world->key, NULL);
 	refused_to_start(world, MM_E_STATE);
 	world_shell("rm @/log.key", world->key, NULL);
 	refused_to_start(world, MM_E_STATE);
@@ -578,8 +560,7 @@ a_forked_copy_is_refused(void **state)
 	char state_aside[128], anchor_aside[128], forked[128];
 
 	snprintf(state_aside, sizeof(state_aside), "%s/state2", world->root);
-	snprintf(anchor_aside, sizeof(anchor_aside), "%s/anchor2",
-	    world->root);
+	snprintf(anchor_aside, sizeof(anchor_aside), "%s/anchor2", world->root);
 	snprintf(forked, sizeof(forked), "%s/forked", world->root);
 	world_genesis(world);
 	world_close(world);
@@ -600,8 +581,6 @@ a_forked_copy_is_refused(void **state)
 	copy(forked, world->anchor);
 	refused_to_start(world, MM_E_ROLLBACK);
 }
-
-/* --- crashes --- */
 
 enum { CRASH_ENTRIES = 6 };
 
@@ -645,8 +624,7 @@ assert_recovers(struct world *world)
 
 	world_must_open(world);
 	size = status(world).size;
-	assert_true(
-	    size == world->size || size == world->size + CRASH_ENTRIES);
+	assert_true(size == world->size || size == world->size + CRASH_ENTRIES);
 	world->size = size;
 	world_must_append(world, 3);
 	for (size_t i = 0; i < 3; i++)
@@ -659,8 +637,8 @@ assert_recovers(struct world *world)
 static void
 recovers_from_a_fault_at_each_call(void **state)
 {
-	static const enum fault kinds[] = {FAULT_BEFORE, FAULT_AFTER,
-	    FAULT_TORN, FAULT_FAIL, FAULT_LIE};
+	static const enum fault kinds[] = {
+	    FAULT_BEFORE, FAULT_AFTER, FAULT_TORN, FAULT_FAIL, FAULT_LIE};
 	struct world *world = *state;
 
 	world_genesis(world);
@@ -740,8 +718,6 @@ a_failed_anchor_is_fatal(void **state)
 	world_must_append(world, 1);
 }
 
-/* --- disk --- */
-
 static void
 a_full_disk_is_told_and_overcome(void **state)
 {
@@ -760,8 +736,10 @@ a_full_disk_is_told_and_overcome(void **state)
 	fault_arm(FAULT_FAIL, 1, ENOSPC);
 	faults.lasting = true;
 	faults.flushes = false;
+	refused_to_start(world, MM_E_DISK_FULL);
 	fault_disarm();
 	world_must_open(world);
+	world_must_append(world, 1);
 }
 
 static void

@@ -121,13 +121,16 @@ a_label_has_1_to_64_characters(void **state)
 {
 	struct mm_pkcs11 *token = open_token();
 	char label[66] = "";
+	mm_auto(buffer) spki;
 
 	(void)state;
+	mm_buffer_init(&spki, MM_SPKI_MAX);
 	assert_int_equal(mm_pkcs11_generate(token, label), MM_E_RANGE);
 	memset(label, 'x', 64);
 	assert_int_equal(mm_pkcs11_generate(token, label), MM_OK);
 	label[64] = 'x';
 	assert_int_equal(mm_pkcs11_generate(token, label), MM_E_RANGE);
+	assert_int_equal(mm_pkcs11_public(token, label, &spki), MM_E_RANGE);
 	mm_pkcs11_close(token);
 }
 
@@ -150,6 +153,23 @@ an_absent_key_is_named(void **state)
 	mm_pkcs11_close(token);
 }
 
+static void
+sixteen_keys_are_in_use_at_most(void **state)
+{
+	struct mm_pkcs11 *token = open_token();
+	const struct mm_pair *pair;
+
+	(void)state;
+	assert_int_equal(mm_pkcs11_generate(token, "sixteenth"), MM_OK);
+	token->pairs_count = 0;
+	for (; token->pairs_count < MM_PAIRS_MAX - 1; token->pairs_count++)
+		token->pairs[token->pairs_count].label[0] = '?';
+	assert_int_equal(mm_pair_find(token, "sixteenth", &pair), MM_OK);
+	assert_int_equal(mm_pair_find(token, "sixteenth", &pair), MM_OK);
+	assert_int_equal(mm_pair_find(token, "one more", &pair), MM_E_RANGE);
+	mm_pkcs11_close(token);
+}
+
 /* A pair made by hand, with one thing wrong in its private half. */
 static void
 make_pair(struct mm_pkcs11 *token, const char *label,
@@ -157,6 +177,9 @@ make_pair(struct mm_pkcs11 *token, const char *label,
 {
 	static const uint8_t p256[] = {
 	    0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07};
+	static const uint8_t p384[] = {
+	    0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x22};
+	bool other_curve = wrong == CKA_EC_PARAMS;
 	CK_BBOOL yes = CK_TRUE, no = CK_FALSE;
 	CK_BBOOL sensitive = wrong != CKA_SENSITIVE;
 	CK_BBOOL extractable = wrong == CKA_EXTRACTABLE;
@@ -178,7 +201,9 @@ make_pair(struct mm_pkcs11 *token, const char *label,
 		second != 0 ? sizeof(allowed) : sizeof(allowed[0])}};
 	CK_ATTRIBUTE public[] = {{CKA_TOKEN, &yes, sizeof(yes)},
 	    {CKA_VERIFY, &yes, sizeof(yes)},
-	    {CKA_EC_PARAMS, (void *)(uintptr_t)p256, sizeof(p256)},
+	    {CKA_EC_PARAMS,
+		(void *)(uintptr_t)(other_curve ? p384 : p256),
+		other_curve ? sizeof(p384) : sizeof(p256)},
 	    {CKA_LABEL, name, strlen(label)}};
 	CK_OBJECT_HANDLE public_key, private_key;
 	CK_ULONG count = MM_COUNT(private);
@@ -226,6 +251,21 @@ a_key_that_may_leave_or_be_misused_is_refused(void **state)
 		    cases[i].error);
 		assert_int_equal(signature.size > 0, cases[i].error == MM_OK);
 	}
+	mm_pkcs11_close(token);
+}
+
+static void
+a_key_of_another_curve_is_refused(void **state)
+{
+	struct mm_pkcs11 *token = open_token();
+	mm_auto(buffer) spki;
+
+	(void)state;
+	mm_buffer_init(&spki, MM_SPKI_MAX);
+	make_pair(token, "p384", CKA_EC_PARAMS, 0);
+	assert_int_equal(
+	    mm_pkcs11_public(token, "p384", &spki), MM_E_KEY_ATTRIBUTES);
+	assert_int_equal(spki.size, 0);
 	mm_pkcs11_close(token);
 }
 
@@ -485,6 +525,8 @@ main(void)
 	    cmocka_unit_test(a_label_has_1_to_64_characters),
 	    cmocka_unit_test(an_absent_key_is_named),
 	    cmocka_unit_test(a_key_that_may_leave_or_be_misused_is_refused),
+	    cmocka_unit_test(a_key_of_another_curve_is_refused),
+	    cmocka_unit_test(sixteen_keys_are_in_use_at_most),
 	    cmocka_unit_test(a_second_key_of_one_label_is_refused),
 	    cmocka_unit_test(a_key_signs_by_its_one_mechanism_only),
 	    cmocka_unit_test(a_signature_of_another_key_does_not_leave),

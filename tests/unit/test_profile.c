@@ -154,6 +154,34 @@ unsound_profiles_are_refused(void **state)
 	}
 }
 
+static enum mm_error
+purpose(uint64_t of, size_t clients)
+{
+	return mm_purpose_check(of, of == MM_PURPOSE_CA,
+	    of == MM_PURPOSE_CA ? MM_KU_KEY_CERT_SIGN
+				: MM_KU_DIGITAL_SIGNATURE,
+	    (struct mm_list){twice, clients});
+}
+
+static void
+purposes_are_exact(void **state)
+{
+	(void)state;
+	assert_int_equal(purpose(MM_PURPOSE_CLIENT, 0), MM_E_CERTIFICATE);
+	assert_int_equal(purpose(MM_PURPOSE_CLIENT, 1), MM_OK);
+	assert_int_equal(purpose(MM_PURPOSE_CLIENT, 2), MM_E_CERTIFICATE);
+	assert_int_equal(purpose(MM_PURPOSE_SERVER, 0), MM_E_CERTIFICATE);
+	assert_int_equal(
+	    purpose(MM_PURPOSE_CODE_SIGNING, 0), MM_E_CERTIFICATE);
+	assert_int_equal(purpose(MM_PURPOSE_CA, 0), MM_OK);
+	assert_int_equal(purpose(MM_PURPOSE_CA, 1), MM_E_CERTIFICATE);
+	assert_int_equal(purpose(MM_PURPOSE_DEVICE, 0), MM_OK);
+	assert_int_equal(mm_purpose_check(MM_PURPOSE_DEVICE, true,
+			     MM_KU_DIGITAL_SIGNATURE,
+			     (struct mm_list){NULL, 0}),
+	    MM_E_CERTIFICATE);
+}
+
 static void
 oids_and_templates_are_checked(void **state)
 {
@@ -231,6 +259,7 @@ main(void)
 	    cmocka_unit_test(profiles_come_back_from_cbor),
 	    cmocka_unit_test(shapes_have_bounds),
 	    cmocka_unit_test(unsound_profiles_are_refused),
+	    cmocka_unit_test(purposes_are_exact),
 	    cmocka_unit_test(oids_and_templates_are_checked),
 	    cmocka_unit_test(device_ids_are_checked),
 	    cmocka_unit_test(templates_are_filled),

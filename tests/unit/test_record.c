@@ -313,6 +313,31 @@ an_origin_may_be_as_long_as_a_note_allows(void **state)
 	mm_record_close(record);
 }
 
+static void
+a_path_names_a_file_in_a_directory(void **state)
+{
+	char real[320];
+
+	(void)state;
+	strcpy(real, path);
+	snprintf(path, sizeof(path), "%s/", place.directory);
+	assert_int_equal(try_open(true), MM_E_SETTING);
+	snprintf(path, sizeof(path), "%s/none/record", place.directory);
+	assert_int_equal(try_open(true), MM_E_TOKEN_RECORD);
+	strcpy(path, real);
+}
+
+static void
+what_was_not_begun_does_not_move(void **state)
+{
+	struct mm_record *record = open_record(true);
+
+	(void)state;
+	advance(record, 1, 3, MM_E_TOKEN_RECORD);
+	assert_int_equal(access(path, F_OK), -1);
+	mm_record_close(record);
+}
+
 #define CASE(test) cmocka_unit_test_setup_teardown(test, begin, end)
 
 int
@@ -328,6 +353,8 @@ main(void)
 	    CASE(a_file_that_others_could_change_is_refused),
 	    CASE(a_temporary_of_a_crash_does_not_matter),
 	    CASE(a_move_that_cannot_be_written_is_none),
+	    CASE(a_path_names_a_file_in_a_directory),
+	    CASE(what_was_not_begun_does_not_move),
 	    CASE(an_origin_may_be_as_long_as_a_note_allows)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -41,8 +41,8 @@ set_up(void **state)
 	    base != NULL && strlen(base) < 40 ? base : "/tmp");
 	if (mkdtemp(fixture.directory) == NULL)
 		return -1;
-	snprintf(fixture.path, sizeof(fixture.path), "%s/log.db",
-	    fixture.directory);
+	snprintf(
+	    fixture.path, sizeof(fixture.path), "%s/log.db", fixture.directory);
 	*state = &fixture;
 	return 0;
 }
@@ -272,8 +272,8 @@ refuses_what_is_not_its_own(void **state)
 	unlink(fixture->path);
 	run_sql(fixture, "CREATE TABLE entry (idx INTEGER PRIMARY KEY)");
 	assert_refused(fixture, MM_E_STATE);
-	assert_int_equal(mm_store_create(fixture->directory,
-			     &fixture->identity, &fixture->store),
+	assert_int_equal(mm_store_create(fixture->directory, &fixture->identity,
+			     &fixture->store),
 	    MM_E_STATE);
 	unlink(fixture->path);
 	create(fixture);
@@ -330,10 +330,10 @@ a_damaged_entry_is_never_given(void **state)
 	run_sql(fixture, "DELETE FROM node WHERE n = 3");
 	must(mm_store_open(fixture->directory, &fixture->store));
 	must(mm_store_entry_checked(fixture->store, 0, &found));
-	assert_int_equal(mm_store_entry_checked(fixture->store, 1, &found),
-	    MM_E_LOG_WRONG);
-	assert_int_equal(mm_store_entry_checked(fixture->store, 2, &found),
-	    MM_E_LOG_WRONG);
+	assert_int_equal(
+	    mm_store_entry_checked(fixture->store, 1, &found), MM_E_LOG_WRONG);
+	assert_int_equal(
+	    mm_store_entry_checked(fixture->store, 2, &found), MM_E_LOG_WRONG);
 }
 
 /* Runs `work` in a child, as another user where that is possible. */
@@ -392,8 +392,7 @@ reads_without_permission_to_write(void **state)
 	struct mm_store *reader;
 
 	assert_int_equal(
-	    mm_store_open_reader(fixture->directory, &reader),
-	    MM_E_NOT_FOUND);
+	    mm_store_open_reader(fixture->directory, &reader), MM_E_NOT_FOUND);
 	create(fixture);
 	must(append(fixture, 5, 1000, nothing()));
 	allow(fixture, 0555, 0444);
@@ -426,8 +425,7 @@ reads_after_the_writer_was_killed(void **state)
 	in_child(fixture, write_and_die, false);
 	for (uint64_t i = 1; i < 6; i++) {
 		leaf = mm_leaf_hash(entry(i, 1000, bytes));
-		must(mm_frontier_append(
-		    &fixture->frontier, &leaf, NULL, NULL));
+		must(mm_frontier_append(&fixture->frontier, &leaf, NULL, NULL));
 	}
 	allow(fixture, 0555, 0444);
 	in_child(fixture, read_all, true);
@@ -654,8 +652,7 @@ a_flush_that_fails_at_the_start_stops_it(void **state)
 	mm_store_close(mm_take(fixture->store));
 	fault_arm(FAULT_FAIL, 1, EIO);
 	faults.writes = false;
-	assert_int_equal(
-	    mm_store_open(fixture->directory, &store), MM_E_STORE);
+	assert_int_equal(mm_store_open(fixture->directory, &store), MM_E_STORE);
 	assert_true(faults.struck);
 	fault_disarm();
 	reopen(fixture);
@@ -677,9 +674,8 @@ main(void)
 	    T(reads_after_the_writer_was_killed),
 	    T(a_reader_follows_the_writer), T(a_second_writer_is_refused),
 	    T(the_write_ahead_log_stays_bounded),
-	    T(a_full_disk_changes_nothing),
-	    T(recovers_on_a_disk_that_was_full), T(a_failed_write_is_fatal),
-	    T(a_failed_flush_is_fatal),
+	    T(a_full_disk_changes_nothing), T(recovers_on_a_disk_that_was_full),
+	    T(a_failed_write_is_fatal), T(a_failed_flush_is_fatal),
 	    T(a_flush_that_fails_at_the_start_stops_it)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

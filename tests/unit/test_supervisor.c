@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -186,8 +187,11 @@ stub(const char *name)
 	for (;;) {
 		mm_auto(received) message = {.fds = {-1, -1}};
 
-		if (mm_channel_receive(MM_CONTROL_FD, &message) != MM_OK ||
-		    message.closed)
+		if (mm_channel_receive(MM_CONTROL_FD, &message) != MM_OK)
+			_exit(1);
+		if (message.closed && me == MM_GATE && plays("gate-hangs"))
+			pause();
+		if (message.closed)
 			_exit(1);
 		hear(&message);
 	}
@@ -430,18 +434,31 @@ test_a_second_one_on_the_state_is_refused(void **state)
 }
 
 static void
+assert_ends(int process)
+{
+	struct pollfd wait = {process, POLLIN, 0};
+
+	assert_int_equal(poll(&wait, 1, PATIENCE_MS), 1);
+	close(process);
+}
+
+static void
 test_nothing_is_left_after_a_kill(void **state)
 {
 	struct mint mint;
-	int status;
+	int status, gate, notary;
 
 	(void)state;
-	start(&mint, "plain", -1);
+	/* Not even of who does not look at its control channel. */
+	start(&mint, "gate-hangs", -1);
 	expect(&mint, "mintmarkd: ready");
+	gate = pidfd_open(child_of(&mint, "--role gate"), 0);
+	notary = pidfd_open(child_of(&mint, "--role notary"), 0);
 	assert_int_equal(kill(mint.pid, SIGKILL), 0);
-	/* The pipes' ends are the children's, too: they have all ended. */
 	status = finish(&mint);
 	assert_true(WIFSIGNALED(status));
+	assert_ends(gate);
+	assert_ends(notary);
 	start(&mint, "plain", -1);
 	expect(&mint, "mintmarkd: ready");
 	assert_exit(stop(&mint), MM_EXIT_YES);

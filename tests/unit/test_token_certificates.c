@@ -131,6 +131,12 @@ by_codesign(struct trial *trial)
 }
 
 static void
+by_spare_ca(struct trial *trial)
+{
+	trial->entry.issuer = text("spare-ca");
+}
+
+static void
 by_nobody(struct trial *trial)
 {
 	trial->entry.issuer = text("nobody");
@@ -295,6 +301,7 @@ a_device_certificate_is_what_its_order_says(void **unused)
 	    ATTACK(by_root, MM_E_TOKEN_REFUSED, "is for root-ca"),
 	    ATTACK(by_access_ca, MM_E_TOKEN_REFUSED, "is for access-ca"),
 	    ATTACK(by_codesign, MM_E_TOKEN_REFUSED, "is for code-signing"),
+	    ATTACK(by_spare_ca, MM_E_TOKEN_REFUSED, "issued by device-ca"),
 	    ATTACK(by_nobody, MM_E_TOKEN_REFUSED, "no key"),
 	    ATTACK(issuer_of_tbs_differs, MM_E_CERTIFICATE, "issuer"),
 	    ATTACK(no_order, MM_E_TOKEN_REFUSED, "not at hand"),
@@ -527,6 +534,39 @@ an_issuer_is_itself_judged(void **unused)
 	    "lists no");
 }
 
+static void
+an_issuer_is_of_a_policy_that_is_known(void **unused)
+{
+	struct trial odd = ca_trial(), trial = device_trial();
+	struct outcome outcome;
+	uint64_t index;
+
+	(void)unused;
+	another_policy(&odd);
+	trial.references[1] = log_trial(&odd);
+	trial.plan.issuer = odd.entry.tbs;
+	outcome = try(&trial, &index);
+	check_outcome("odd issuer", &outcome, MM_E_TOKEN_REFUSED, "neither");
+}
+
+/* Root by device-ca by root by ... */
+static void
+a_chain_that_goes_round_is_refused(void **unused)
+{
+	struct trial cross = make_trial("root-ca", "Root", "device-ca",
+	    logged.device_ca_tbs, mint_key("root")->spki);
+	struct trial again = ca_trial();
+	struct outcome outcome;
+	uint64_t index;
+
+	(void)unused;
+	refer(&cross, log_trial(&again));
+	index = log_trial(&cross);
+	refer(&cross, index);
+	outcome = try(&cross, &index);
+	check_outcome("round", &outcome, MM_E_TOKEN_REFUSED, "longer than");
+}
+
 int
 main(void)
 {
@@ -535,7 +575,9 @@ main(void)
 	    BORN(a_client_certificate_is_what_its_principal_says),
 	    BORN(a_server_certificate_is_for_the_appliance_itself),
 	    BORN(a_ca_certificate_is_what_the_ceremony_lists),
-	    BORN(an_issuer_is_itself_judged)};
+	    BORN(an_issuer_is_itself_judged),
+	    BORN(an_issuer_is_of_a_policy_that_is_known),
+	    BORN(a_chain_that_goes_round_is_refused)};
 
 	return cmocka_run_group_tests(tests, make_mint, remove_mint);
 }

@@ -23,7 +23,7 @@ a_genesis_is_what_its_ceremony_says(void **unused)
 	struct mm_genesis genesis = make_genesis(&mint.log);
 	struct mm_ceremony_claim ceremony = make_ceremony();
 	struct mm_genesis_key *keys =
-	    keep(mint.keys.items, 4 * sizeof(*keys));
+	    keep(mint.keys.items, mint.keys.count * sizeof(*keys));
 	struct says says = {.kind = MM_STATEMENT_CEREMONY,
 	    .body = &ceremony};
 
@@ -43,6 +43,9 @@ a_genesis_is_what_its_ceremony_says(void **unused)
 	genesis.statements = (struct mm_list){NULL, 0};
 	assert_int_equal(try_birth(&genesis), MM_E_STATEMENT);
 	genesis = make_genesis(&mint.log);
+	genesis.keys.count--;
+	assert_int_equal(try_birth(&genesis), MM_E_STATEMENT_DIFFERS);
+	genesis = make_genesis(&mint.log);
 	genesis.keys.items = keys;
 	keys[0].use = MM_KEY_DEVICE_CA;
 	assert_int_equal(try_birth(&genesis), MM_E_STATEMENT_DIFFERS);
@@ -60,22 +63,53 @@ static void
 a_genesis_names_the_tokens_keys(void **unused)
 {
 	struct mm_genesis genesis = make_genesis(&mint.log);
-	struct mm_ceremony_key more[5];
-	struct mm_genesis_key keys[5];
+	enum { MORE = MM_COUNT(ceremony_keys) + 1 };
+	struct mm_ceremony_key more[MORE];
+	struct mm_genesis_key keys[MORE];
 	struct mm_ceremony_claim ceremony = make_ceremony();
 
 	(void)unused;
 	memcpy(more, ceremony_keys, sizeof(ceremony_keys));
-	memcpy(keys, mint.keys.items, 4 * sizeof(keys[0]));
-	more[4] = (struct mm_ceremony_key){text("spare"), MM_KEY_DEVICE_CA};
-	keys[4] = (struct mm_genesis_key){
-	    text("spare"), MM_KEY_DEVICE_CA, make_spki()};
-	ceremony.keys = (struct mm_list){more, 5};
-	genesis.keys = (struct mm_list){keys, 5};
+	memcpy(keys, mint.keys.items, (MORE - 1) * sizeof(keys[0]));
+	more[MORE - 1] =
+	    (struct mm_ceremony_key){text("absent"), MM_KEY_DEVICE_CA};
+	keys[MORE - 1] = (struct mm_genesis_key){
+	    text("absent"), MM_KEY_DEVICE_CA, make_spki()};
+	ceremony.keys = (struct mm_list){more, MORE};
+	genesis.keys = (struct mm_list){keys, MORE};
 	genesis.statements =
 	    state((struct says){.kind = MM_STATEMENT_CEREMONY,
 		.body = &ceremony, .by = &mint.ada});
 	assert_int_equal(try_birth(&genesis), MM_E_KEY_ABSENT);
+}
+
+/* The document's hash is in the entry, and its number is 1. */
+static void
+a_genesis_brings_the_first_policy(void **unused)
+{
+	struct mm_genesis genesis = make_genesis(&mint.log);
+	struct mm_ceremony_claim ceremony = make_ceremony();
+	uint8_t digest[32] = {0};
+	uint64_t number;
+
+	(void)unused;
+	mint.log.size = 0;
+	log_append(&mint.log,
+	    make_entry(MM_ENTRY_GENESIS, NOW, digest, &genesis));
+	assert_int_equal(
+	    follow(&mint.log, 0, &number), MM_E_TOKEN_REFUSED);
+	genesis.policy = make_policy(2, &mint.ada, &mint.bob);
+	mm_policy_digest(genesis.policy, digest);
+	memcpy(ceremony.policy, digest, 32);
+	genesis.statements =
+	    state((struct says){.kind = MM_STATEMENT_CEREMONY,
+		.body = &ceremony, .by = &mint.ada});
+	mint.log.size = 0;
+	log_append(&mint.log,
+	    make_entry(MM_ENTRY_GENESIS, NOW, digest, &genesis));
+	assert_int_equal(
+	    follow(&mint.log, 0, &number), MM_E_TOKEN_REFUSED);
+	assert_non_null(strstr(mm_why(MM_E_TOKEN_REFUSED), "number 1"));
 }
 
 static void
@@ -198,6 +232,18 @@ a_policy_changes_by_the_roster_before_it(void **unused)
 }
 
 static void
+no_policy_is_followed_before_the_genesis(void **unused)
+{
+	struct mm_genesis genesis = make_genesis(&mint.log);
+
+	(void)unused;
+	log_begin(&mint.log, &genesis);
+	assert_int_equal(try_change(good_change(2)), MM_E_TOKEN_REFUSED);
+	assert_non_null(
+	    strstr(mm_why(MM_E_TOKEN_REFUSED), "genesis is followed"));
+}
+
+static void
 a_policy_entry_is_proven_like_any_other(void **unused)
 {
 	struct change change = good_change(2);
@@ -212,7 +258,6 @@ a_policy_entry_is_proven_like_any_other(void **unused)
 	assert_int_equal(
 	    call(MM_TOKEN_FOLLOW, &request, &answer), MM_E_PROOF);
 	request.entry.proof.count++;
-	request.entry.entry = mint.log.entries[logged.order];
 	request.entry = log_prove(&mint.log, logged.order);
 	assert_int_equal(
 	    call(MM_TOKEN_FOLLOW, &request, &answer), MM_E_ENTRY);
@@ -335,6 +380,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    UNBORN(a_genesis_is_what_its_ceremony_says),
 	    UNBORN(a_genesis_names_the_tokens_keys),
+	    UNBORN(a_genesis_brings_the_first_policy),
+	    UNBORN(no_policy_is_followed_before_the_genesis),
 	    UNBORN(a_genesis_stands_at_the_beginning_of_its_own_log),
 	    BORN(another_genesis_is_not_followed),
 	    BORN(a_policy_changes_by_the_roster_before_it),

@@ -474,14 +474,17 @@ def forms():
     case("truncated", BAD, der[:-1])
     case("truncated-head", BAD, der[:3])
     case("only-a-zero", BAD, b"\0")
-    case("indefinite", BAD, b"\x30\x80" + der[4:] + b"\0\0")
-    case("length-not-minimal", BAD,
-         b"\x30\x83\0" + der[2:4] + der[4:])
-    case("length-overflow", BAD, b"\x30\x84\xff\xff\xff\xff" + der[4:])
-    tbs = info(P256)
-    padded = seq(tlv(2, b"\0\0"), tbs[tbs.index(b"\2\1\0") + 3:])
-    case("integer-not-minimal", BAD,
-         seq(padded, P256.algorithm, bits(P256.sign(padded))))
+    head = 2 + (der[1] & 0x7f)
+    body, size = der[head:], (len(der) - head).to_bytes(2, "big")
+    case("indefinite", BAD, b"\x30\x80" + body + b"\0\0")
+    case("length-not-minimal", BAD, b"\x30\x83\0" + size + body)
+    case("length-overflow", BAD, b"\x30\x84\xff\xff\xff\xff" + body)
+    rest = name(DEVICE) + P256.spki + tlv(0xa0)
+    for stem, version in (("integer-not-minimal", b"\2\2\0\0"),
+                          ("integer-empty", b"\2\0"),
+                          ("length-long-form", b"\2\x81\1\0")):
+        tbs = seq(version, rest)
+        case(stem, BAD, seq(tbs, P256.algorithm, bits(P256.sign(tbs))))
     case("certificate-label", BAD, pem(der, "CERTIFICATE"))
     case("pem-two-blocks", BAD, pem(der) + pem(der))
     case("pem-labels-differ", BAD, pem(der).replace(

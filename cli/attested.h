@@ -1,0 +1,55 @@
+/*
+ * What a receipt attests: that an entry is in the log at an index, and by
+ * the entry what was signed, for whom and when. A certificate or an image is
+ * then held against it.
+ */
+#ifndef MM_ATTESTED_H
+#define MM_ATTESTED_H
+
+#include <jansson.h>
+
+#include "log/entry.h"
+#include "log/receipt.h"
+
+struct mm_attested {
+	struct mm_receipt receipt;
+	struct mm_checkpoint checkpoint;
+	struct mm_entry entry;
+	union { /* by entry.kind; nothing for the other kinds */
+		struct mm_certificate_entry certificate;
+		struct mm_image_entry image;
+		struct mm_statement_entry statement;
+	} body;
+};
+
+/*
+ * Reads a receipt and verifies it: the errors of mm_receipt_decode and
+ * mm_receipt_verify, MM_E_ENTRY. Spans point into receipt and arena.
+ */
+enum mm_error mm_attested_read(struct mm_span receipt,
+    const struct mm_vkey *vkey, struct mm_arena *arena,
+    struct mm_attested *out) mm_must_use;
+
+/* The rest compares, and says MM_E_MISMATCH. */
+
+enum mm_error mm_attested_is(const struct mm_attested *attested,
+    enum mm_entry_kind kind) mm_must_use;
+/* A certificate's TBS is the entry's. */
+enum mm_error mm_attested_tbs(
+    const struct mm_attested *attested, struct mm_span tbs) mm_must_use;
+/* An image's bytes: size, SHA-256 and the digest of the entry's scheme. */
+enum mm_error mm_attested_image(
+    const struct mm_attested *attested, struct mm_span image) mm_must_use;
+/* A signature over the image entry's digest, by a P-256 key. */
+enum mm_error mm_attested_signature(const struct mm_attested *attested,
+    struct mm_span signature, struct mm_span spki) mm_must_use;
+
+/*
+ * What it says: "log", "size", "index", "kind", "time", and of certificates
+ * "profile", "subject", "issuer", "basis", "principal", "serial",
+ * "not_before", "not_after"; of images "product", "version", "scheme",
+ * "image_size", "sha256", "digest", "key", "format", "principal".
+ */
+json_t *mm_attested_json(const struct mm_attested *attested);
+
+#endif

@@ -1,0 +1,100 @@
+#include "cli/certificate_answer.h"
+
+#include "cli/chain.h"
+#include "cli/result_files.h"
+
+static const char *const suffixes[] = {".crt", ".chain.pem", ".receipt"};
+
+static enum mm_error
+differs(const char *what)
+{
+	return mm_fail(MM_E_MISMATCH,
+	    "the appliance answered with a certificate for another %s", what);
+}
+
+static bool
+other(struct mm_span wanted, struct mm_span found)
+{
+	return wanted.size > 0 && !mm_span_equal(wanted, found);
+}
+
+/* A serial is a number: what stands before its first digit does not count. */
+static struct mm_span
+magnitude(struct mm_span serial)
+{
+	while (serial.size > 0 && serial.data[0] == 0)
+		serial = mm_span(serial.data + 1, serial.size - 1);
+	return serial;
+}
+
+static enum mm_error
+check_wanted(const struct mm_certificate_wanted *wanted,
+    const struct mm_certificate_entry *entry, const struct mm_tbs *tbs)
+{
+	struct mm_span serial = mm_span(tbs->serial, sizeof(tbs->serial));
+
+	if (other(wanted->profile, entry->profile))
+		return differs("profile");
+	if (other(wanted->device, entry->subject))
+		return differs("device");
+	if (other(wanted->spki, tbs->spki))
+		return differs("key");
+	if (other(magnitude(wanted->serial), magnitude(serial)))
+		return differs("serial number");
+	return MM_OK;
+}
+
+enum mm_error
+mm_certificate_answer_check(const struct mm_certificate_answer *answer,
+    const struct mm_certificate_wanted *wanted, const struct mm_vkey *vkey,
+    struct mm_arena *arena, struct mm_attested *out)
+{
+	struct mm_certificate certificate;
+	struct mm_attested attested;
+	enum mm_error error = mm_certificate_open(
+	    answer->certificate, arena, &certificate);
+
+	if (error == MM_OK)
+		error = mm_attested_read(
+		    answer->receipt, vkey, arena, &attested);
+	if (error == MM_OK)
+		error = mm_attested_tbs(&attested, certificate.tbs);
+	if (error == MM_OK && attested.receipt.index != answer->index)
+		error = differs("index");
+	if (error == MM_OK)
+		error = check_wanted(wanted, &attested.body.certificate,
+		    &certificate.read);
+	if (error == MM_OK)
+		error = mm_chain_check(
+		    answer->certificate, &answer->chain, arena);
+	if (error == MM_OK)
+		*out = attested;
+	return error;
+}
+
+enum mm_error
+mm_certificate_files_check(
+    const struct mm_invocation *invocation, const char *prefix)
+{
+	return mm_results_check(
+	    invocation, prefix, suffixes, MM_COUNT(suffixes));
+}
+
+enum mm_error
+mm_certificate_files_write(const struct mm_invocation *invocation,
+    const char *prefix, const struct mm_certificate_answer *answer,
+    json_t *report)
+{
+	struct mm_bytes_item own = {answer->certificate};
+	struct mm_list leaf = {&own, 1};
+	enum mm_error error = mm_result_certificates(
+	    invocation, prefix, ".crt", &leaf, "certificate", report);
+
+	if (error == MM_OK)
+		error = mm_result_certificates(invocation, prefix,
+		    ".chain.pem", &answer->chain, "chain", report);
+	if (error == MM_OK)
+		error = mm_result_write(invocation, prefix, ".receipt",
+		    answer->receipt, "receipt", report);
+	return error;
+}

@@ -1,0 +1,36 @@
+/*
+ * A certificate as the appliance answers it: held against its receipt and
+ * against what was asked for before a file is written.
+ */
+#ifndef MM_CERTIFICATE_ANSWER_H
+#define MM_CERTIFICATE_ANSWER_H
+
+#include "cli/attested.h"
+#include "cli/command.h"
+
+/* What was asked for; empty members were not. */
+struct mm_certificate_wanted {
+	struct mm_span profile, device, serial;
+	struct mm_span spki; /* DER */
+};
+
+/*
+ * The receipt verifies by the log's key and speaks of just this certificate;
+ * profile, device, key and serial are the ones wanted; each certificate of
+ * the chain signs the one before it. MM_E_MISMATCH, MM_E_CERTIFICATE, the
+ * errors of a receipt.
+ */
+enum mm_error mm_certificate_answer_check(
+    const struct mm_certificate_answer *answer,
+    const struct mm_certificate_wanted *wanted, const struct mm_vkey *vkey,
+    struct mm_arena *arena, struct mm_attested *out) mm_must_use;
+
+/* PREFIX.crt, PREFIX.chain.pem, PREFIX.receipt: whether they may be
+ * written, and then writing them, with their paths in `report`. */
+enum mm_error mm_certificate_files_check(
+    const struct mm_invocation *invocation, const char *prefix) mm_must_use;
+enum mm_error mm_certificate_files_write(
+    const struct mm_invocation *invocation, const char *prefix,
+    const struct mm_certificate_answer *answer, json_t *report) mm_must_use;
+
+#endif

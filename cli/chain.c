@@ -1,0 +1,72 @@
+#include "cli/chain.h"
+
+#include "cli/command.h"
+
+enum { DER_SEQUENCE = 0x30 };
+
+enum mm_error
+mm_certificate_open(struct mm_span der, struct mm_arena *arena,
+    struct mm_certificate *out)
+{
+	mm_auto(buffer) tbs = {0};
+	struct mm_certificate one;
+	enum mm_error error;
+
+	mm_buffer_init(&tbs, MM_CERTIFICATE_MAX);
+	error = mm_certificate_tbs(der, &tbs);
+	if (error != MM_OK)
+		return error;
+	one.tbs = mm_arena_copy(arena, mm_buffer_span(&tbs));
+	if (one.tbs.data == NULL)
+		return mm_fail(MM_E_MEMORY, "no memory for a certificate");
+	error = mm_tbs_read(one.tbs, arena, &one.read);
+	if (error == MM_OK)
+		*out = one;
+	return error;
+}
+
+enum mm_error
+mm_certificate_input(
+    const char *path, struct mm_arena *arena, struct mm_span *out)
+{
+	mm_auto(buffer) file = {0};
+	mm_auto(buffer) der = {0};
+	struct mm_span bytes;
+	enum mm_error error;
+
+	mm_buffer_init(&file, 2 * MM_CERTIFICATE_MAX);
+	mm_buffer_init(&der, 2 * MM_CERTIFICATE_MAX);
+	error = mm_input(path, 2 * MM_CERTIFICATE_MAX, &file);
+	if (error != MM_OK)
+		return error;
+	bytes = mm_buffer_span(&file);
+	if (bytes.size == 0 || bytes.data[0] != DER_SEQUENCE) {
+		error = mm_pem_decode("CERTIFICATE", bytes, &der);
+		bytes = mm_buffer_span(&der);
+	}
+	if (error != MM_OK)
+		return mm_fail(error, "%s: %s", path, mm_why(error));
+	*out = mm_arena_copy(arena, bytes);
+	return out->data != NULL
+	    ? MM_OK
+	    : mm_fail(MM_E_MEMORY, "no memory for a certificate");
+}
+
+enum mm_error
+mm_chain_check(struct mm_span certificate, const struct mm_list *chain,
+    struct mm_arena *arena)
+{
+	for (mm_list_each(const struct mm_bytes_item, item, *chain)) {
+		struct mm_certificate issuer;
+		enum mm_error error =
+		    mm_certificate_open(item->value, arena, &issuer);
+
+		if (error == MM_OK)
+			error = mm_certificate_verify(
+			    certificate, issuer.read.spki);
+		if (error != MM_OK)
+			return error;
+		certificate = item->value;
+	}
+	return MM_OK;
+}

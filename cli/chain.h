@@ -1,0 +1,30 @@
+/*
+ * Certificates as files and answers bring them: taken apart, and whether
+ * each is signed by the next.
+ */
+#ifndef MM_CHAIN_H
+#define MM_CHAIN_H
+
+#include "ca/certificate.h"
+
+struct mm_certificate {
+	struct mm_span tbs; /* DER; in the arena, like all of `read` */
+	struct mm_tbs read;
+};
+
+/* MM_E_CERTIFICATE, or an error of mm_key_read. */
+enum mm_error mm_certificate_open(struct mm_span der, struct mm_arena *arena,
+    struct mm_certificate *out) mm_must_use;
+
+/* A file or stdin, PEM or DER: the DER is the arena's. MM_E_FORMAT. */
+enum mm_error mm_certificate_input(const char *path, struct mm_arena *arena,
+    struct mm_span *out) mm_must_use;
+
+/*
+ * A certificate and the chain above it (mm_bytes_item: its issuer first).
+ * Nothing is known here about the last one's issuer. MM_E_CERTIFICATE.
+ */
+enum mm_error mm_chain_check(struct mm_span certificate,
+    const struct mm_list *chain, struct mm_arena *arena) mm_must_use;
+
+#endif
