@@ -14,10 +14,9 @@ BUILD ?= build
 ROOMS := protocol log ca signer policy hsm factory server cli
 
 PKGS := gnutls libp11 libcrypto libcbor libsodium sqlite3 libseccomp \
-	libconfuse jansson smartcols p11-kit-1 libsystemd
+	libconfuse jansson smartcols p11-kit-1
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
-# libev ships no .pc file; libsystemd is the supervisor's alone (dlopen-free,
-# so --as-needed keeps it out of mintmark).
+# libev ships no .pc file.
 PKG_LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lev -ldl
 
 CSTD := -std=c17 -D_GNU_SOURCE -D_FORTIFY_SOURCE=3
@@ -76,7 +75,7 @@ unit: $(UNIT)
 BUILD_DEPS := gcc make pkg-config libc6-dev libgnutls28-dev libp11-dev \
 	libssl-dev libcbor-dev libsodium-dev libsqlite3-dev libseccomp-dev \
 	libev-dev libconfuse-dev libjansson-dev libsmartcols-dev \
-	libp11-kit-dev libsystemd-dev softhsm2 openssl gnutls-bin
+	libp11-kit-dev softhsm2 openssl gnutls-bin
 TEST_DEPS := libcmocka-dev python3 python3-pytest python3-pytest-xdist \
 	python3-cbor2 python3-cryptography python3-psutil strace procps
 FUZZ_DEPS := clang libclang-rt-14-dev

@@ -9,7 +9,7 @@
 #include "cli/command.h"
 #include "log/note.h"
 
-enum { MM_WAIT = 30, MM_WAIT_MAX = 86400 }; /* seconds */
+enum { MM_WAIT = 30, MM_WAIT_MAX = 3600 }; /* seconds */
 
 /* Rows that commands share. */
 #define MM_OPTION_IDENTITY \

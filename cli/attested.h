@@ -44,12 +44,16 @@ enum mm_error mm_attested_image(
 enum mm_error mm_attested_signature(const struct mm_attested *attested,
     struct mm_span signature, struct mm_span spki) mm_must_use;
 
-/*
- * What it says: "log", "size", "index", "kind", "time", and of certificates
- * "profile", "subject", "issuer", "basis", "principal", "serial",
- * "not_before", "not_after"; of images "product", "version", "scheme",
- * "image_size", "sha256", "digest", "key", "format", "principal".
- */
+/* What it says, for people and scripts. */
 json_t *mm_attested_json(const struct mm_attested *attested);
+
+/* The keys of that: of all receipts, of certificates, of images. */
+#define MM_ATTESTED_RESULTS "log, size, index, kind, time"
+#define MM_ATTESTED_CERTIFICATE_RESULTS \
+	"profile, subject, issuer, basis, principal, serial, not_before,\n" \
+	"not_after"
+#define MM_ATTESTED_IMAGE_RESULTS \
+	"product, version, scheme, image_size, sha256, digest, key, format,\n" \
+	"principal"
 
 #endif

@@ -80,10 +80,9 @@ mm_certificate_files_check(
 	    invocation, prefix, suffixes, MM_COUNT(suffixes));
 }
 
-enum mm_error
-mm_certificate_files_write(const struct mm_invocation *invocation,
-    const char *prefix, const struct mm_certificate_answer *answer,
-    json_t *report)
+static enum mm_error
+write_files(const struct mm_invocation *invocation, const char *prefix,
+    const struct mm_certificate_answer *answer, json_t *report)
 {
 	struct mm_bytes_item own = {answer->certificate};
 	struct mm_list leaf = {&own, 1};
@@ -96,5 +95,22 @@ mm_certificate_files_write(const struct mm_invocation *invocation,
 	if (error == MM_OK)
 		error = mm_result_write(invocation, prefix, ".receipt",
 		    answer->receipt, "receipt", report);
+	return error;
+}
+
+enum mm_error
+mm_certificate_report(const struct mm_invocation *invocation,
+    const char *prefix, const struct mm_certificate_answer *answer,
+    const struct mm_attested *attested)
+{
+	json_t *report = mm_attested_json(attested);
+	enum mm_error error = prefix == NULL
+	    ? MM_OK
+	    : write_files(invocation, prefix, answer, report);
+
+	if (error == MM_OK)
+		mm_print(invocation, report);
+	else
+		json_decref(report);
 	return error;
 }

@@ -25,12 +25,18 @@ enum mm_error mm_certificate_answer_check(
     const struct mm_certificate_wanted *wanted, const struct mm_vkey *vkey,
     struct mm_arena *arena, struct mm_attested *out) mm_must_use;
 
-/* PREFIX.crt, PREFIX.chain.pem, PREFIX.receipt: whether they may be
- * written, and then writing them, with their paths in `report`. */
+/* Whether PREFIX.crt, PREFIX.chain.pem and PREFIX.receipt may be written. */
 enum mm_error mm_certificate_files_check(
     const struct mm_invocation *invocation, const char *prefix) mm_must_use;
-enum mm_error mm_certificate_files_write(
-    const struct mm_invocation *invocation, const char *prefix,
-    const struct mm_certificate_answer *answer, json_t *report) mm_must_use;
+
+/* Writes them (not where prefix is NULL) and prints what is in them. */
+enum mm_error mm_certificate_report(const struct mm_invocation *invocation,
+    const char *prefix, const struct mm_certificate_answer *answer,
+    const struct mm_attested *attested) mm_must_use;
+
+/* The keys of what it prints. */
+#define MM_CERTIFICATE_RESULTS \
+	MM_ATTESTED_RESULTS "\n" MM_ATTESTED_CERTIFICATE_RESULTS \
+			    "\ncertificate, chain, receipt (paths)"
 
 #endif

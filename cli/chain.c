@@ -1,8 +1,9 @@
 #include "cli/chain.h"
 
+#include "ca/der.h"
 #include "cli/command.h"
 
-enum { DER_SEQUENCE = 0x30 };
+enum { FILE_MAX = 2 * MM_CERTIFICATE_MAX };
 
 enum mm_error
 mm_certificate_open(struct mm_span der, struct mm_arena *arena,
@@ -25,31 +26,43 @@ mm_certificate_open(struct mm_span der, struct mm_arena *arena,
 	return error;
 }
 
-enum mm_error
-mm_certificate_input(
-    const char *path, struct mm_arena *arena, struct mm_span *out)
+/* The file's bytes as DER, in the arena. */
+static enum mm_error
+take_der(struct mm_span bytes, struct mm_arena *arena, struct mm_span *der)
 {
-	mm_auto(buffer) file = {0};
-	mm_auto(buffer) der = {0};
-	struct mm_span bytes;
-	enum mm_error error;
+	mm_auto(buffer) decoded = {0};
+	enum mm_error error = MM_OK;
 
-	mm_buffer_init(&file, 2 * MM_CERTIFICATE_MAX);
-	mm_buffer_init(&der, 2 * MM_CERTIFICATE_MAX);
-	error = mm_input(path, 2 * MM_CERTIFICATE_MAX, &file);
-	if (error != MM_OK)
-		return error;
-	bytes = mm_buffer_span(&file);
-	if (bytes.size == 0 || bytes.data[0] != DER_SEQUENCE) {
-		error = mm_pem_decode("CERTIFICATE", bytes, &der);
-		bytes = mm_buffer_span(&der);
+	mm_buffer_init(&decoded, FILE_MAX);
+	if (bytes.size == 0 || bytes.data[0] != MM_DER_SEQUENCE) {
+		error = mm_pem_decode("CERTIFICATE", bytes, &decoded);
+		bytes = mm_buffer_span(&decoded);
 	}
 	if (error != MM_OK)
-		return mm_fail(error, "%s: %s", path, mm_why(error));
-	*out = mm_arena_copy(arena, bytes);
-	return out->data != NULL
+		return error;
+	*der = mm_arena_copy(arena, bytes);
+	return der->data != NULL
 	    ? MM_OK
 	    : mm_fail(MM_E_MEMORY, "no memory for a certificate");
+}
+
+enum mm_error
+mm_certificate_input(const char *path, struct mm_arena *arena,
+    struct mm_span *der, struct mm_certificate *out)
+{
+	mm_auto(buffer) file = {0};
+	enum mm_error error;
+
+	mm_buffer_init(&file, FILE_MAX);
+	error = mm_input(path, FILE_MAX, &file);
+	if (error != MM_OK)
+		return error;
+	error = take_der(mm_buffer_span(&file), arena, der);
+	if (error == MM_OK)
+		error = mm_certificate_open(*der, arena, out);
+	if (error != MM_OK && error != MM_E_MEMORY)
+		error = mm_fail(MM_E_FORMAT, "%s: %s", path, mm_why(error));
+	return error;
 }
 
 enum mm_error

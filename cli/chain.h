@@ -16,9 +16,10 @@ struct mm_certificate {
 enum mm_error mm_certificate_open(struct mm_span der, struct mm_arena *arena,
     struct mm_certificate *out) mm_must_use;
 
-/* A file or stdin, PEM or DER: the DER is the arena's. MM_E_FORMAT. */
+/* The same of a file or stdin, PEM or DER; `der` is the arena's too.
+ * MM_E_FORMAT where it is no certificate that can be read here. */
 enum mm_error mm_certificate_input(const char *path, struct mm_arena *arena,
-    struct mm_span *out) mm_must_use;
+    struct mm_span *der, struct mm_certificate *out) mm_must_use;
 
 /*
  * A certificate and the chain above it (mm_bytes_item: its issuer first).

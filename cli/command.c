@@ -43,6 +43,8 @@ mm_command_help(const struct mm_command *command)
 		    command->options[i].help);
 	printf("  %-26s %s\n", "--json", "results as JSON");
 	printf("  %-26s %s\n", "--force", "overwrite files that exist");
+	if (command->results != NULL)
+		printf("\nThe keys of --json:\n%s\n", command->results);
 }
 
 /* The row of "--name" or "--name=value"; its value where it is attached. */

@@ -36,6 +36,7 @@ struct mm_command {
 	const char *operands;	 /* for the help: "FILE" */
 	size_t operand_min, operand_max;
 	const char *summary;
+	const char *results; /* the keys that --json prints, for the help */
 	const struct mm_cli_option *options;
 	size_t option_count;
 	/* The exit status comes from the error; MM_E_... of a checked "no" is

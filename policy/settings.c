@@ -61,23 +61,28 @@ is_port(const char *text)
 	if (strlen(text) > 5 || !all_of(mm_span_text(text), DIGITS))
 		return false;
 	port = strtoul(text, NULL, 10);
-	return port >= 1 && port <= 65535 && text[0] != '0';
+	/* 0 is whichever is free; the daemon says which. */
+	return port <= 65535 && (text[0] != '0' || strlen(text) == 1);
 }
 
-/* A name or IPv4 address as it is, an IPv6 address in brackets. */
+/* An IPv4 address as it is, an IPv6 address in brackets. */
 static bool
 is_host(const char *host, size_t size)
 {
+	bool bracketed =
+	    size > 2 && host[0] == '[' && host[size - 1] == ']';
 	char address[INET6_ADDRSTRLEN];
 	uint8_t bytes[16];
 
-	if (size < 2 || host[0] != '[' || host[size - 1] != ']')
-		return all_of(mm_span(host, size), DIGITS LETTERS ".-");
-	if (size - 2 >= sizeof(address))
+	if (bracketed) {
+		host++;
+		size -= 2;
+	}
+	if (size >= sizeof(address))
 		return false;
-	memcpy(address, host + 1, size - 2);
-	address[size - 2] = '\0';
-	return inet_pton(AF_INET6, address, bytes) == 1;
+	memcpy(address, host, size);
+	address[size] = '\0';
+	return inet_pton(bracketed ? AF_INET6 : AF_INET, address, bytes) == 1;
 }
 
 static enum mm_error

@@ -120,7 +120,7 @@ struct mm_issuer {
 	char name[MM_NAME_MAX + 1], issuer[MM_NAME_MAX + 1];
 	char profile[MM_NAME_MAX + 1];
 	uint64_t index; /* of its entry */
-	struct mm_buffer tbs, certificate;
+	struct mm_buffer tbs, certificate, spki;
 };
 
 struct mm_refused {

@@ -90,7 +90,34 @@ make_receipt(struct making *m, const struct mm_proof *proof,
 	return m->receipt.data != NULL ? MM_OK : MM_E_MEMORY;
 }
 
-/* The certificate is verified once more before it leaves. */
+/*
+ * The TBS was held against its profile when it was drafted; now the whole is
+ * read back and its signature verified, once more, before it leaves.
+ */
+static enum mm_error
+check_whole(struct making *m, const struct mm_certificate_entry *body,
+    struct mm_span der)
+{
+	const struct mm_issuer *issuer = mm_issuer_find(m->a, body->issuer);
+	mm_auto(buffer) tbs = {0};
+	enum mm_error error;
+
+	mm_buffer_init(&tbs, MM_CERTIFICATE_MAX);
+	if (issuer == NULL)
+		return mm_fail(MM_E_KEY_ABSENT,
+		    "there is no certificate of %.*s",
+		    MM_SPAN(body->issuer));
+	error = mm_certificate_tbs(der, &tbs);
+	if (error == MM_OK &&
+	    !mm_span_equal(mm_buffer_span(&tbs), body->tbs))
+		error = mm_fail(MM_E_CERTIFICATE,
+		    "the certificate is not what was logged");
+	if (error == MM_OK)
+		error = mm_certificate_verify(
+		    der, mm_buffer_span(&issuer->spki));
+	return error;
+}
+
 static enum mm_error
 make_certificate(struct making *m, struct mm_span *certificate,
     struct mm_list *chain)
@@ -105,6 +132,8 @@ make_certificate(struct making *m, struct mm_span *certificate,
 	if (error == MM_OK)
 		error = mm_certificate_assemble(
 		    body.tbs, m->signature, &der);
+	if (error == MM_OK)
+		error = check_whole(m, &body, mm_buffer_span(&der));
 	if (error == MM_OK)
 		error = mm_issuers_chain(
 		    m->a, body.issuer, &m->job->arena, chain);

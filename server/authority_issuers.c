@@ -20,6 +20,7 @@ load_one(struct mm_authority *a, struct mm_span name, struct mm_arena *arena)
 	struct mm_certificate_entry body;
 	struct mm_issued issued;
 	struct mm_entry entry;
+	struct mm_tbs tbs;
 	struct mm_span bytes;
 	enum mm_error error =
 	    mm_index_authority(a->index, name, arena, &issued);
@@ -43,8 +44,13 @@ load_one(struct mm_authority *a, struct mm_span name, struct mm_arena *arena)
 	issuer->index = issued.idx;
 	mm_buffer_init(&issuer->tbs, MM_CERTIFICATE_MAX);
 	mm_buffer_init(&issuer->certificate, MM_CERTIFICATE_MAX);
+	mm_buffer_init(&issuer->spki, MM_SPKI_MAX);
 	mm_buffer_add(&issuer->tbs, body.tbs.data, body.tbs.size);
 	a->issuer_count++;
+	error = mm_tbs_read(body.tbs, arena, &tbs);
+	if (error != MM_OK)
+		return error;
+	mm_buffer_add(&issuer->spki, tbs.spki.data, tbs.spki.size);
 	return mm_certificate_assemble(
 	    body.tbs, issued.signature, &issuer->certificate);
 }

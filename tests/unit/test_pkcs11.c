@@ -121,7 +121,7 @@ a_label_has_1_to_64_characters(void **state)
 {
 	struct mm_pkcs11 *token = open_token();
 	char label[66] = "";
-	mm_auto(buffer) spki;
+	mm_auto(buffer) spki = {0};
 
 	(void)state;
 	mm_buffer_init(&spki, MM_SPKI_MAX);
@@ -258,7 +258,7 @@ static void
 a_key_of_another_curve_is_refused(void **state)
 {
 	struct mm_pkcs11 *token = open_token();
-	mm_auto(buffer) spki;
+	mm_auto(buffer) spki = {0};
 
 	(void)state;
 	mm_buffer_init(&spki, MM_SPKI_MAX);

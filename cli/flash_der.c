@@ -1,0 +1,169 @@
+/*
+ * mintmark flash der: certificates and a private key as the AWS reference
+ * integration's NVS table wants them.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "cli/command.h"
+#include "cli/values.h"
+#include "factory/der.h"
+
+/* What was asked for, decoded before a file is written. */
+struct flash {
+	const struct mm_invocation *invocation;
+	struct mm_buffer certificate, csk;
+	struct mm_flash_secret key;
+};
+
+static enum mm_error
+read_certificate(const struct mm_invocation *invocation, const char *name,
+    struct mm_buffer *out)
+{
+	const char *path = mm_option(invocation, name);
+	mm_auto(buffer) pem = {0};
+	enum mm_error error;
+
+	mm_buffer_init(out, MM_FLASH_PEM_MAX);
+	mm_buffer_init(&pem, MM_FLASH_PEM_MAX);
+	if (path == NULL)
+		return MM_OK;
+	error = mm_input(path, MM_FLASH_PEM_MAX, &pem);
+	if (error != MM_OK)
+		return error;
+	error = mm_flash_certificate(mm_buffer_span(&pem), out);
+	return error == MM_OK ? MM_OK
+			      : mm_fail(error, "%s: %s", path, mm_why(error));
+}
+
+static enum mm_error
+read_key(
+    const struct mm_invocation *invocation, struct mm_flash_secret *out)
+{
+	const char *path = mm_option(invocation, "key");
+	mm_auto(flash_secret) pem = {0};
+	enum mm_error error;
+
+	if (path == NULL)
+		return MM_OK;
+	error = mm_flash_secret_read(path, &pem);
+	if (error != MM_OK)
+		return error;
+	error = mm_flash_private_key(&pem, out);
+	return error == MM_OK ? MM_OK
+			      : mm_fail(error, "%s: %s", path, mm_why(error));
+}
+
+static enum mm_error
+read_all(struct flash *flash)
+{
+	enum mm_error error = read_certificate(
+	    flash->invocation, "certificate", &flash->certificate);
+
+	if (error == MM_OK)
+		error = read_certificate(
+		    flash->invocation, "csk", &flash->csk);
+	return error == MM_OK ? read_key(flash->invocation, &flash->key)
+			      : error;
+}
+
+static enum mm_error
+write_one(const struct flash *flash, const char *name, struct mm_span bytes,
+    unsigned mode, const char *key, json_t *report)
+{
+	const char *directory = mm_option(flash->invocation, "out");
+	char path[PATH_MAX];
+	enum mm_error error = MM_OK;
+
+	json_object_set_new(report, key, json_null());
+	if (bytes.size == 0)
+		return MM_OK;
+	error = mm_path(path, sizeof(path), directory, name);
+	if (error == MM_OK)
+		error = mm_file_write(
+		    path, bytes, mode, flash->invocation->force);
+	if (error == MM_OK)
+		json_object_set_new(report, key, json_string(path));
+	return error;
+}
+
+static enum mm_error
+make_directory(const struct flash *flash)
+{
+	const char *directory = mm_option(flash->invocation, "out");
+
+	if (mkdir(directory, 0700) < 0 && errno != EEXIST)
+		return mm_fail(MM_E_FILE, "cannot make %s: %s", directory,
+		    strerror(errno));
+	return MM_OK;
+}
+
+static enum mm_error
+write_all(const struct flash *flash, json_t *report)
+{
+	enum mm_error error = make_directory(flash);
+
+	if (error == MM_OK)
+		error = write_one(flash, "cert.der",
+		    mm_buffer_span(&flash->certificate), 0644,
+		    "certificate", report);
+	if (error == MM_OK)
+		error = write_one(flash, "privatekey.der",
+		    mm_span(flash->key.data, flash->key.size), 0600, "key",
+		    report);
+	if (error == MM_OK)
+		error = write_one(flash, "csk.der",
+		    mm_buffer_span(&flash->csk), 0644, "csk", report);
+	return error;
+}
+
+static enum mm_error
+convert(struct flash *flash)
+{
+	enum mm_error error = read_all(flash);
+	json_t *report = json_object();
+
+	if (error == MM_OK)
+		error = write_all(flash, report);
+	if (error == MM_OK)
+		mm_print(flash->invocation, report);
+	else
+		json_decref(report);
+	return error;
+}
+
+static enum mm_error
+run(const struct mm_invocation *invocation)
+{
+	static const char *const any[] = {"certificate", "key", "csk"};
+	struct flash flash = {.invocation = invocation};
+	enum mm_error error;
+
+	if (mm_values_said(invocation, any, MM_COUNT(any)) == 0)
+		return mm_fail(
+		    MM_E_USAGE, "say --certificate, --key or --csk");
+	error = convert(&flash);
+	mm_buffer_clear(&flash.certificate);
+	mm_buffer_clear(&flash.csk);
+	mm_flash_secret_clear(&flash.key);
+	return error;
+}
+
+static const struct mm_cli_option options[] = {
+    {"certificate", "PEM", "the device's certificate: cert.der", false},
+    {"key", "PEM", "its private key: privatekey.der, mode 0600", false},
+    {"csk", "PEM", "the code-signing certificate: csk.der", false},
+    {"out", "DIR", "where the files go", true},
+};
+
+const struct mm_command mm_flash_der_command = {
+    .noun = "flash",
+    .verb = "der",
+    .operands = "",
+    .summary = "certificates and a key in DER, for a device's NVS",
+    .results = "certificate, key, csk (paths, or null)",
+    MM_COMMAND_OPTIONS(options),
+    .run = run,
+};
