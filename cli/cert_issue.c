@@ -2,11 +2,12 @@
  * mintmark cert issue: a CSR becomes a certificate, its chain and its
  * receipt. Asking again gives the same bytes.
  */
+#include "ca/csr.h"
+#include "ca/profile.h"
 #include "cli/appliance.h"
 #include "cli/certificate_answer.h"
 #include "cli/result_files.h"
 #include "cli/values.h"
-#include "ca/csr.h"
 
 enum { ARENA = 4 << 20 };
 

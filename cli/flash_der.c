@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "cli/command.h"
 #include "cli/values.h"
@@ -69,30 +70,46 @@ read_all(struct flash *flash)
 			      : error;
 }
 
-static enum mm_error
-write_one(const struct flash *flash, const char *name, struct mm_span bytes,
-    unsigned mode, const char *key, json_t *report)
-{
-	const char *directory = mm_option(flash->invocation, "out");
+/* A file to write; without bytes there is none. */
+struct part {
+	const char *name, *key; /* in the directory, in the report */
+	struct mm_span bytes;
+	unsigned mode;
 	char path[PATH_MAX];
-	enum mm_error error = MM_OK;
+};
 
-	json_object_set_new(report, key, json_null());
-	if (bytes.size == 0)
-		return MM_OK;
-	error = mm_path(path, sizeof(path), directory, name);
-	if (error == MM_OK)
-		error = mm_file_write(
-		    path, bytes, mode, flash->invocation->force);
-	if (error == MM_OK)
-		json_object_set_new(report, key, json_string(path));
+static enum mm_error
+check_part(const struct mm_invocation *invocation, struct part *part)
+{
+	enum mm_error error = mm_path(part->path, sizeof(part->path),
+	    mm_option(invocation, "out"), part->name);
+
+	if (error == MM_OK && part->bytes.size > 0 && !invocation->force &&
+	    access(part->path, F_OK) == 0)
+		error = mm_fail(MM_E_EXISTS,
+		    "%s exists already; say --force to overwrite it",
+		    part->path);
 	return error;
 }
 
 static enum mm_error
-make_directory(const struct flash *flash)
+write_part(const struct mm_invocation *invocation, const struct part *part,
+    json_t *report)
 {
-	const char *directory = mm_option(flash->invocation, "out");
+	enum mm_error error = MM_OK;
+
+	if (part->bytes.size > 0)
+		error = mm_file_write(part->path, part->bytes, part->mode,
+		    invocation->force);
+	json_object_set_new(report, part->key,
+	    part->bytes.size > 0 ? json_string(part->path) : json_null());
+	return error;
+}
+
+static enum mm_error
+make_directory(const struct mm_invocation *invocation)
+{
+	const char *directory = mm_option(invocation, "out");
 
 	if (mkdir(directory, 0700) < 0 && errno != EEXIST)
 		return mm_fail(MM_E_FILE, "cannot make %s: %s", directory,
@@ -103,19 +120,26 @@ make_directory(const struct flash *flash)
 static enum mm_error
 write_all(const struct flash *flash, json_t *report)
 {
-	enum mm_error error = make_directory(flash);
+	struct part parts[] = {
+	    {.name = "cert.der",
+		.key = "certificate",
+		.bytes = mm_buffer_span(&flash->certificate),
+		.mode = 0644},
+	    {.name = "privatekey.der",
+		.key = "key",
+		.bytes = mm_span(flash->key.data, flash->key.size),
+		.mode = 0600},
+	    {.name = "csk.der",
+		.key = "csk",
+		.bytes = mm_buffer_span(&flash->csk),
+		.mode = 0644},
+	};
+	enum mm_error error = make_directory(flash->invocation);
 
-	if (error == MM_OK)
-		error = write_one(flash, "cert.der",
-		    mm_buffer_span(&flash->certificate), 0644,
-		    "certificate", report);
-	if (error == MM_OK)
-		error = write_one(flash, "privatekey.der",
-		    mm_span(flash->key.data, flash->key.size), 0600, "key",
-		    report);
-	if (error == MM_OK)
-		error = write_one(flash, "csk.der",
-		    mm_buffer_span(&flash->csk), 0644, "csk", report);
+	for (size_t i = 0; i < MM_COUNT(parts) && error == MM_OK; i++)
+		error = check_part(flash->invocation, &parts[i]);
+	for (size_t i = 0; i < MM_COUNT(parts) && error == MM_OK; i++)
+		error = write_part(flash->invocation, &parts[i], report);
 	return error;
 }
 

@@ -7,6 +7,8 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "log/note.h"
+
 static const char prefix[] = "mintmark-officer-unprotected ";
 
 enum {
@@ -67,14 +69,11 @@ mm_officer_write(const struct mm_officer_key *key, const char *path)
 static enum mm_error
 decode_line(const char *path, const char *line, struct mm_officer_key *key)
 {
+	struct mm_span base64 = mm_span(line + sizeof(prefix) - 1, SEED64);
 	uint8_t *seed = sodium_malloc(32);
-	size_t size = 0;
 	bool good = seed != NULL &&
 	    memcmp(line, prefix, sizeof(prefix) - 1) == 0 &&
-	    line[LINE - 1] == '\n' &&
-	    sodium_base642bin(seed, 32, line + sizeof(prefix) - 1, SEED64,
-		NULL, &size, NULL, sodium_base64_VARIANT_ORIGINAL) == 0 &&
-	    size == 32;
+	    line[LINE - 1] == '\n' && mm_base64_read(base64, seed, 32);
 
 	if (good)
 		crypto_sign_seed_keypair(

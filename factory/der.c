@@ -168,6 +168,19 @@ leave(struct mm_span *text, const char *label)
 	return is_blank(tail);
 }
 
+/* One private key is in the file: one line begins and one ends it. */
+static bool
+is_one(struct mm_span text)
+{
+	static const char mark[] = "PRIVATE KEY-----";
+	const size_t size = sizeof(mark) - 1;
+	size_t count = 0;
+
+	for (size_t i = 0; i + size <= text.size; i++)
+		count += memcmp(text.data + i, mark, size) == 0;
+	return count == 2;
+}
+
 enum mm_error
 mm_flash_private_key(
     const struct mm_flash_secret *pem, struct mm_flash_secret *out)
@@ -177,9 +190,9 @@ mm_flash_private_key(
 	const char *label;
 	enum mm_error error;
 
-	if (text.size == 0 || !is_ascii(text) || !enter(&text, &label))
+	if (!is_ascii(text) || !is_one(text) || !enter(&text, &label))
 		return mm_fail(MM_E_FORMAT,
-		    "there is no PEM private key, or it is encrypted");
+		    "there is not one PEM private key, or it is encrypted");
 	if (!leave(&text, label) || text.size == 0)
 		return mm_fail(MM_E_FORMAT,
 		    "the PEM private key does not end, or something "

@@ -1,0 +1,301 @@
+"""A client of mintmark written from protocol/mintmark.cddl and README.md.
+
+It shares no code with the C programs: that is what it is for. Messages and
+statements are plain dicts with the CDDL's small integers as keys; the
+functions below give them names.
+"""
+
+import base64
+import hashlib
+import os
+import socket
+import ssl
+import struct
+import time
+from pathlib import Path
+
+import cbor2
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import (
+    Ed25519PrivateKey)
+
+FRAME_MAX = 131072
+ALPN = "mintmark/1"
+ZERO_ID = bytes(16)
+
+TYPES = {"error": 0, "status": 1, "issue": 2, "show": 3, "statement": 4,
+         "upload": 5, "chunk": 6, "release": 7, "fetch": 8, "entries": 9,
+         "prove": 10}
+KINDS = {"order": 1, "release": 2, "principal": 4, "policy": 5,
+         "ceremony": 6}
+ROLES = {"station": 1, "release": 2, "auditor": 3, "officer": 4}
+
+
+class Refused(Exception):
+    """An error answer of the appliance."""
+
+    def __init__(self, body, request_id):
+        self.code = body[0]
+        self.name = body[1]
+        self.text = body[2]
+        self.retry_after = body.get(3, 0)
+        self.id = request_id
+        super().__init__(f"{self.name} ({self.code}): {self.text}"
+                         f" [retry after {self.retry_after}]")
+
+
+class Closed(Exception):
+    """The appliance has closed the connection."""
+
+
+def encode(item):
+    """Deterministic CBOR: the two orders of keys agree for 0..23."""
+    return cbor2.dumps(item, canonical=True)
+
+
+def decode(data):
+    """One item, in the one encoding that it may have."""
+    item = cbor2.loads(data)
+    assert encode(item) == data, f"not deterministic: {data.hex()}"
+    return item
+
+
+def frame(data):
+    return struct.pack(">I", len(data)) + data
+
+
+def read_exactly(sock, size):
+    parts = bytearray()
+    while len(parts) < size:
+        try:
+            part = sock.recv(size - len(parts))
+        except (ConnectionResetError, BrokenPipeError, ssl.SSLError) as e:
+            if isinstance(e, (ssl.SSLWantReadError, TimeoutError)):
+                raise
+            raise Closed(str(e)) from e
+        if not part:
+            raise Closed(f"{len(parts)} of {size} bytes came")
+        parts += part
+    return bytes(parts)
+
+
+# ------------------------------------------------------------- connections
+
+def tls_context(identity):
+    """TLS 1.3 with the certificate of an identity directory."""
+    identity = Path(identity)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.load_verify_locations(identity / "access-ca.pem")
+    context.load_cert_chain(identity / "certificate.pem",
+                            identity / "key.pem")
+    context.set_alpn_protocols([ALPN])
+    return context
+
+
+def tls_connect(address, context, name="localhost", timeout=30):
+    raw = socket.create_connection(address, timeout=timeout)
+    try:
+        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return context.wrap_socket(raw, server_hostname=name)
+    except BaseException:
+        raw.close()
+        raise
+
+
+class Client:
+    """One connection; requests may be pipelined with send() and receive()."""
+
+    def __init__(self, identity, address, timeout=30):
+        self.sock = tls_connect(address, tls_context(identity),
+                                timeout=timeout)
+        assert self.sock.version() == "TLSv1.3"
+        assert self.sock.selected_alpn_protocol() == ALPN
+        self.early = {}
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        self.sock.close()
+
+    # --- frames and envelopes ---
+
+    def send_bytes(self, data):
+        try:
+            self.sock.sendall(data)
+        except (ConnectionResetError, BrokenPipeError,
+                ssl.SSLEOFError) as e:
+            raise Closed(str(e)) from e
+
+    def send_item(self, data):
+        """Whatever bytes as one frame."""
+        self.send_bytes(frame(data))
+
+    def receive_item(self):
+        size, = struct.unpack(">I", read_exactly(self.sock, 4))
+        assert 1 <= size <= FRAME_MAX, f"a frame of {size} bytes"
+        return decode(read_exactly(self.sock, size))
+
+    def receive(self):
+        """The next answer: (type, id, body)."""
+        answer = self.receive_item()
+        assert sorted(answer) == [0, 1, 2], answer
+        return answer[0], answer[1], answer[2]
+
+    def send(self, kind, body, request_id=None):
+        request_id = request_id or os.urandom(16)
+        self.send_item(encode({0: TYPES.get(kind, kind), 1: request_id,
+                               2: body}))
+        return request_id
+
+    def answer_to(self, request_id):
+        """Waits for this answer; keeps others that come before it."""
+        while request_id not in self.early:
+            kind, answered, body = self.receive()
+            self.early[answered] = (kind, body)
+        kind, body = self.early.pop(request_id)
+        if kind == TYPES["error"]:
+            raise Refused(body, request_id)
+        return kind, body
+
+    def ask(self, kind, body, request_id=None):
+        kind = TYPES.get(kind, kind)
+        answered, answer = self.answer_to(self.send(kind, body, request_id))
+        assert answered == kind, f"type {answered} answers type {kind}"
+        return answer
+
+    # --- messages ---
+
+    def status(self):
+        return self.ask("status", {})
+
+    def issue(self, order, device, csr, profile="device", request_id=None):
+        return self.ask("issue", issue_body(order, device, csr, profile),
+                        request_id)
+
+    def show(self, device=None, profile="device", serial=None):
+        if serial is not None:
+            return self.ask("show", {2: serial})
+        return self.ask("show", {0: profile, 1: device})
+
+    def statement(self, statements, csr=None, request_id=None):
+        body = {0: list(statements)}
+        if csr is not None:
+            body[1] = csr
+        return self.ask("statement", body, request_id)
+
+    def upload(self, image, size=None, sha256=None, chunk=65536):
+        """Announces and sends an image; gives the upload's number."""
+        size = len(image) if size is None else size
+        sha256 = sha256 or hashlib.sha256(image).digest()
+        number = self.ask("upload", {0: size, 1: sha256})[0]
+        waiting = []
+        for offset in range(0, len(image), chunk):
+            data = image[offset:offset + chunk]
+            waiting.append((self.send("chunk", {0: number, 1: offset,
+                                                2: data}),
+                            offset + len(data)))
+            if len(waiting) > 8:
+                self.check_chunk(*waiting.pop(0))
+        for one in waiting:
+            self.check_chunk(*one)
+        return number
+
+    def check_chunk(self, request_id, received):
+        assert self.answer_to(request_id)[1] == {0: received}
+
+    def release(self, upload, statements, product="demo", version="1.0.0",
+                scheme="sha256-ecdsa", request_id=None):
+        return self.ask("release", {0: upload, 1: product, 2: version,
+                                    3: scheme, 4: list(statements)},
+                        request_id)
+
+    def fetch(self, product="demo", version="1.0.0", scheme="sha256-ecdsa"):
+        return self.ask("fetch", {0: product, 1: version, 2: scheme})
+
+    def entries(self, start, count):
+        return self.ask("entries", {0: start, 1: count})
+
+    def all_entries(self):
+        """Every entry that there is now."""
+        size = self.status()[2]
+        out = []
+        while len(out) < size:
+            answer = self.entries(len(out), min(4096, size - len(out)))
+            assert answer[0] == len(out) and answer[1]
+            out += answer[1]
+        return out
+
+    def prove(self, index):
+        return self.ask("prove", {0: index})[0]
+
+
+def issue_body(order, device, csr, profile="device"):
+    return {0: order, 1: profile, 2: device, 3: csr}
+
+
+# -------------------------------------------------------------- statements
+
+class Officer:
+    """A person's Ed25519 key: one line `mintmark-officer-unprotected SEED`."""
+
+    def __init__(self, key=None):
+        self.key = key or Ed25519PrivateKey.generate()
+        self.public = self.key.public_key().public_bytes(
+            serialization.Encoding.Raw, serialization.PublicFormat.Raw)
+        self.kid = hashlib.sha256(self.public).digest()[:8]
+
+    @classmethod
+    def read(cls, path):
+        prefix, seed = Path(path).read_text().rstrip("\n").split(" ")
+        assert prefix == "mintmark-officer-unprotected", prefix
+        return cls(Ed25519PrivateKey.from_private_bytes(
+            base64.b64decode(seed, validate=True)))
+
+    def sign_payload(self, payload, header=None):
+        """COSE_Sign1 (RFC 9052 section 4.2) over these payload bytes."""
+        protected = encode({1: -8, 4: self.kid} if header is None
+                           else header)
+        to_sign = encode(["Signature1", protected, b"", payload])
+        return encode(cbor2.CBORTag(18, [protected, {}, payload,
+                                         self.key.sign(to_sign)]))
+
+    def state(self, origin, kind, body, **changes):
+        return self.sign_payload(claim(origin, kind, body, **changes))
+
+
+def claim(origin, kind, body, nonce=None, made=None, expiry=None):
+    made = int(time.time()) - 1 if made is None else made
+    expiry = made + 3600 if expiry is None else expiry
+    return encode({0: KINDS.get(kind, kind), 1: origin,
+                   2: nonce or os.urandom(16), 3: made, 4: expiry, 5: body})
+
+
+def order_body(name, units, stations, pattern=None, first=None, last=None,
+               devices=None, until=None, profile="device"):
+    which = {0: devices, 1: first, 2: last, 3: pattern}
+    return {0: name, 1: profile, 2: units,
+            3: {k: v for k, v in which.items() if v is not None},
+            4: sorted(stations),
+            5: int(time.time()) + 86400 if until is None else until}
+
+
+def principal_body(name, role, key, profiles=(), daily=None, disabled=False):
+    body = {0: name, 1: ROLES.get(role, role), 2: key, 5: disabled}
+    if profiles:
+        body[3] = sorted(profiles)
+    if daily is not None:
+        body[4] = daily
+    return body
+
+
+def release_body(image, product="demo", version="1.0.0",
+                 scheme="sha256-ecdsa", digest=None, sha256=None, size=None):
+    sha256 = sha256 or hashlib.sha256(image).digest()
+    return {0: product, 1: version,
+            2: len(image) if size is None else size, 3: sha256,
+            4: [{0: scheme, 1: digest or sha256}]}
