@@ -13,7 +13,7 @@ enum {
 	KEYS_MAX = 16,
 	KEYS_ARENA = 65536,
 	ENTRY_ARENA = 1 << 20,
-	WAITING_FIRST = 256,
+	WAITING_FIRST = 16,
 	DONE = UINT8_MAX /* in the place of a key */
 };
 

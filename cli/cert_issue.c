@@ -30,6 +30,7 @@ read_csr(const char *path, struct mm_arena *arena, struct mm_span *bytes,
 
 static enum mm_error
 issue(const struct mm_invocation *invocation,
+    const struct mm_appliance *appliance,
     const struct mm_issue_request *request, struct mm_span spki,
     struct mm_arena *arena)
 {
@@ -38,23 +39,19 @@ issue(const struct mm_invocation *invocation,
 	    .device = request->device,
 	    .spki = spki};
 	struct mm_certificate_answer answer;
-	struct mm_appliance appliance;
 	struct mm_attested attested;
 	char prefix[PATH_MAX];
 	enum mm_error error =
-	    mm_appliance_read(invocation, MM_WAIT, &appliance);
+	    mm_result_prefix(invocation, request->device, prefix);
 
-	if (error == MM_OK)
-		error =
-		    mm_result_prefix(invocation, request->device, prefix);
 	if (error == MM_OK)
 		error = mm_certificate_files_check(invocation, prefix);
 	if (error == MM_OK)
-		error = mm_appliance_ask(&appliance, MM_MESSAGE_ISSUE,
-		    request, arena, &answer);
+		error = mm_appliance_ask(
+		    appliance, MM_MESSAGE_ISSUE, request, arena, &answer);
 	if (error == MM_OK)
 		error = mm_certificate_answer_check(
-		    &answer, &wanted, &appliance.vkey, arena, &attested);
+		    &answer, &wanted, &appliance->vkey, arena, &attested);
 	if (error != MM_OK)
 		return error;
 	return mm_certificate_report(
@@ -68,18 +65,21 @@ run(const struct mm_invocation *invocation)
 	    .order = mm_value_text(invocation, "order", NULL),
 	    .profile = mm_value_text(invocation, "profile", "device"),
 	    .device = mm_value_text(invocation, "device", NULL)};
+	struct mm_appliance appliance;
 	mm_auto(arena) arena = {0};
 	struct mm_csr csr;
-	enum mm_error error;
+	enum mm_error error =
+	    mm_appliance_read(invocation, MM_WAIT, &appliance);
 
 	mm_arena_init(&arena, ARENA);
-	error = mm_device_check(request.device);
+	if (error == MM_OK)
+		error = mm_device_check(request.device);
 	if (error == MM_OK)
 		error = read_csr(
 		    invocation->operands[0], &arena, &request.csr, &csr);
-	if (error == MM_OK)
-		error = issue(invocation, &request, csr.spki, &arena);
-	return error;
+	return error == MM_OK
+	    ? issue(invocation, &appliance, &request, csr.spki, &arena)
+	    : error;
 }
 
 static const struct mm_cli_option options[] = {

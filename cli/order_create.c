@@ -9,6 +9,7 @@
 #include "cli/appliance.h"
 #include "cli/attested.h"
 #include "cli/officer.h"
+#include "cli/result_files.h"
 #include "cli/values.h"
 #include "policy/order.h"
 
@@ -206,6 +207,8 @@ static enum mm_error
 create(const struct mm_invocation *invocation,
     const struct mm_order_claim *order, struct mm_arena *arena)
 {
+	static const char *const whole = "";
+	const char *path = mm_option(invocation, "receipt");
 	mm_auto(buffer) statement = {0};
 	struct mm_bytes_item item;
 	struct mm_statement_request request = {.statements = {&item, 1}};
@@ -216,6 +219,8 @@ create(const struct mm_invocation *invocation,
 	    mm_appliance_read(invocation, MM_WAIT, &appliance);
 
 	mm_buffer_init(&statement, MM_STATEMENT_MAX);
+	if (error == MM_OK && path != NULL)
+		error = mm_results_check(invocation, path, &whole, 1);
 	if (error == MM_OK)
 		error = sign(
 		    invocation, &appliance.vkey, order, &statement);

@@ -91,10 +91,12 @@ take_line(const char *path, char *text, size_t size)
 }
 
 enum mm_error
-mm_pin_read(const char *path, char **out)
+mm_pin_read(const char *path, int opened, char **out)
 {
-	mm_autoclose int fd = open(path,
-	    O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK);
+	mm_autoclose int fd = opened >= 0
+	    ? opened
+	    : open(path,
+		  O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK);
 	enum mm_error error;
 	size_t size = 0;
 	ssize_t got = 0;

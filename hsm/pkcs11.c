@@ -103,7 +103,7 @@ login_fault(void)
 
 /* One attempt, ever: a real token locks itself after a few. */
 static enum mm_error
-login(const struct found *found, const char *pin_file)
+login(const struct found *found, const char *pin_file, int pin_fd)
 {
 	enum mm_error error;
 	char *pin;
@@ -116,7 +116,7 @@ login(const struct found *found, const char *pin_file)
 		return mm_fail(MM_E_PIN,
 		    "the token allows one more try: log in once by hand with "
 		    "the right PIN, then start again");
-	error = mm_pin_read(pin_file, &pin);
+	error = mm_pin_read(pin_file, pin_fd, &pin);
 	if (error != MM_OK)
 		return error;
 	failed = PKCS11_login(found->slot, 0, pin);
@@ -153,7 +153,7 @@ load(struct mm_pkcs11 *token, const char *module)
 
 static enum mm_error
 begin(struct mm_pkcs11 *token, const char *module, const char *uri,
-    const char *pin_file)
+    const char *pin_file, int pin_fd)
 {
 	struct found found = {0};
 	enum mm_error error = load(token, module);
@@ -162,7 +162,7 @@ begin(struct mm_pkcs11 *token, const char *module, const char *uri,
 	if (error == MM_OK)
 		error = find_slot(token, uri, &found);
 	if (error == MM_OK)
-		error = login(&found, pin_file);
+		error = login(&found, pin_file, pin_fd);
 	if (error != MM_OK)
 		return error;
 	rv = token->module.call->C_OpenSession(
@@ -175,12 +175,19 @@ enum mm_error
 mm_pkcs11_open(const char *module, const char *uri, const char *pin_file,
     struct mm_pkcs11 **out)
 {
+	return mm_pkcs11_open_with(module, uri, pin_file, -1, out);
+}
+
+enum mm_error
+mm_pkcs11_open_with(const char *module, const char *uri,
+    const char *pin_file, int pin_fd, struct mm_pkcs11 **out)
+{
 	struct mm_pkcs11 *token = calloc(1, sizeof(*token));
 	enum mm_error error;
 
 	if (token == NULL)
 		return mm_fail(MM_E_MEMORY, "no memory for a token");
-	error = begin(token, module, uri, pin_file);
+	error = begin(token, module, uri, pin_file, pin_fd);
 	if (error != MM_OK)
 		mm_pkcs11_close(token);
 	else

@@ -21,6 +21,10 @@ struct mm_pkcs11;
  */
 enum mm_error mm_pkcs11_open(const char *module, const char *uri,
     const char *pin_file, struct mm_pkcs11 **out) mm_must_use;
+/* The same with the PIN file already open in `pin_fd` (-1: it is not), which
+ * the login closes. */
+enum mm_error mm_pkcs11_open_with(const char *module, const char *uri,
+    const char *pin_file, int pin_fd, struct mm_pkcs11 **out) mm_must_use;
 void mm_pkcs11_close(struct mm_pkcs11 *token);
 
 /*

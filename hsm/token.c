@@ -336,8 +336,10 @@ mm_token_open(const struct mm_token_options *options, struct mm_token **out)
 	error =
 	    mm_record_open(options->record, options->genesis, &token->record);
 	if (error == MM_OK)
-		error = mm_pkcs11_open(options->module, options->uri,
-		    options->pin_file, &token->session);
+		error = mm_pkcs11_open_with(options->module, options->uri,
+		    options->pin_file,
+		    options->pin_fd > 0 ? options->pin_fd : -1,
+		    &token->session);
 	if (error != MM_OK)
 		mm_token_close(token);
 	else

@@ -18,6 +18,7 @@ enum mm_token_call {
 
 struct mm_token_options {
 	const char *module, *uri, *pin_file;
+	int pin_fd; /* of pin_file, opened by root for us; 0: none */
 	const char *record; /* file {log key, genesis, policy}, see record.h */
 	bool genesis;	    /* keys may be made and the record begun */
 };

@@ -11,8 +11,7 @@
 
 enum {
 	JOB_ARENA = 1 << 20,
-	POLICY_ARENA = 1 << 20,
-	SERVER_RENEWAL = 86400, /* seconds */
+	POLICY_ARENA = 4 << 20,
 	DRAIN = 8		/* seconds that a stop waits for the token */
 };
 
@@ -23,6 +22,21 @@ mm_authority_fail(struct mm_authority *a, enum mm_error error)
 		a->fatal = error;
 	mm_journal(MM_LEVEL_ERROR, mm_error_name(error), "%s", mm_why(error));
 	ev_break(a->loop, EVBREAK_ALL);
+}
+
+enum mm_error
+mm_plain(enum mm_error error)
+{
+	return mm_fail(error, "%s", mm_error_text(error));
+}
+
+uint64_t
+mm_seconds(clockid_t clock)
+{
+	struct timespec now;
+
+	clock_gettime(clock, &now);
+	return (uint64_t)now.tv_sec;
 }
 
 void
@@ -52,6 +66,21 @@ mm_jobs_pop(struct mm_jobs *jobs)
 		jobs->last = &jobs->first;
 	jobs->count--;
 	return job;
+}
+
+void
+mm_jobs_remove(struct mm_jobs *jobs, struct mm_job *job)
+{
+	struct mm_job **place = &jobs->first;
+
+	while (*place != NULL && *place != job)
+		place = &(*place)->next;
+	if (*place == NULL)
+		return;
+	*place = job->next;
+	if (jobs->last == &job->next)
+		jobs->last = place;
+	jobs->count--;
 }
 
 void
@@ -95,6 +124,7 @@ job_new(struct mm_authority *a, uint64_t gate, struct mm_span body)
 		return NULL;
 	job->authority = a;
 	job->gate = gate;
+	job->life = a->lives[gate];
 	mm_arena_init(&job->arena, JOB_ARENA);
 	copy = mm_arena_copy(&job->arena, body);
 	if (copy.data == NULL ||
@@ -106,24 +136,35 @@ job_new(struct mm_authority *a, uint64_t gate, struct mm_span body)
 	return job;
 }
 
+/* It is dropped, and its process ends: never half-believed. */
+static void
+drop_gate(struct mm_authority *a, uint64_t instance)
+{
+	mm_journal(MM_LEVEL_ERROR, "gate-broke-protocol",
+	    "a gate sent what is no request and is dropped");
+	mm_link_free(a->gates[instance]);
+	a->gates[instance] = NULL;
+}
+
 static void
 gate_asks(void *self, struct mm_link *link, struct mm_received *message)
 {
 	struct mm_authority *a = self;
+	uint64_t instance = instance_of(a, link);
 	struct mm_job *job = NULL;
 
+	if (instance == MM_GATES_MAX)
+		return;
 	if (message->packet.type == MM_ASK)
-		job = job_new(
-		    a, instance_of(a, link), message->packet.body);
+		job = job_new(a, instance, message->packet.body);
 	if (job == NULL) {
-		mm_journal(MM_LEVEL_ERROR, "gate-broke-protocol",
-		    "a gate sent what is no request");
+		drop_gate(a, instance);
 		return;
 	}
 	if (a->stopping)
-		mm_answer_error(a, job, MM_E_STOPPING);
+		mm_answer_error(a, job, mm_plain(MM_E_STOPPING));
 	else if (a->queue.count >= MM_JOBS_MAX)
-		mm_answer_error(a, job, MM_E_BUSY);
+		mm_answer_error(a, job, mm_plain(MM_E_BUSY));
 	else if (job->ask.type == MM_MESSAGE_RELEASE)
 		mm_release_arrived(a, job, message->fds[0]);
 	else
@@ -140,7 +181,6 @@ gate_gone(void *self, struct mm_link *link)
 	if (instance < MM_GATES_MAX)
 		a->gates[instance] = NULL;
 }
-
 
 /* --- links --- */
 
@@ -164,7 +204,9 @@ notary_gone(void *self, struct mm_link *link)
 
 	(void)link;
 	a->notary = NULL;
-	if (!a->stopping)
+	if (a->stopping)
+		ev_break(a->loop, EVBREAK_ALL);
+	else
 		mm_authority_fail(
 		    a, mm_fail(MM_E_STORE, "the notary has gone"));
 }
@@ -222,6 +264,9 @@ link_gate(struct mm_authority *a, uint64_t instance, int fd)
 		return;
 	}
 	mm_link_free(a->gates[instance]);
+	/* Its connections' numbers begin anew: no answer for the former
+	 * process may reach them. */
+	a->lives[instance]++;
 	a->gates[instance] = mm_link_new(a->loop, fd, &handler);
 	if (a->gates[instance] != NULL)
 		mm_issue_show_gate(a, a->gates[instance]);
@@ -309,7 +354,7 @@ take_tls(struct mm_authority *a, struct mm_received *message)
 		return;
 	mm_buffer_reset(&a->tls_spki);
 	mm_buffer_add(&a->tls_spki, tls.spki.data, tls.spki.size);
-	a->server_wanted = true;
+	a->server_due = ev_now(a->loop);
 	mm_authority_advance(a);
 }
 
@@ -321,8 +366,11 @@ take_stop(struct mm_authority *a)
 
 	a->stopping = true;
 	a->stop_deadline = ev_now(a->loop) + DRAIN;
+	a->server_due = 0;
 	while ((job = mm_jobs_pop(&a->queue)) != NULL)
-		mm_answer_error(a, job, MM_E_STOPPING);
+		mm_answer_error(a, job, mm_plain(MM_E_STOPPING));
+	while ((job = mm_jobs_pop(&a->inspecting)) != NULL)
+		mm_answer_error(a, job, mm_plain(MM_E_STOPPING));
 	mm_authority_advance(a);
 }
 
@@ -355,9 +403,8 @@ tick(struct ev_loop *loop, struct ev_timer *timer, int events)
 	(void)loop;
 	(void)events;
 	mm_signing_tick(a);
-	if (a->ready && a->server_since > 0 &&
-	    ev_now(a->loop) - a->server_since > SERVER_RENEWAL)
-		a->server_wanted = true;
+	mm_read_tick(a);
+	mm_batch_tick(a);
 	mm_authority_advance(a);
 }
 
@@ -376,6 +423,7 @@ authority_open(struct mm_authority *a)
 	mm_arena_init(&a->policy_arena, POLICY_ARENA);
 	mm_arena_init(&a->follow_arena, POLICY_ARENA);
 	mm_jobs_init(&a->queue);
+	mm_jobs_init(&a->inspecting);
 	a->loop = ev_loop_new(EVBACKEND_EPOLL | EVFLAG_NOENV);
 	if (a->loop == NULL)
 		return mm_fail(MM_E_SYSTEM, "no event loop: %s",
@@ -389,9 +437,14 @@ authority_close(struct mm_authority *a)
 {
 	struct mm_job *job;
 
-	a->stopping = true;
 	while ((job = mm_jobs_pop(&a->queue)) != NULL)
 		mm_job_free(job);
+	while ((job = mm_jobs_pop(&a->inspecting)) != NULL)
+		mm_job_free(job);
+	mm_batch_clear(a);
+	mm_signing_clear(a);
+	mm_read_clear(a);
+	mm_issuers_clear(a);
 	for (size_t i = 0; i < MM_GATES_MAX; i++)
 		mm_link_free(a->gates[i]);
 	mm_link_free(a->notary);
@@ -401,6 +454,11 @@ authority_close(struct mm_authority *a)
 	mm_index_close(a->index);
 	if (a->loop != NULL)
 		ev_loop_destroy(a->loop);
+	mm_buffer_clear(&a->note);
+	mm_buffer_clear(&a->tls_spki);
+	mm_buffer_clear(&a->server);
+	mm_arena_clear(&a->policy_arena);
+	mm_arena_clear(&a->follow_arena);
 	free(a);
 }
 

@@ -20,6 +20,7 @@
 #define MM_AUTHORITY_H
 
 #include <ev.h>
+#include <time.h>
 
 #include "hsm/token.h"
 #include "log/archive.h"
@@ -34,15 +35,16 @@ enum {
 	MM_GATES_MAX = 64,
 	MM_JOBS_MAX = 4096,  /* waiting for a decision */
 	MM_ISSUERS_MAX = 8,
-	MM_REFERENCES_MAX = 6, /* entries that one item rests on */
-	MM_REFUSALS_MAX = 256
+	MM_ITEMS_MAX = 2048, /* decided, and not yet signed and stored */
+	MM_REFERENCES_MAX = 1 + MM_CHAIN_MAX, /* that one item rests on */
+	MM_REFUSALS_MAX = 1024
 };
 
 /* A request on its way to its answer; each is in exactly one place. */
 struct mm_job {
 	struct mm_job *next;
 	struct mm_arena arena;
-	uint64_t gate; /* instance */
+	uint64_t gate, life; /* instance, and which of its processes */
 	struct mm_ask ask;
 	struct mm_principal principal; /* as of the decision */
 	struct mm_inspect_answer inspected;
@@ -57,6 +59,7 @@ struct mm_jobs {
 };
 
 enum mm_item_state {
+	MM_ITEM_DRAFTED,  /* in the batch that is being made or stored */
 	MM_ITEM_UNPROVEN, /* stored, but the token cannot be asked yet */
 	MM_ITEM_ASKED,	  /* with the token, or waiting for it */
 	MM_ITEM_SIGNED,	  /* the signature waits to be stored */
@@ -95,21 +98,23 @@ struct mm_batch {
 	uint64_t now;		/* of its entries */
 	enum mm_error clock;	/* why nothing new may be signed, or MM_OK */
 	bool open;		/* the notary has it */
+	ev_tstamp deadline;	/* when who waits for it has waited enough */
 };
 
 /* A request to the token that is not answered yet. */
 struct mm_signing {
 	struct mm_signing *next;
-	uint64_t id;
+	uint64_t id; /* 0: no token has it */
 	struct mm_arena arena;
 	struct mm_token_sign_request request; /* in the arena and the items */
-	ev_tstamp deadline;
+	size_t size; /* of the request, about */
 };
 
 /* A call to the archive and the job it is for. */
 struct mm_reading {
 	struct mm_reading *next;
 	uint64_t id;
+	ev_tstamp deadline;
 	struct mm_job *job;
 	/* `job` is NULL where nobody but ourselves waits. */
 	void (*done)(struct mm_authority *authority, struct mm_job *job,
@@ -127,7 +132,8 @@ struct mm_refused {
 	char principal[MM_NAME_MAX + 1], subject[MM_NAME_MAX + 1];
 	uint64_t type;
 	enum mm_error reason;
-	uint64_t count; /* not logged yet */
+	uint64_t count;	  /* not logged yet */
+	uint64_t storing; /* in the batch */
 	ev_tstamp since;
 };
 
@@ -139,6 +145,7 @@ struct mm_authority {
 	ev_timer tick;
 	struct mm_index *index;
 	struct mm_link *gates[MM_GATES_MAX], *notary, *token, *archive;
+	uint64_t lives[MM_GATES_MAX]; /* processes a gate has had */
 	uint64_t calls; /* ids of calls to notary, token, archive */
 
 	/* the log as the notary has it */
@@ -166,26 +173,35 @@ struct mm_authority {
 	size_t issuer_count;
 	struct mm_buffer tls_spki; /* of this start */
 	struct mm_buffer server; /* DER: our own TLS certificate */
-	ev_tstamp server_since;
-	bool server_wanted;	 /* a new one is due */
+	ev_tstamp server_due;	 /* when a new one is wanted; 0: never */
 
 	struct mm_jobs queue;
+	struct mm_jobs inspecting; /* each with its inspector */
 	struct mm_batch batch;
 	struct mm_item *items; /* ascending indexes */
-	struct mm_signing *signings;
+	size_t item_count;
+	struct mm_signing *signings; /* in the order of asking */
+	ev_tstamp signing_deadline;  /* of the first that a token has */
 	struct mm_reading *readings;
 	struct mm_refused refusals[MM_REFUSALS_MAX];
 	size_t refusal_count;
 	ev_tstamp store_again; /* not before, after the disk was full */
+	bool store_short;      /* the last batch found no room */
+	enum mm_error start_held; /* why the first batch has to wait */
 	enum mm_error fatal;   /* ends the process */
 };
 
 /* --- authority.c --- */
 /* Ends the process with an error that the supervisor tells. */
 void mm_authority_fail(struct mm_authority *a, enum mm_error error);
+/* Fails in the table's own words, so that the particulars of an earlier
+ * fault, perhaps of another client, are not told. */
+enum mm_error mm_plain(enum mm_error error);
+uint64_t mm_seconds(clockid_t clock);
 void mm_jobs_init(struct mm_jobs *jobs);
 void mm_jobs_push(struct mm_jobs *jobs, struct mm_job *job);
 struct mm_job *mm_jobs_pop(struct mm_jobs *jobs);
+void mm_jobs_remove(struct mm_jobs *jobs, struct mm_job *job);
 void mm_job_free(struct mm_job *job);
 /* Looks the requester up; MM_E_PRINCIPAL, MM_E_ROLE. */
 enum mm_error mm_job_admit(struct mm_authority *a, struct mm_job *job);
@@ -216,15 +232,24 @@ enum mm_error mm_batch_add(struct mm_authority *a, uint64_t kind,
 /* Asks the notary to prove this entry too. */
 enum mm_error mm_batch_refer(
     struct mm_authority *a, uint64_t index) mm_must_use;
-bool mm_batch_full(const struct mm_authority *a);
+/* Whether there is no room for what a request of `size` bytes makes. */
+bool mm_batch_full(const struct mm_authority *a, size_t size);
+/* Nobody waits for the notary for ever. */
+void mm_batch_tick(struct mm_authority *a);
+/* At the end: frees what is left. */
+void mm_batch_clear(struct mm_authority *a);
 void mm_batch_answered(
     struct mm_authority *a, struct mm_received *received);
 /* Decides one job: it is answered, parked, or in the batch afterwards. */
 void mm_job_decide(struct mm_authority *a, struct mm_job *job);
 
+/* The one of an index, or NULL. */
+const struct mm_inclusion *mm_inclusion_find(
+    const struct mm_list *inclusions, uint64_t index);
+
 /* --- authority_signing.c --- */
-struct mm_item *mm_item_new(
-    struct mm_authority *a, uint64_t index, uint64_t kind);
+enum mm_error mm_item_new(struct mm_authority *a, uint64_t index,
+    uint64_t kind, struct mm_item **out) mm_must_use;
 struct mm_item *mm_item_find(struct mm_authority *a, uint64_t index);
 void mm_item_free(struct mm_authority *a, struct mm_item *item);
 /* Tells everybody who waits for it. */
@@ -242,6 +267,8 @@ void mm_signing_answered(
 void mm_signing_token_up(struct mm_authority *a);
 void mm_signing_token_down(struct mm_authority *a);
 void mm_signing_tick(struct mm_authority *a);
+/* At the end: frees what is left. */
+void mm_signing_clear(struct mm_authority *a);
 /* After a start: an unsigned entry is decided again. */
 enum mm_error mm_signing_recover(struct mm_authority *a, struct mm_span entry,
     uint64_t index) mm_must_use;
@@ -259,10 +286,14 @@ enum mm_error mm_issue_again(struct mm_authority *a,
 /* Notes what a certificate's entry rests on, for its item. */
 enum mm_error mm_issue_rest(struct mm_authority *a, struct mm_item *item,
     const struct mm_certificate_entry *body) mm_must_use;
-/* Adds a certificate's entry and its item. */
+/* Builds the TBS and completes the body; adds nothing yet. */
 enum mm_error mm_issue_draft(struct mm_authority *a,
     const struct mm_profile *profile, struct mm_certificate_entry *body,
-    struct mm_span spki, struct mm_item **item) mm_must_use;
+    struct mm_span spki, struct mm_buffer *tbs) mm_must_use;
+/* Adds a drafted certificate's entry and its item. */
+enum mm_error mm_issue_log(struct mm_authority *a,
+    const struct mm_certificate_entry *body,
+    struct mm_item **item) mm_must_use;
 void mm_release_arrived(struct mm_authority *a, struct mm_job *job, int fd);
 void mm_release_decide(struct mm_authority *a, struct mm_job *job);
 void mm_statement_decide(struct mm_authority *a, struct mm_job *job);
@@ -276,10 +307,17 @@ enum mm_error mm_read_ask(struct mm_authority *a, uint64_t type,
 void mm_read_answered(
     struct mm_authority *a, struct mm_received *received);
 void mm_read_lost(struct mm_authority *a);
+void mm_read_tick(struct mm_authority *a);
+/* At the end: frees what is left. */
+void mm_read_clear(struct mm_authority *a);
+/* The same answer again: the entry is signed, or being signed. */
+void mm_read_again(struct mm_authority *a, struct mm_job *job,
+    const struct mm_issued *issued);
 /* The answer about an entry that was signed before. */
 void mm_read_issued(struct mm_authority *a, struct mm_job *job,
     const struct mm_issued *issued);
-/* The same for an entry that is a statement's. */
+/* The same for an entry that is a statement's; MM_E_BUSY to the client
+ * where it is not stored yet. */
 void mm_read_stated(
     struct mm_authority *a, struct mm_job *job, uint64_t index);
 
@@ -304,6 +342,10 @@ void mm_answer_stated(struct mm_authority *a, struct mm_job *job,
 enum mm_error mm_issuers_load(struct mm_authority *a) mm_must_use;
 const struct mm_issuer *mm_issuer_find(
     const struct mm_authority *a, struct mm_span name);
+void mm_issuers_clear(struct mm_authority *a);
+/* The policy's profile for a purpose, or NULL. */
+const struct mm_profile *mm_profile_for(
+    const struct mm_policy *policy, enum mm_purpose purpose);
 /* The certificates between `name` (included) and the root (left out):
  * mm_bytes_item in the arena. */
 enum mm_error mm_issuers_chain(const struct mm_authority *a,
@@ -315,5 +357,7 @@ void mm_refusals_note(struct mm_authority *a, const struct mm_job *job,
     enum mm_error reason);
 bool mm_refusals_due(const struct mm_authority *a);
 enum mm_error mm_refusals_add(struct mm_authority *a) mm_must_use;
+/* The batch with them is in the log, or is not. */
+void mm_refusals_settle(struct mm_authority *a, bool stored);
 
 #endif

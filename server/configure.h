@@ -10,8 +10,9 @@
 
 struct mm_configure {
 	uint64_t process, instance; /* enum mm_process; 0, 1, ... */
-	bool genesis;		    /* authority: the genesis file comes as a
-				     * descriptor with this message */
+	/* With this message comes a descriptor: at genesis the genesis file
+	 * to the authority, always the PIN's file to the token. */
+	bool genesis;
 	bool accept_time;
 	bool rebuild;		    /* authority: make the index anew */
 	struct mm_settings settings;

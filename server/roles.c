@@ -92,13 +92,13 @@ run_token(const struct mm_configure *configure, int control, int extra)
 	    .module = path_of(settings->token_module, module),
 	    .uri = path_of(settings->token_uri, uri),
 	    .pin_file = path_of(settings->token_pin_file, pin),
+	    .pin_fd = extra,
 	    .record = record,
 	    .genesis = configure->genesis};
 	struct mm_service service;
 	struct mm_token *token;
 	enum mm_error error;
 
-	(void)extra;
 	snprintf(record, sizeof(record), "%.*s/record",
 	    MM_SPAN(settings->token_state));
 	error = mm_token_open(&options, &token);

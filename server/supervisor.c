@@ -1,6 +1,7 @@
 #include "server/supervisor.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <sched.h>
@@ -163,9 +164,36 @@ link_clients(struct supervisor *s, struct mm_child *child)
 	}
 }
 
+/*
+ * The PIN's file may be root's alone (systemd's credentials are): it is
+ * opened here for a token process that runs as somebody else, and never
+ * read. Where it cannot be opened the token process says why.
+ */
+static int
+open_pin(const struct supervisor *s)
+{
+	char path[PATH_MAX];
+
+	return open(mm_span_string(s->settings->token_pin_file, path,
+			sizeof(path)),
+	    O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK);
+}
+
+/* The descriptor that goes with a child's configuration, or -1. */
+static int
+extra_for(const struct supervisor *s, const struct mm_child *child)
+{
+	if (child->process == MM_TOKEN)
+		return open_pin(s);
+	if (child->process == MM_AUTHORITY && is_genesis(s))
+		return fcntl(s->options->genesis, F_DUPFD_CLOEXEC, 0);
+	return -1;
+}
+
 static enum mm_error
 begin(struct supervisor *s, struct mm_child *child)
 {
+	mm_autoclose int extra = extra_for(s, child);
 	bool first = s->phase == STARTING;
 	struct mm_configure configure = {.process = child->process,
 	    .instance = child->instance,
@@ -173,9 +201,7 @@ begin(struct supervisor *s, struct mm_child *child)
 	    .accept_time = s->options->accept_time && first,
 	    .rebuild = s->options->rebuild && first,
 	    .settings = *s->settings};
-	bool file = is_genesis(s) && child->process == MM_AUTHORITY;
-	enum mm_error error = mm_child_begin(
-	    child, &configure, file ? s->options->genesis : -1);
+	enum mm_error error = mm_child_begin(child, &configure, extra);
 
 	if (error != MM_OK)
 		return error;

@@ -117,7 +117,7 @@ identity_clear(struct identity *identity)
 	gnutls_x509_crt_deinit(identity->certificate);
 }
 
-/* In GnuTLS's memory, which these tests keep. */
+/* Both for the caller to gnutls_free(). */
 static inline struct mm_span
 identity_certificate(
     const struct identity *identity, gnutls_x509_crt_fmt_t format)
