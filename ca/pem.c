@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "protocol/text.h"
+
 enum { LINE = 64 };
 
 enum mm_error
@@ -83,7 +85,8 @@ decode_body(struct mm_span body, struct mm_buffer *out)
 	if (place == NULL)
 		return mm_fail(bytes.error, "no memory for PEM");
 	/* Padding and the last bits are checked by libsodium. */
-	if (sodium_base642bin(place, body.size, (const char *)body.data,
+	if (!mm_text_is_ascii(body) ||
+	    sodium_base642bin(place, body.size, (const char *)body.data,
 		body.size, "\r\n", &size, NULL,
 		sodium_base64_VARIANT_ORIGINAL) != 0 || size == 0)
 		return mm_fail(MM_E_FORMAT, "the PEM block is not base64");

@@ -21,6 +21,9 @@ mm_vkey_read(const char *path, struct mm_vkey *out)
 
 	mm_buffer_init(&file, 2 * MM_VKEY_MAX);
 	error = mm_file_read(path, 2 * MM_VKEY_MAX, &file);
+	if (error == MM_E_RANGE)
+		return mm_fail(
+		    MM_E_VKEY, "%s is no verifier key: it is too long", path);
 	if (error != MM_OK)
 		return error;
 	line = mm_buffer_span(&file);
@@ -45,7 +48,13 @@ mm_appliance_read(const struct mm_invocation *invocation, uint64_t wait,
 	if (error == MM_OK)
 		error =
 		    mm_path(path, sizeof(path), out->identity, "log.vkey");
-	return error == MM_OK ? mm_vkey_read(path, &out->vkey) : error;
+	if (error != MM_OK)
+		return error;
+	error = mm_vkey_read(path, &out->vkey);
+	return error != MM_E_FILE
+	    ? error
+	    : mm_fail(error, "%s is no identity directory: %s",
+		  out->identity, mm_why(error));
 }
 
 static enum mm_error
@@ -88,6 +97,22 @@ nap(unsigned seconds)
 		;
 }
 
+/* What may be done where nobody answers, or somebody else. */
+static enum mm_error
+give_up(const struct mm_appliance *appliance, enum mm_error error)
+{
+	if (error == MM_E_AWAY)
+		return mm_fail(error,
+		    "%s; does mintmarkd run (mintmarkd -c appliance.conf), "
+		    "and at the address in %s/appliance?",
+		    mm_why(error), appliance->identity);
+	if (error == MM_E_TLS)
+		return mm_fail(error,
+		    "%s; is %s an identity for what answers there?",
+		    mm_why(error), appliance->identity);
+	return error;
+}
+
 enum mm_error
 mm_appliance_try(
     const struct mm_appliance *appliance, mm_attempt *attempt, void *self)
@@ -100,7 +125,7 @@ mm_appliance_try(
 		unsigned pause = pause_after(error);
 
 		if (error == MM_OK || pause == 0 || now() + pause > end)
-			return error;
+			return give_up(appliance, error);
 		if (!told)
 			mm_say("%s: %s; trying again for %llu s",
 			    mm_error_name(error), mm_why(error),

@@ -101,7 +101,7 @@ mm_attested_image(const struct mm_attested *attested, struct mm_span image)
 		    MM_SPAN(entry->scheme));
 	error = mm_image_read(image, &facts);
 	if (error == MM_OK)
-		error = scheme->digest(image, digest);
+		error = scheme->digest(image, facts.sha256, digest);
 	if (error == MM_OK &&
 	    (memcmp(facts.sha256, entry->sha256, SHA256_SIZE) != 0 ||
 		memcmp(digest, entry->digest, SHA256_SIZE) != 0))

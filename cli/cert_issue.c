@@ -25,7 +25,9 @@ read_csr(const char *path, struct mm_arena *arena, struct mm_span *bytes,
 	*bytes = mm_arena_copy(arena, mm_buffer_span(&file));
 	if (bytes->data == NULL)
 		return mm_fail(MM_E_MEMORY, "no memory for a CSR");
-	return mm_csr_read(*bytes, arena, csr);
+	error = mm_csr_read(*bytes, arena, csr);
+	return error == MM_OK ? MM_OK
+			      : mm_fail(error, "%s: %s", path, mm_why(error));
 }
 
 static enum mm_error
@@ -61,6 +63,7 @@ issue(const struct mm_invocation *invocation,
 static enum mm_error
 run(const struct mm_invocation *invocation)
 {
+	static const char *const names[] = {"order", "profile"};
 	struct mm_issue_request request = {
 	    .order = mm_value_text(invocation, "order", NULL),
 	    .profile = mm_value_text(invocation, "profile", "device"),
@@ -72,6 +75,8 @@ run(const struct mm_invocation *invocation)
 	    mm_appliance_read(invocation, MM_WAIT, &appliance);
 
 	mm_arena_init(&arena, ARENA);
+	if (error == MM_OK)
+		error = mm_values_named(invocation, names, MM_COUNT(names));
 	if (error == MM_OK)
 		error = mm_device_check(request.device);
 	if (error == MM_OK)
@@ -99,6 +104,7 @@ const struct mm_command mm_cert_issue_command = {
     .operand_max = 1,
     .summary = "a device certificate for a CSR (PEM or DER)",
     .results = MM_CERTIFICATE_RESULTS,
+    .writes = true,
     MM_COMMAND_OPTIONS(options),
     .run = run,
 };

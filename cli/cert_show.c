@@ -14,13 +14,16 @@ static enum mm_error
 read_request(const struct mm_invocation *invocation, struct mm_arena *arena,
     struct mm_show_request *out)
 {
-	static const char *const either[] = {"device", "serial"};
+	static const char *const either[] = {"device", "serial"},
+				 *const names[] = {"device", "profile"};
 	enum mm_error error;
 
 	if (mm_values_said(invocation, either, MM_COUNT(either)) != 1)
 		return mm_fail(MM_E_USAGE, "say --device or --serial");
-	error = mm_value_hex(
-	    invocation, "serial", MM_SERIAL_SIZE, arena, &out->serial);
+	error = mm_values_named(invocation, names, MM_COUNT(names));
+	if (error == MM_OK)
+		error = mm_value_hex(invocation, "serial", MM_SERIAL_SIZE,
+		    arena, &out->serial);
 	if (error != MM_OK)
 		return error;
 	if (out->serial.size > 0 && mm_option(invocation, "profile") != NULL)
@@ -31,6 +34,21 @@ read_request(const struct mm_invocation *invocation, struct mm_arena *arena,
 		out->profile =
 		    mm_value_text(invocation, "profile", "device");
 	return MM_OK;
+}
+
+static enum mm_error
+not_found(const struct mm_invocation *invocation)
+{
+	const char *serial = mm_option(invocation, "serial");
+
+	if (serial != NULL)
+		return mm_fail(MM_E_NOT_FOUND,
+		    "no certificate with serial number %s was issued here",
+		    serial);
+	return mm_fail(MM_E_NOT_FOUND,
+	    "device %s has no certificate of profile %.*s here",
+	    mm_option(invocation, "device"),
+	    MM_SPAN(mm_value_text(invocation, "profile", "device")));
 }
 
 static enum mm_error
@@ -52,6 +70,8 @@ show(const struct mm_invocation *invocation,
 	if (error == MM_OK)
 		error = mm_appliance_ask(
 		    &appliance, MM_MESSAGE_SHOW, request, arena, &answer);
+	if (error == MM_E_NOT_FOUND)
+		return not_found(invocation);
 	if (error == MM_OK)
 		error = mm_certificate_answer_check(
 		    &answer, &wanted, &appliance.vkey, arena, &attested);
@@ -87,6 +107,7 @@ const struct mm_command mm_cert_show_command = {
     .operands = "",
     .summary = "a certificate that was issued, with its receipt",
     .results = MM_CERTIFICATE_RESULTS,
+    .writes = true,
     MM_COMMAND_OPTIONS(options),
     .run = run,
 };

@@ -104,9 +104,14 @@ mm_certificate_report(const struct mm_invocation *invocation,
     const struct mm_attested *attested)
 {
 	json_t *report = mm_attested_json(attested);
-	enum mm_error error = prefix == NULL
-	    ? MM_OK
-	    : write_files(invocation, prefix, answer, report);
+	enum mm_error error = MM_OK;
+
+	if (prefix != NULL)
+		error = write_files(invocation, prefix, answer, report);
+	else
+		json_object_update_new(report,
+		    json_pack("{s:n, s:n, s:n}", "certificate", "chain",
+			"receipt"));
 
 	if (error == MM_OK)
 		mm_print(invocation, report);

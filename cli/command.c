@@ -42,7 +42,9 @@ mm_command_help(const struct mm_command *command)
 		    row_word(&command->options[i], word, sizeof(word)),
 		    command->options[i].help);
 	printf("  %-26s %s\n", "--json", "results as JSON");
-	printf("  %-26s %s\n", "--force", "overwrite files that exist");
+	if (command->writes)
+		printf("  %-26s %s\n", "--force",
+		    "overwrite files that exist");
 	if (command->results != NULL)
 		printf("\nThe keys of --json:\n%s\n", command->results);
 }
@@ -77,7 +79,7 @@ read_option(struct mm_invocation *out, int left, char *const *words,
 		out->json = true;
 		return MM_OK;
 	}
-	if (strcmp(words[0], "--force") == 0) {
+	if (out->command->writes && strcmp(words[0], "--force") == 0) {
 		out->force = true;
 		return MM_OK;
 	}

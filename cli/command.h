@@ -37,6 +37,7 @@ struct mm_command {
 	size_t operand_min, operand_max;
 	const char *summary;
 	const char *results; /* the keys that --json prints, for the help */
+	bool writes;	     /* files, so that --force means something */
 	const struct mm_cli_option *options;
 	size_t option_count;
 	/* The exit status comes from the error; MM_E_... of a checked "no" is
@@ -76,6 +77,10 @@ const char *mm_hex(struct mm_span bytes, struct mm_arena *arena);
 /* Writes a result: a file (kept unless --force), or stdout for "-". */
 enum mm_error mm_output(const struct mm_invocation *invocation,
     const char *path, struct mm_span bytes) mm_must_use;
+/* Whether mm_output() could do that: asked before what cannot be undone.
+ * MM_E_EXISTS, MM_E_FILE. */
+enum mm_error mm_output_check(const struct mm_invocation *invocation,
+    const char *path) mm_must_use;
 /* PEM of certificates one after the other, as a file. */
 enum mm_error mm_output_certificates(const struct mm_invocation *invocation,
     const char *path, const struct mm_span *certificates,

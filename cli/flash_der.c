@@ -188,6 +188,7 @@ const struct mm_command mm_flash_der_command = {
     .operands = "",
     .summary = "certificates and a key in DER, for a device's NVS",
     .results = "certificate, key, csk (paths, or null)",
+    .writes = true,
     MM_COMMAND_OPTIONS(options),
     .run = run,
 };

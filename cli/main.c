@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "protocol/version.h"
+
 static const struct mm_command *const commands[] = {
     &mm_quickstart_command,
     &mm_order_create_command,
@@ -60,15 +62,38 @@ wants_help(int count, char *const *words)
 	return false;
 }
 
+/* A line that no row begins with, and what the noun has instead. */
+static void
+tell_unknown(const char *noun, const char *verb)
+{
+	const char *before = "say";
+
+	fprintf(stderr, "mintmark: there is no command \"%s%s%s\"; ", noun,
+	    verb != NULL ? " " : "", verb != NULL ? verb : "");
+	for (size_t i = 0; i < MM_COUNT(commands); i++) {
+		const struct mm_command *command = commands[i];
+
+		if (strcmp(noun, command->noun) != 0)
+			continue;
+		fprintf(stderr, "%s %s %s", before, command->noun,
+		    command->verb);
+		before = " or";
+	}
+	fputs(strcmp(before, "say") == 0 ? "mintmark --help lists them\n"
+					  : "\n",
+	    stderr);
+}
+
 static int
 tell(const struct mm_command *command, enum mm_error error)
 {
 	if (error == MM_OK)
 		return MM_EXIT_YES;
-	fprintf(stderr, "mintmark %s%s%s: %s: %s\n", command->noun,
+	fprintf(stderr, "mintmark %s%s%s: %s: %s%s\n", command->noun,
 	    command->verb != NULL ? " " : "",
 	    command->verb != NULL ? command->verb : "",
-	    mm_error_name(error), mm_why(error));
+	    mm_error_name(error), mm_why(error),
+	    error == MM_E_USAGE ? "; see its --help" : "");
 	return (int)mm_error_exit(error);
 }
 
@@ -87,6 +112,10 @@ main(int argc, char **argv)
 		print_all(stderr);
 		return MM_EXIT_USAGE;
 	}
+	if (strcmp(argv[1], "--version") == 0) {
+		puts("mintmark " MM_VERSION);
+		return MM_EXIT_YES;
+	}
 	command = find(argc - 1, argv + 1, &used);
 	if (wants_help(argc - 1, argv + 1)) {
 		if (command != NULL)
@@ -96,9 +125,7 @@ main(int argc, char **argv)
 		return MM_EXIT_YES;
 	}
 	if (command == NULL) {
-		fprintf(stderr,
-		    "mintmark: there is no such command; mintmark --help "
-		    "lists them\n");
+		tell_unknown(argv[1], argv[2]);
 		return MM_EXIT_USAGE;
 	}
 	error = mm_invocation_read(

@@ -9,7 +9,6 @@
 #include "cli/appliance.h"
 #include "cli/attested.h"
 #include "cli/officer.h"
-#include "cli/result_files.h"
 #include "cli/values.h"
 #include "policy/order.h"
 
@@ -120,9 +119,13 @@ read_order(const struct mm_invocation *invocation, struct mm_arena *arena,
     struct mm_order_claim *out)
 {
 	uint64_t days = DAYS;
-	enum mm_error error = mm_value_number(
-	    invocation, "units", 1, UNITS_MAX, &out->units);
+	static const char *const names[] = {"name", "profile"};
+	enum mm_error error =
+	    mm_values_named(invocation, names, MM_COUNT(names));
 
+	if (error == MM_OK)
+		error = mm_value_number(
+		    invocation, "units", 1, UNITS_MAX, &out->units);
 	if (error == MM_OK)
 		error = mm_value_number(
 		    invocation, "until", 1, DAYS_MAX, &days);
@@ -207,7 +210,6 @@ static enum mm_error
 create(const struct mm_invocation *invocation,
     const struct mm_order_claim *order, struct mm_arena *arena)
 {
-	static const char *const whole = "";
 	const char *path = mm_option(invocation, "receipt");
 	mm_auto(buffer) statement = {0};
 	struct mm_bytes_item item;
@@ -220,7 +222,7 @@ create(const struct mm_invocation *invocation,
 
 	mm_buffer_init(&statement, MM_STATEMENT_MAX);
 	if (error == MM_OK && path != NULL)
-		error = mm_results_check(invocation, path, &whole, 1);
+		error = mm_output_check(invocation, path);
 	if (error == MM_OK)
 		error = sign(
 		    invocation, &appliance.vkey, order, &statement);
@@ -270,6 +272,7 @@ const struct mm_command mm_order_create_command = {
     .operands = "",
     .summary = "a production order with a counted budget",
     .results = MM_ATTESTED_RESULTS "\norder, profile, units, principal",
+    .writes = true,
     MM_COMMAND_OPTIONS(options),
     .run = run,
 };

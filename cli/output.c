@@ -1,6 +1,7 @@
 #include "cli/command.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <sodium.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -75,6 +76,26 @@ mm_output(const struct mm_invocation *invocation, const char *path,
 }
 
 enum mm_error
+mm_output_check(const struct mm_invocation *invocation, const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char directory[PATH_MAX] = ".";
+
+	if (strcmp(path, "-") == 0)
+		return MM_OK;
+	if (!invocation->force && access(path, F_OK) == 0)
+		return mm_fail(MM_E_EXISTS,
+		    "%s exists already; say --force to overwrite it", path);
+	if (slash != NULL)
+		snprintf(directory, sizeof(directory), "%.*s",
+		    (int)(slash - path) + 1, path);
+	if (access(directory, W_OK | X_OK) < 0)
+		return mm_fail(MM_E_FILE, "cannot write %s: %s", path,
+		    strerror(errno));
+	return MM_OK;
+}
+
+enum mm_error
 mm_output_certificates(const struct mm_invocation *invocation,
     const char *path, const struct mm_span *certificates, size_t count)
 {
@@ -95,10 +116,12 @@ mm_input(const char *path, size_t max, struct mm_buffer *out)
 	if (strcmp(path, "-") != 0)
 		return mm_file_read(path, max, out);
 	mm_buffer_init(out, max);
-	for (;;) {
+	while (out->error == MM_OK) {
 		uint8_t chunk[16384];
 		ssize_t got = read(STDIN_FILENO, chunk, sizeof(chunk));
 
+		if (got < 0 && errno == EINTR)
+			continue;
 		if (got < 0)
 			return mm_fail(MM_E_FILE, "cannot read stdin: %s",
 			    strerror(errno));

@@ -7,6 +7,7 @@
 #include "cli/command.h"
 
 #include <errno.h>
+#include <ftw.h>
 #include <limits.h>
 #include <sodium.h>
 #include <spawn.h>
@@ -21,14 +22,16 @@
 #include "cli/identity.h"
 #include "cli/officer.h"
 #include "cli/policy_text.h"
+#include "cli/values.h"
 #include "hsm/pkcs11.h"
 #include "policy/document.h"
-#include "server/genesis.h"
+#include "protocol/genesis.h"
 
 enum {
 	PIN_SIZE = 33, /* 32 hex digits and NUL */
 	DIR_MAX = 3072,
 	UNITS = 1000,
+	UNITS_MAX = 10000000,
 	YEAR = 365 * 86400
 };
 
@@ -101,14 +104,22 @@ make_directories(struct quickstart *q)
 	const char *wanted = mm_option(q->invocation, "dir");
 	char path[PATH_MAX];
 
-	if (mkdir(wanted, 0700) < 0 && (errno != EEXIST || rmdir(wanted) < 0 ||
-					   mkdir(wanted, 0700) < 0))
+	if (mkdir(wanted, 0700) < 0 && errno == EEXIST &&
+	    (rmdir(wanted) < 0 || mkdir(wanted, 0700) < 0))
 		return mm_fail(MM_E_EXISTS,
-		    "%s cannot be made or is not empty (%s); name a "
-		    "directory that does not exist",
-		    wanted, strerror(errno));
-	if (realpath(wanted, path) == NULL || strlen(path) >= sizeof(q->dir))
-		return mm_fail(MM_E_FILE, "the path %s is too long", wanted);
+		    "%s exists and is not an empty directory; name one that "
+		    "does not exist",
+		    wanted);
+	if (realpath(wanted, path) == NULL)
+		return mm_fail(MM_E_FILE, "cannot make %s: %s", wanted,
+		    strerror(errno));
+	if (strlen(path) >= sizeof(q->dir) || strpbrk(path, "\"\\$") != NULL) {
+		rmdir(wanted);
+		return mm_fail(MM_E_FILE,
+		    "the path %s is too long, or holds what cannot stand in "
+		    "appliance.conf: \" \\ $",
+		    path);
+	}
 	mm_span_string(mm_span_text(path), q->dir, sizeof(q->dir));
 	for (size_t i = 1; i < MM_COUNT(directories); i++)
 		if (mkdir(path_in(q, directories[i], path), 0700) < 0)
@@ -382,12 +393,15 @@ run_genesis(const struct quickstart *q)
 		if (errno != EINTR)
 			return mm_fail(MM_E_SYSTEM, "cannot wait: %s",
 			    strerror(errno));
-	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-		return mm_fail(MM_E_AWAY,
-		    "mintmarkd --genesis did not finish; its reason stands "
-		    "above. Remove %s and start again",
-		    q->dir);
-	return MM_OK;
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+		return MM_OK;
+	return mm_fail(
+	    WIFEXITED(status) && WEXITSTATUS(status) == MM_EXIT_CONFIG
+		? MM_E_SETTING
+		: MM_E_AWAY,
+	    "mintmarkd --genesis did not finish: its reason stands above, "
+	    "and %s is removed again",
+	    q->dir);
 }
 
 static enum mm_error
@@ -539,6 +553,47 @@ run_steps(struct quickstart *q)
 	return error;
 }
 
+static int
+remove_one(
+    const char *path, const struct stat *info, int type, struct FTW *at)
+{
+	(void)info, (void)type, (void)at;
+	remove(path);
+	return 0;
+}
+
+/* Half a mint is of no use. All that is in the directory was made here. */
+static void
+remove_all(const struct quickstart *q)
+{
+	if (q->dir[0] != '\0')
+		nftw(q->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+/* What would be found out only when half of it is made. */
+static enum mm_error
+check_options(struct quickstart *q)
+{
+	static const uint8_t any_key[32];
+	const char *port = strrchr(q->listen, ':');
+	struct mm_vkey vkey;
+	enum mm_error error = mm_value_number(
+	    q->invocation, "units", 1, UNITS_MAX, &q->units);
+
+	if (error != MM_OK)
+		return error;
+	if (mm_vkey_init(&vkey, mm_span_text(q->origin), any_key) != MM_OK)
+		return mm_fail(MM_E_USAGE, "--origin \"%s\": %s", q->origin,
+		    mm_why(MM_E_VKEY));
+	if (port == NULL || strspn(port + 1, "0123456789") < 1 ||
+	    strtoul(port + 1, NULL, 10) == 0)
+		return mm_fail(MM_E_USAGE,
+		    "--listen is an address and a port like 127.0.0.1:7433 "
+		    "or [::1]:7433, not \"%s\"",
+		    q->listen);
+	return MM_OK;
+}
+
 static void
 report(const struct quickstart *q)
 {
@@ -561,7 +616,6 @@ run(const struct mm_invocation *invocation)
 	    .self_signed =
 		mm_option(invocation, "self-signed-codesign") != NULL};
 	const char *origin = mm_option(invocation, "origin");
-	const char *units = mm_option(invocation, "units");
 	enum mm_error error;
 
 	if (q.listen == NULL)
@@ -574,15 +628,17 @@ run(const struct mm_invocation *invocation)
 	else
 		snprintf(q.origin, sizeof(q.origin),
 		    "mintmark.example/quickstart-%08x", randombytes_random());
-	if (units != NULL &&
-	    !mm_decimal_read(mm_span_text(units), &q.units))
-		return mm_fail(MM_E_USAGE, "--units wants a number");
+	error = check_options(&q);
+	if (error != MM_OK)
+		return error;
 	mm_arena_init(&q.arena, 1 << 20);
 	mm_buffer_init(&q.policy, MM_POLICY_MAX);
 	mm_buffer_init(&q.text, 65536);
 	error = run_steps(&q);
 	if (error == MM_OK)
 		report(&q);
+	else
+		remove_all(&q);
 	mm_officer_free(q.officer);
 	mm_buffer_clear(&q.policy);
 	mm_buffer_clear(&q.text);

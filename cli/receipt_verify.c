@@ -90,9 +90,7 @@ prove_image(struct proof *p)
 		error = mm_attested_image(
 		    &p->attested, mm_buffer_span(&image));
 	p->proved = &by_image;
-	return error == MM_OK && p->file != NULL && p->signer != NULL
-	    ? prove_signature(p)
-	    : error;
+	return error == MM_OK && p->file != NULL ? prove_signature(p) : error;
 }
 
 static enum mm_error
@@ -153,6 +151,11 @@ run(const struct mm_invocation *invocation)
 	if (p.signer != NULL && p.file == NULL)
 		return mm_fail(MM_E_USAGE,
 		    "--certificate goes with a file that it has signed");
+	if (p.image != NULL && p.file != NULL && p.signer == NULL)
+		return mm_fail(MM_E_USAGE,
+		    "the signature %s is checked with the --certificate of "
+		    "its key",
+		    p.file);
 	mm_arena_init(&arena, ARENA);
 	error = read_receipt(&p, &file);
 	if (error == MM_OK)

@@ -36,15 +36,25 @@ fetch(const struct mm_invocation *invocation,
 static enum mm_error
 run(const struct mm_invocation *invocation)
 {
+	static const char *const names[] = {"product", "version", "scheme"};
 	const struct mm_fetch_request request = {
 	    .product = mm_value_text(invocation, "product", NULL),
 	    .version = mm_value_text(invocation, "version", NULL),
 	    .scheme =
 		mm_value_text(invocation, "scheme", MM_SCHEME_DEFAULT)};
 	mm_auto(arena) arena = {0};
+	enum mm_error error =
+	    mm_values_named(invocation, names, MM_COUNT(names));
 
+	if (error != MM_OK)
+		return error;
 	mm_arena_init(&arena, ARENA);
-	return fetch(invocation, &request, &arena);
+	error = fetch(invocation, &request, &arena);
+	return error != MM_E_NOT_FOUND
+	    ? error
+	    : mm_fail(error, "%.*s %.*s was not signed with %.*s here",
+		  MM_SPAN(request.product), MM_SPAN(request.version),
+		  MM_SPAN(request.scheme));
 }
 
 static const struct mm_cli_option options[] = {
@@ -61,6 +71,7 @@ const struct mm_command mm_release_fetch_command = {
     .operands = "",
     .summary = "the signature of a release, once more",
     .results = MM_RELEASE_RESULTS,
+    .writes = true,
     MM_COMMAND_OPTIONS(options),
     .run = run,
 };

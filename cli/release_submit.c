@@ -74,8 +74,8 @@ make_claim(const struct submission *s, struct mm_scheme_digest *digest,
 		    MM_SPAN(s->request.scheme));
 	error = mm_image_read(mm_buffer_span(&s->image), &facts);
 	if (error == MM_OK)
-		error = scheme->digest(
-		    mm_buffer_span(&s->image), digest->digest);
+		error = scheme->digest(mm_buffer_span(&s->image),
+		    facts.sha256, digest->digest);
 	if (error != MM_OK)
 		return error;
 	digest->scheme = s->request.scheme;
@@ -181,7 +181,9 @@ submit(struct submission *s)
 static enum mm_error
 run(const struct mm_invocation *invocation)
 {
-	static const char *const either[] = {"officer", "statement"};
+	static const char *const either[] = {"officer", "statement"},
+				 *const names[] = {
+				     "product", "version", "scheme"};
 	struct submission s = {.invocation = invocation,
 	    .request = {
 		.product = mm_value_text(invocation, "product", NULL),
@@ -192,6 +194,9 @@ run(const struct mm_invocation *invocation)
 
 	if (mm_values_said(invocation, either, MM_COUNT(either)) != 1)
 		return mm_fail(MM_E_USAGE, "say --officer or --statement");
+	error = mm_values_named(invocation, names, MM_COUNT(names));
+	if (error != MM_OK)
+		return error;
 	mm_arena_init(&s.arena, ARENA);
 	mm_buffer_init(&s.image, IMAGE_MAX);
 	randombytes_buf(s.id, sizeof(s.id));
@@ -227,6 +232,7 @@ const struct mm_command mm_release_submit_command = {
     .operand_max = 1,
     .summary = "a signature for a firmware image",
     .results = MM_RELEASE_RESULTS,
+    .writes = true,
     MM_COMMAND_OPTIONS(options),
     .run = run,
 };

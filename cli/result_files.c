@@ -43,18 +43,18 @@ mm_results_check(const struct mm_invocation *invocation, const char *prefix,
     const char *const *suffixes, size_t count)
 {
 	char path[PATH_MAX];
+	enum mm_error error = MM_OK;
 
-	for (size_t i = 0; i < count && !invocation->force; i++) {
-		enum mm_error error = join(path, prefix, suffixes[i]);
-
-		if (error != MM_OK)
-			return error;
-		if (access(path, F_OK) == 0)
-			return mm_fail(MM_E_EXISTS,
-			    "%s exists already; say --force to overwrite it",
-			    path);
+	if (strcmp(prefix, "-") == 0)
+		return mm_fail(MM_E_USAGE,
+		    "--out is what the files' names begin with; there are "
+		    "too many for stdout");
+	for (size_t i = 0; i < count && error == MM_OK; i++) {
+		error = join(path, prefix, suffixes[i]);
+		if (error == MM_OK)
+			error = mm_output_check(invocation, path);
 	}
-	return MM_OK;
+	return error;
 }
 
 enum mm_error

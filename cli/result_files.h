@@ -14,7 +14,7 @@ enum mm_error mm_result_prefix(const struct mm_invocation *invocation,
     struct mm_span name, char out[PATH_MAX]) mm_must_use;
 
 /* Whether the files can be written: asked before anything is signed.
- * MM_E_EXISTS. */
+ * MM_E_EXISTS, MM_E_FILE. */
 enum mm_error mm_results_check(const struct mm_invocation *invocation,
     const char *prefix, const char *const *suffixes,
     size_t count) mm_must_use;

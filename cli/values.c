@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "log/note.h"
+#include "protocol/statement.h"
 
 enum mm_error
 mm_value_number(const struct mm_invocation *invocation, const char *name,
@@ -95,6 +96,24 @@ mm_value_text(const struct mm_invocation *invocation, const char *name,
 	const char *text = mm_option(invocation, name);
 
 	return mm_span_text(text != NULL ? text : otherwise);
+}
+
+enum mm_error
+mm_values_named(const struct mm_invocation *invocation,
+    const char *const *names, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct mm_span text =
+		    mm_value_text(invocation, names[i], "unsaid");
+
+		if (text.size < 1 || text.size > MM_NAME_MAX ||
+		    !mm_text_ok(text))
+			return mm_fail(MM_E_USAGE,
+			    "--%s is 1 to %d bytes of printable text, not "
+			    "\"%.*s\"",
+			    names[i], MM_NAME_MAX, MM_SPAN(text));
+	}
+	return MM_OK;
 }
 
 size_t

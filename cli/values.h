@@ -27,6 +27,10 @@ enum mm_error mm_value_hex(const struct mm_invocation *invocation,
 struct mm_span mm_value_text(const struct mm_invocation *invocation,
     const char *name, const char *otherwise);
 
+/* What must be a name where it is said: 1 to 64 bytes of printable text. */
+enum mm_error mm_values_named(const struct mm_invocation *invocation,
+    const char *const *names, size_t count) mm_must_use;
+
 /* How many of these options were said. */
 size_t mm_values_said(const struct mm_invocation *invocation,
     const char *const *names, size_t count);

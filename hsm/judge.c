@@ -225,15 +225,6 @@ find_issuer(const struct mm_judge *judge, const struct matter *matter,
 
 /* What each purpose rests on. */
 
-static bool
-lists_text(const struct mm_list *texts, struct mm_span wanted)
-{
-	for (mm_list_each(const struct mm_text_item, item, *texts))
-		if (mm_span_equal(item->value, wanted))
-			return true;
-	return false;
-}
-
 /* Others' certificates: never for a key of the mint, by one CA alone. */
 static enum mm_error
 check_issuer(const struct matter *matter, uint64_t use)
@@ -309,7 +300,8 @@ check_server(const struct mm_judge *judge, const struct matter *matter)
 		return refuse("its basis must be entry %ju, which brought "
 			      "the policy in force",
 		    (uintmax_t)matter->force->index);
-	if (!lists_text(&matter->force->policy.names, matter->entry->subject))
+	if (!mm_texts_hold(
+		&matter->force->policy.names, matter->entry->subject))
 		return refuse("%.*s is not a name of this appliance",
 		    MM_SPAN(matter->entry->subject));
 	if (matter->tbs.not_after > matter->frame->time + SERVER_MAX)

@@ -33,6 +33,24 @@ static const struct {
     {CKA_UNWRAP, "UNWRAP", CK_FALSE},
     {CKA_DERIVE, "DERIVE", CK_FALSE}};
 
+/*
+ * PKCS #11 v2.40 section 5.7: these three say that an attribute is not as
+ * asked for, and leave its length so that no check passes. Any other failure
+ * is the token's, and says nothing about the key.
+ */
+static enum mm_error
+read_attributes(struct mm_pkcs11 *token, CK_OBJECT_HANDLE object,
+    CK_ATTRIBUTE *attributes, CK_ULONG count)
+{
+	CK_RV rv = token->module.call->C_GetAttributeValue(
+	    token->session, object, attributes, count);
+
+	if (rv == CKR_OK || rv == CKR_ATTRIBUTE_SENSITIVE ||
+	    rv == CKR_ATTRIBUTE_TYPE_INVALID || rv == CKR_BUFFER_TOO_SMALL)
+		return MM_OK;
+	return mm_module_failed("C_GetAttributeValue", rv);
+}
+
 static enum mm_error
 check_flags(struct mm_pkcs11 *token, const struct mm_pair *pair)
 {
@@ -40,10 +58,12 @@ check_flags(struct mm_pkcs11 *token, const struct mm_pair *pair)
 		CK_BBOOL value = 0xff;
 		CK_ATTRIBUTE attribute = {
 		    private_must[i].type, &value, sizeof(value)};
-		CK_RV rv = token->module.call->C_GetAttributeValue(
-		    token->session, pair->private_key, &attribute, 1);
+		enum mm_error error = read_attributes(
+		    token, pair->private_key, &attribute, 1);
 
-		if (rv != CKR_OK || attribute.ulValueLen != sizeof(value) ||
+		if (error != MM_OK)
+			return error;
+		if (attribute.ulValueLen != sizeof(value) ||
 		    value != private_must[i].value)
 			return mm_fail(MM_E_KEY_ATTRIBUTES,
 			    "the private key \"%s\" must have CKA_%s %s: "
@@ -61,10 +81,12 @@ check_mechanisms(struct mm_pkcs11 *token, const struct mm_pair *pair)
 	CK_MECHANISM_TYPE allowed[4] = {0};
 	CK_ATTRIBUTE attribute = {
 	    CKA_ALLOWED_MECHANISMS, allowed, sizeof(allowed)};
-	CK_RV rv = token->module.call->C_GetAttributeValue(
-	    token->session, pair->private_key, &attribute, 1);
+	enum mm_error error =
+	    read_attributes(token, pair->private_key, &attribute, 1);
 
-	if (rv != CKR_OK || attribute.ulValueLen != sizeof(allowed[0]) ||
+	if (error != MM_OK)
+		return error;
+	if (attribute.ulValueLen != sizeof(allowed[0]) ||
 	    allowed[0] != CKM_ECDSA)
 		return mm_fail(MM_E_KEY_ATTRIBUTES,
 		    "the private key \"%s\" must have CKM_ECDSA as its only "
@@ -264,11 +286,13 @@ read_point(struct mm_pkcs11 *token, const struct mm_pair *pair,
 	uint8_t curve[32], bytes[128];
 	CK_ATTRIBUTE wanted[] = {{CKA_EC_PARAMS, curve, sizeof(curve)},
 	    {CKA_EC_POINT, bytes, sizeof(bytes)}};
-	CK_RV rv = token->module.call->C_GetAttributeValue(
-	    token->session, pair->public_key, wanted, MM_COUNT(wanted));
 	struct mm_span point;
+	enum mm_error error = read_attributes(
+	    token, pair->public_key, wanted, MM_COUNT(wanted));
 
-	if (rv != CKR_OK || wanted[0].ulValueLen != sizeof(p256) ||
+	if (error != MM_OK)
+		return error;
+	if (wanted[0].ulValueLen != sizeof(p256) ||
 	    memcmp(curve, p256, sizeof(p256)) != 0 ||
 	    !take_point(bytes, wanted[1].ulValueLen, &point))
 		return mm_fail(MM_E_KEY_ATTRIBUTES,

@@ -5,7 +5,6 @@
 enum {
 	ENTRY_MAX = 65535, /* tlog-tiles: a bundle's length is 16 bits */
 	KIND_MAX = 255,
-	ORIGIN_MAX = 100,
 	REQUEST_SIZE = 16,
 	KEYS_MAX = 16,
 	SPKI_MAX = 1024,
@@ -44,7 +43,7 @@ static const struct mm_field genesis_key_fields[] = {
 MM_SHAPE(mm_genesis_key_shape, mm_genesis_key, genesis_key_fields);
 
 static const struct mm_field genesis_fields[] = {
-    MM_FIELD(mm_genesis, 0, origin, MM_TEXT, 1, ORIGIN_MAX),
+    MM_FIELD(mm_genesis, 0, origin, MM_TEXT, 1, MM_ORIGIN_MAX),
     MM_FIELD(mm_genesis, 1, log_key, MM_FIXED, 0, 32),
     MM_MANY(mm_genesis, 2, keys, &mm_genesis_key_shape, 1, KEYS_MAX),
     MM_FIELD(mm_genesis, 3, policy, MM_BYTES, 1, POLICY_MAX),

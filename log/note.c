@@ -5,6 +5,8 @@
 #include <sodium.h>
 #include <string.h>
 
+#include "protocol/text.h"
+
 enum {
 	ED25519 = 0x01, /* C2SP signed-note: the type of signature */
 	ID_SIZE = 4,
@@ -41,10 +43,8 @@ mm_decimal_read(struct mm_span text, uint64_t *out)
 static bool
 base64_decode(struct mm_span text, uint8_t *out, size_t max, size_t *size)
 {
-	for (size_t i = 0; i < text.size; i++)
-		if (text.data[i] >= 0x80)
-			return false;
-	return sodium_base642bin(out, max, (const char *)text.data, text.size,
+	return mm_text_is_ascii(text) &&
+	    sodium_base642bin(out, max, (const char *)text.data, text.size,
 		   NULL, size, NULL, BASE64) == 0;
 }
 

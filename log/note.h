@@ -8,9 +8,9 @@
 #define MM_NOTE_H
 
 #include "log/merkle.h"
+#include "protocol/statement.h"
 
 enum {
-	MM_ORIGIN_MAX = 100,
 	MM_NOTE_MAX = 65536,
 	MM_NOTE_LINES_MAX = 32,
 	MM_VKEY_MAX = 192

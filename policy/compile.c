@@ -7,6 +7,7 @@
 
 #include "policy/document.h"
 #include "policy/grammar.h"
+#include "protocol/text.h"
 #include "signer/scheme.h"
 
 enum { ARENA_MAX = 1 << 20, YEAR = 365 * 86400 };
@@ -156,7 +157,8 @@ read_officer_key(const struct mm_grammar_key *key, const char *value,
 	else
 		failed = sodium_base642bin(bytes, sizeof(bytes), value, length,
 		    NULL, &size, NULL, sodium_base64_VARIANT_ORIGINAL);
-	if (failed != 0 || size != sizeof(bytes))
+	if (failed != 0 || size != sizeof(bytes) ||
+	    !mm_text_is_ascii(mm_span_text(value)))
 		return mm_fail(MM_E_FORMAT,
 		    "an officer's key is 32 bytes: 64 hexadecimal digits or "
 		    "44 characters of base64");

@@ -60,10 +60,8 @@ rule_profile(const struct mm_issue_facts *facts)
 static enum mm_error
 rule_principal_profile(const struct mm_issue_facts *facts)
 {
-	for (mm_list_each(const struct mm_text_item, item,
-		 facts->principal->profiles))
-		if (mm_span_equal(item->value, facts->profile))
-			return MM_OK;
+	if (mm_texts_hold(&facts->principal->profiles, facts->profile))
+		return MM_OK;
 	return mm_fail(MM_E_PROFILE_DENIED,
 	    "station %.*s may not use profile %.*s",
 	    MM_SPAN(facts->principal->name), MM_SPAN(facts->profile));
@@ -190,16 +188,6 @@ mm_decide_issue(const struct mm_issue_facts *facts, enum mm_error *error)
 	return verdict;
 }
 
-static bool
-product_allows(const struct mm_product *product, struct mm_span scheme)
-{
-	for (mm_list_each(
-		 const struct mm_text_item, item, product->schemes))
-		if (mm_span_equal(item->value, scheme))
-			return true;
-	return false;
-}
-
 static enum mm_error
 unapproved(const struct mm_release_facts *facts, const char *what)
 {
@@ -248,7 +236,7 @@ mm_decide_release(const struct mm_release_facts *facts)
 		return mm_fail(MM_E_PRODUCT,
 		    "the policy in force has no product %.*s",
 		    MM_SPAN(facts->product));
-	if (!product_allows(product, facts->scheme))
+	if (!mm_texts_hold(&product->schemes, facts->scheme))
 		return mm_fail(MM_E_SCHEME,
 		    "product %.*s may not be signed by %.*s",
 		    MM_SPAN(facts->product), MM_SPAN(facts->scheme));

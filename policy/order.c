@@ -46,20 +46,11 @@ in_range(const struct mm_devices *devices, struct mm_span device)
 	    mm_span_compare(device, devices->last) <= 0;
 }
 
-static bool
-in_list(const struct mm_list *texts, struct mm_span wanted)
-{
-	for (mm_list_each(const struct mm_text_item, item, *texts))
-		if (mm_span_equal(item->value, wanted))
-			return true;
-	return false;
-}
-
 bool
 mm_devices_cover(const struct mm_devices *devices, struct mm_span device)
 {
 	if (devices->list.count > 0)
-		return in_list(&devices->list, device);
+		return mm_texts_hold(&devices->list, device);
 	if (devices->pattern.size > 0)
 		return glob(devices->pattern, device);
 	return devices->first.size > 0 && in_range(devices, device);
@@ -78,7 +69,7 @@ mm_order_cover(const struct mm_order_claim *order, struct mm_span profile,
 		return mm_fail(MM_E_ORDER_COVER,
 		    "order %.*s does not cover device %.*s",
 		    MM_SPAN(order->name), MM_SPAN(device));
-	if (station.size > 0 && !in_list(&order->stations, station))
+	if (station.size > 0 && !mm_texts_hold(&order->stations, station))
 		return mm_fail(MM_E_ORDER_COVER,
 		    "order %.*s is not for station %.*s",
 		    MM_SPAN(order->name), MM_SPAN(station));

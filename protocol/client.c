@@ -21,7 +21,7 @@ enum {
 	PEM_MAX = 65536,
 	RECORD = 16384, /* bytes that one TLS record can hold */
 	FRAME_ROOM = MM_FRAME_HEADER + MM_FRAME_MAX,
-	CHUNKS_AHEAD = 8,  /* sent before their answers have come */
+	CHUNKS_AHEAD = 8, /* sent before their answers have come */
 	UPLOAD_ARENA = 65536,
 	NAME_SIZE = 256
 };
@@ -73,11 +73,11 @@ await(int fd, short events, int64_t deadline)
 		if (ready > 0)
 			return MM_OK;
 		if (ready == 0)
-			return mm_fail(MM_E_AWAY,
-			    "the appliance does not answer in time");
+			return mm_fail(
+			    MM_E_AWAY, "the appliance does not answer in time");
 		if (errno != EINTR)
-			return mm_fail(MM_E_SYSTEM, "cannot wait: %s",
-			    strerror(errno));
+			return mm_fail(
+			    MM_E_SYSTEM, "cannot wait: %s", strerror(errno));
 	}
 }
 
@@ -114,8 +114,7 @@ static enum mm_error
 identity_file(const char *identity, const char *file, struct mm_buffer *out)
 {
 	char path[4096];
-	int length =
-	    snprintf(path, sizeof(path), "%s/%s", identity, file);
+	int length = snprintf(path, sizeof(path), "%s/%s", identity, file);
 
 	if (length < 0 || (size_t)length >= sizeof(path))
 		return mm_fail(MM_E_FILE, "the path is too long: %s", identity);
@@ -177,8 +176,8 @@ read_key(int fd, struct mm_tls_setup *setup, struct mm_tls **out)
 		return mm_fail(MM_E_MEMORY, "no memory for a key");
 	got = pread(fd, key, PEM_MAX, 0);
 	if (got < 0)
-		error = mm_fail(MM_E_FILE, "cannot read the key: %s",
-		    strerror(errno));
+		error = mm_fail(
+		    MM_E_FILE, "cannot read the key: %s", strerror(errno));
 	else {
 		setup->key = mm_span(key, (size_t)got);
 		error = mm_tls_new(setup, out);
@@ -188,8 +187,7 @@ read_key(int fd, struct mm_tls_setup *setup, struct mm_tls **out)
 }
 
 static enum mm_error
-load_key(const char *identity, struct mm_tls_setup *setup,
-    struct mm_tls **out)
+load_key(const char *identity, struct mm_tls_setup *setup, struct mm_tls **out)
 {
 	mm_autoclose int fd = -1;
 	char path[4096];
@@ -197,8 +195,8 @@ load_key(const char *identity, struct mm_tls_setup *setup,
 	snprintf(path, sizeof(path), "%s/key.pem", identity);
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	if (fd < 0)
-		return mm_fail(MM_E_FILE, "cannot read %s: %s", path,
-		    strerror(errno));
+		return mm_fail(
+		    MM_E_FILE, "cannot read %s: %s", path, strerror(errno));
 	return read_key(fd, setup, out);
 }
 
@@ -228,15 +226,15 @@ load_identity(const char *identity, struct mm_client *client)
 static enum mm_error
 connect_one(const struct addrinfo *address, int64_t deadline, int *out)
 {
-	mm_autoclose int fd = socket(address->ai_family,
-	    SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	mm_autoclose int fd = socket(
+	    address->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	int failed = 0;
 	socklen_t size = sizeof(failed);
 	enum mm_error error;
 
 	if (fd < 0)
-		return mm_fail(MM_E_SYSTEM, "cannot make a socket: %s",
-		    strerror(errno));
+		return mm_fail(
+		    MM_E_SYSTEM, "cannot make a socket: %s", strerror(errno));
 	if (connect(fd, address->ai_addr, address->ai_addrlen) < 0)
 		failed = errno;
 	if (failed == EINPROGRESS) {
@@ -246,10 +244,9 @@ connect_one(const struct addrinfo *address, int64_t deadline, int *out)
 		getsockopt(fd, SOL_SOCKET, SO_ERROR, &failed, &size);
 	}
 	if (failed != 0)
-		return mm_fail(MM_E_AWAY, "cannot connect: %s",
-		    strerror(failed));
-	(void)setsockopt(
-	    fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
+		return mm_fail(
+		    MM_E_AWAY, "cannot connect: %s", strerror(failed));
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
 	*out = mm_take_fd(fd);
 	return MM_OK;
 }
@@ -259,15 +256,15 @@ connect_any(struct mm_client *client, int64_t deadline)
 {
 	const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
 	struct addrinfo *addresses;
-	int result = getaddrinfo(
-	    client->host, client->port, &hints, &addresses);
+	int result =
+	    getaddrinfo(client->host, client->port, &hints, &addresses);
 	enum mm_error error = MM_E_AWAY;
 
 	if (result != 0)
 		return mm_fail(MM_E_AWAY, "cannot find %s: %s", client->host,
 		    gai_strerror(result));
-	for (const struct addrinfo *a = addresses;
-	     a != NULL && error != MM_OK; a = a->ai_next)
+	for (const struct addrinfo *a = addresses; a != NULL && error != MM_OK;
+	     a = a->ai_next)
 		error = connect_one(a, deadline, &client->fd);
 	freeaddrinfo(addresses);
 	if (error == MM_E_AWAY)
@@ -293,8 +290,7 @@ shake(struct mm_client *client, int64_t deadline)
 }
 
 enum mm_error
-mm_client_open(const char *identity, unsigned seconds,
-    struct mm_client **out)
+mm_client_open(const char *identity, unsigned seconds, struct mm_client **out)
 {
 	struct mm_client *client;
 	enum mm_error error = mm_tls_begin();
@@ -359,8 +355,8 @@ write_all(struct mm_client *client, struct mm_span bytes)
 	enum mm_error error = MM_OK;
 
 	while (bytes.size > 0 && error == MM_OK) {
-		ssize_t put = gnutls_record_send(
-		    client->session, bytes.data, bytes.size);
+		ssize_t put =
+		    gnutls_record_send(client->session, bytes.data, bytes.size);
 
 		if (mm_tls_again(put))
 			error = await_tls(client, deadline);
@@ -393,8 +389,8 @@ encode_frame(uint64_t type, const void *body, const uint8_t id[MM_ID_SIZE],
 }
 
 enum mm_error
-mm_client_send_again(struct mm_client *client, uint64_t type,
-    const void *body, const uint8_t id[MM_ID_SIZE])
+mm_client_send_again(struct mm_client *client, uint64_t type, const void *body,
+    const uint8_t id[MM_ID_SIZE])
 {
 	mm_autofree struct sent *sent = calloc(1, sizeof(*sent));
 	mm_auto(buffer) frame = {0};
@@ -440,8 +436,8 @@ read_frame(struct mm_client *client, struct mm_span *item)
 		    mm_buffer_span(&client->in), MM_FRAME_MAX, item);
 		if (error != MM_OK || item->size > 0)
 			return error;
-		got = gnutls_record_recv(
-		    client->session, record, sizeof(record));
+		got =
+		    gnutls_record_recv(client->session, record, sizeof(record));
 		if (got > 0)
 			mm_buffer_add(&client->in, record, (size_t)got);
 		else if (mm_tls_again(got))
@@ -464,13 +460,12 @@ read_error(struct mm_span body)
 	enum mm_error error;
 
 	mm_arena_init(&arena, sizeof(answer));
-	error = mm_shape_decode(
-	    &mm_error_answer_shape, body, &arena, &answer);
+	error = mm_shape_decode(&mm_error_answer_shape, body, &arena, &answer);
 	if (error != MM_OK)
 		return error;
 	error = mm_error_from(answer.code);
-	return mm_fail(error != MM_OK ? error : MM_E_BUG, "%.*s",
-	    MM_SPAN(answer.text));
+	return mm_fail(
+	    error != MM_OK ? error : MM_E_BUG, "%.*s", MM_SPAN(answer.text));
 }
 
 /* The type of the request that the id belongs to; it has its answer now. */
@@ -508,8 +503,8 @@ read_answer(struct mm_client *client, struct mm_span item,
 	if (envelope.type == MM_MESSAGE_ERROR)
 		return read_error(envelope.body);
 	if (asked != envelope.type)
-		return mm_fail(MM_E_SHAPE,
-		    "an answer came to what was not asked");
+		return mm_fail(
+		    MM_E_SHAPE, "an answer came to what was not asked");
 	return mm_shape_decode(
 	    mm_message_row(asked)->answer, envelope.body, arena, answer);
 }
@@ -571,16 +566,15 @@ send_chunk(struct mm_client *client, struct mm_span image, uint64_t upload,
 }
 
 static enum mm_error
-send_chunks(
-    struct mm_client *client, struct mm_span image, uint64_t upload)
+send_chunks(struct mm_client *client, struct mm_span image, uint64_t upload)
 {
 	size_t chunks = (image.size + MM_CHUNK_MAX - 1) / MM_CHUNK_MAX;
 	enum mm_error error = MM_OK;
 
 	for (size_t i = 0; i < chunks + CHUNKS_AHEAD && error == MM_OK; i++) {
 		if (i < chunks)
-			error = send_chunk(
-			    client, image, upload, i * MM_CHUNK_MAX);
+			error =
+			    send_chunk(client, image, upload, i * MM_CHUNK_MAX);
 		if (error == MM_OK && i >= CHUNKS_AHEAD)
 			error = receive_chunk_answer(client);
 	}
@@ -597,8 +591,8 @@ mm_client_upload(
 	enum mm_error error;
 
 	mm_arena_init(&arena, UPLOAD_ARENA);
-	if (gnutls_hash_fast(GNUTLS_DIG_SHA256, image.data, image.size,
-		request.sha256) < 0)
+	if (gnutls_hash_fast(
+		GNUTLS_DIG_SHA256, image.data, image.size, request.sha256) < 0)
 		return mm_fail(MM_E_SYSTEM, "cannot hash the image");
 	error = mm_client_call(
 	    client, MM_MESSAGE_UPLOAD, &request, &arena, &answer);

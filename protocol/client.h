@@ -14,8 +14,8 @@
 struct mm_client;
 
 /* Connects and shakes hands within `seconds`: MM_E_AWAY, MM_E_TLS. */
-enum mm_error mm_client_open(const char *identity, unsigned seconds,
-    struct mm_client **out) mm_must_use;
+enum mm_error mm_client_open(
+    const char *identity, unsigned seconds, struct mm_client **out) mm_must_use;
 void mm_client_close(struct mm_client *client);
 /* The connection's socket, for poll; it stays the client's. */
 int mm_client_fd(const struct mm_client *client);
@@ -40,7 +40,7 @@ enum mm_error mm_client_call(struct mm_client *client, uint64_t type,
     const void *body, struct mm_arena *arena, void *answer) mm_must_use;
 
 /* Uploads an image's bytes in chunks; `upload` is for the release. */
-enum mm_error mm_client_upload(struct mm_client *client,
-    struct mm_span image, uint64_t *upload) mm_must_use;
+enum mm_error mm_client_upload(struct mm_client *client, struct mm_span image,
+    uint64_t *upload) mm_must_use;
 
 #endif

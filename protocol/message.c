@@ -7,7 +7,6 @@
 
 enum {
 	NAME_MAX_BYTES = MM_NAME_MAX,
-	ORIGIN_MAX_BYTES = 100,
 	VKEY_MAX_BYTES = 192,
 	NOTE_MAX_BYTES = 65536,
 	SERIAL_MAX_BYTES = 20, /* RFC 5280 4.1.2.2 */
@@ -30,7 +29,7 @@ static const struct mm_field error_answer_fields[] = {
 	WAIT_MAX_SECONDS)};
 
 static const struct mm_field status_answer_fields[] = {
-    MM_FIELD(mm_status_answer, 0, origin, MM_TEXT, 1, ORIGIN_MAX_BYTES),
+    MM_FIELD(mm_status_answer, 0, origin, MM_TEXT, 1, MM_ORIGIN_MAX),
     MM_FIELD(mm_status_answer, 1, vkey, MM_TEXT, 1, VKEY_MAX_BYTES),
     MM_FIELD(mm_status_answer, 2, size, MM_UINT, 1, INT64_MAX),
     MM_FIELD(mm_status_answer, 3, checkpoint, MM_BYTES, 1, NOTE_MAX_BYTES),

@@ -19,12 +19,29 @@ MM_BARE_SHAPE(mm_text_item_shape, mm_text_item, text_item);
 const struct mm_shape mm_nothing_shape = {
     "nothing", sizeof(struct mm_nothing), NULL, 0, false};
 
+bool
+mm_texts_hold(const struct mm_list *texts, struct mm_span wanted)
+{
+	for (mm_list_each(const struct mm_text_item, item, *texts))
+		if (mm_span_equal(item->value, wanted))
+			return true;
+	return false;
+}
+
 static enum mm_error
 wrong(const struct mm_shape *shape, const struct mm_field *field,
     enum mm_error error)
 {
 	return mm_fail(error, "%s, field %s: %s", shape->name,
 	    field != NULL ? field->name : "?", mm_error_text(error));
+}
+
+/* A list's elements name themselves; what is wrong with the list is said here. */
+static enum mm_error
+wrong_list(const struct mm_field *field, enum mm_error error)
+{
+	return mm_fail(
+	    error, "list %s: %s", field->name, mm_error_text(error));
 }
 
 static bool
@@ -67,12 +84,12 @@ decode_list(const struct mm_field *field, struct decoding *d, void *member)
 	enum mm_error error;
 
 	if (d->reader.error != MM_OK)
-		return d->reader.error;
+		return wrong_list(field, d->reader.error);
 	if (!in_bounds(field, count))
-		return MM_E_RANGE;
+		return wrong_list(field, MM_E_RANGE);
 	items = mm_arena_alloc(d->arena, count * field->of->size);
 	if (items == NULL)
-		return MM_E_MEMORY;
+		return wrong_list(field, MM_E_MEMORY);
 	for (size_t i = 0; i < count; i++) {
 		error = decode_struct(
 		    field->of, d, items + i * field->of->size);
@@ -144,13 +161,12 @@ decode_field(const struct mm_shape *shape, const struct mm_field *field,
 {
 	enum mm_error error = decode_value(field, d, out + field->offset);
 
-	if (error == MM_OK && field->optional &&
-	    is_absent(field, out + field->offset))
-		error = MM_E_SHAPE;
-	/* A nested shape has named its field already. */
-	if (error != MM_OK && field->of == NULL)
-		return wrong(shape, field, error);
-	return error;
+	/* A nested shape or a list has named what is wrong already. */
+	if (error != MM_OK)
+		return field->of != NULL ? error : wrong(shape, field, error);
+	if (field->optional && is_absent(field, out + field->offset))
+		return wrong(shape, field, MM_E_SHAPE);
+	return MM_OK;
 }
 
 /* The keys in the map must be the table's, in order; optional ones may miss. */
@@ -227,7 +243,7 @@ encode_list(const struct mm_field *field, const struct mm_list *list,
 	enum mm_error error = MM_OK;
 
 	if (!in_bounds(field, list->count))
-		return MM_E_RANGE;
+		return wrong_list(field, MM_E_RANGE);
 	mm_cbor_put_array(out, list->count);
 	for (size_t i = 0; i < list->count && error == MM_OK; i++)
 		error = encode_struct(

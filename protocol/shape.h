@@ -87,6 +87,8 @@ extern const struct mm_shape mm_hash_item_shape;  /* exactly 32 bytes */
 extern const struct mm_shape mm_uint_item_shape;
 extern const struct mm_shape mm_bytes_item_shape; /* 1 to 65,535 bytes */
 extern const struct mm_shape mm_text_item_shape;  /* 1 to 255 bytes */
+/* Whether one of the texts (mm_text_item) is this one. */
+bool mm_texts_hold(const struct mm_list *texts, struct mm_span wanted);
 
 /* A shape without fields, for messages that say all by their type. */
 struct mm_nothing {

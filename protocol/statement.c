@@ -4,7 +4,6 @@
 #include <string.h>
 
 enum {
-	ORIGIN_MAX_BYTES = 100,
 	DEVICES_MAX_COUNT = 1024,
 	SIGNATURE_SIZE = crypto_sign_BYTES,
 	/* RFC 9052 section 3.1 and RFC 9053 section 2.2 */
@@ -15,7 +14,7 @@ enum {
 
 static const struct mm_field claim_fields[] = {
     MM_FIELD(mm_claim, 0, kind, MM_UINT, 1, MM_STATEMENT_KINDS - 1),
-    MM_FIELD(mm_claim, 1, origin, MM_TEXT, 1, ORIGIN_MAX_BYTES),
+    MM_FIELD(mm_claim, 1, origin, MM_TEXT, 1, MM_ORIGIN_MAX),
     MM_FIELD(mm_claim, 2, nonce, MM_FIXED, 0, MM_NONCE_SIZE),
     MM_FIELD(mm_claim, 3, time, MM_UINT, 0, INT64_MAX),
     MM_FIELD(mm_claim, 4, expiry, MM_UINT, 0, INT64_MAX),

@@ -24,7 +24,8 @@ enum {
 	MM_STATEMENTS_MAX = 16,	  /* officers under one payload */
 	MM_NONCE_SIZE = 16,
 	MM_KID_SIZE = 8, /* leftmost bytes of SHA-256(public key) */
-	MM_NAME_MAX = 64
+	MM_NAME_MAX = 64,
+	MM_ORIGIN_MAX = 100 /* of a log's name */
 };
 
 enum mm_role {

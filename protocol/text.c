@@ -36,3 +36,12 @@ mm_text_clean(struct mm_span text, char *out, size_t size)
 	out[used] = '\0';
 	return used;
 }
+
+bool
+mm_text_is_ascii(struct mm_span text)
+{
+	for (size_t i = 0; i < text.size; i++)
+		if (text.data[i] >= 0x80)
+			return false;
+	return true;
+}

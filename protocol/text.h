@@ -14,4 +14,7 @@
  */
 size_t mm_text_clean(struct mm_span text, char *out, size_t size);
 
+/* No byte of 0x80 or above: libsodium 1.0.18 decodes those as base64. */
+bool mm_text_is_ascii(struct mm_span text);
+
 #endif

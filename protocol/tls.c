@@ -53,8 +53,8 @@ mm_tls_begin(void)
 	if (result >= 0)
 		result = gnutls_global_init();
 	if (result >= 0)
-		result = gnutls_priority_init2(
-		    &priority_cache, priorities, NULL, 0);
+		result =
+		    gnutls_priority_init2(&priority_cache, priorities, NULL, 0);
 	return result >= 0 ? MM_OK : fail("GnuTLS does not start", result);
 }
 
@@ -83,8 +83,8 @@ has_purpose(gnutls_x509_crt_t certificate, const char *purpose)
 	char oid[128];
 	size_t size = sizeof(oid);
 
-	for (unsigned i = 0; gnutls_x509_crt_get_key_purpose_oid(certificate,
-				 i, oid, &size, NULL) >= 0;
+	for (unsigned i = 0; gnutls_x509_crt_get_key_purpose_oid(
+				 certificate, i, oid, &size, NULL) >= 0;
 	     i++, size = sizeof(oid))
 		if (strcmp(oid, purpose) == 0)
 			return true;
@@ -106,8 +106,8 @@ check_leaf(gnutls_session_t session, const char *purpose)
 		return mm_fail(MM_E_MEMORY, "no memory for a certificate");
 	if (gnutls_x509_crt_import(leaf, chain, GNUTLS_X509_FMT_DER) < 0)
 		error = mm_fail(MM_E_TLS, "the certificate is malformed");
-	else if (gnutls_x509_crt_get_basic_constraints(
-		     leaf, NULL, NULL, NULL) > 0)
+	else if (gnutls_x509_crt_get_basic_constraints(leaf, NULL, NULL, NULL) >
+		 0)
 		error = mm_fail(MM_E_TLS, "the certificate is a CA's");
 	else if (!has_purpose(leaf, purpose))
 		error = mm_fail(MM_E_TLS,
@@ -133,8 +133,9 @@ check_chain(gnutls_session_t session, const char *purpose, const char *name)
 		return MM_OK;
 	result = gnutls_certificate_verification_status_print(
 	    status, GNUTLS_CRT_X509, &text, 0);
-	mm_fail(MM_E_TLS, "%s", result >= 0 ? (const char *)text.data
-					    : "the certificate is refused");
+	mm_fail(MM_E_TLS, "%s",
+	    result >= 0 ? (const char *)text.data
+			: "the certificate is refused");
 	gnutls_free(text.data);
 	return MM_E_TLS;
 }
@@ -145,8 +146,8 @@ check_peer(gnutls_session_t session)
 {
 	/* A client knows the name that it wants; a server has none. */
 	const char *name = gnutls_session_get_ptr(session);
-	const char *purpose = name != NULL ? GNUTLS_KP_TLS_WWW_SERVER
-					   : GNUTLS_KP_TLS_WWW_CLIENT;
+	const char *purpose =
+	    name != NULL ? GNUTLS_KP_TLS_WWW_SERVER : GNUTLS_KP_TLS_WWW_CLIENT;
 
 	if (check_chain(session, purpose, name) != MM_OK ||
 	    check_leaf(session, purpose) != MM_OK)
@@ -192,9 +193,9 @@ chain_add(struct chain *chain, struct mm_span item)
 
 	if (room == 0)
 		return GNUTLS_E_SHORT_MEMORY_BUFFER;
-	result = gnutls_x509_crt_list_import(
-	    chain->certificates + chain->count, &room, &bytes,
-	    format_of(item), GNUTLS_X509_CRT_LIST_IMPORT_FAIL_IF_EXCEED);
+	result = gnutls_x509_crt_list_import(chain->certificates + chain->count,
+	    &room, &bytes, format_of(item),
+	    GNUTLS_X509_CRT_LIST_IMPORT_FAIL_IF_EXCEED);
 	if (result > 0)
 		chain->count += (unsigned)result;
 	return result;
@@ -205,7 +206,7 @@ chain_read(const struct mm_list *items, struct chain *chain)
 {
 	int result = GNUTLS_E_NO_CERTIFICATE_FOUND;
 
-	for (mm_list_each(const struct mm_bytes_item, item, *items)) {
+	for (mm_list_each (const struct mm_bytes_item, item, *items)) {
 		result = chain_add(chain, item->value);
 		if (result < 0)
 			break;
@@ -246,8 +247,7 @@ set_anchor(struct mm_tls *tls, struct mm_span anchor)
 		return fail("access CA certificate", result);
 	if (result != 1)
 		return mm_fail(MM_E_TLS,
-		    "%d access CA certificates where one was expected",
-		    result);
+		    "%d access CA certificates where one was expected", result);
 	return MM_OK;
 }
 
@@ -308,8 +308,7 @@ mm_tls_free(struct mm_tls *tls)
 		return;
 	gnutls_certificate_free_credentials(tls->credentials);
 	if (tls->ticket_key.data != NULL)
-		gnutls_memset(
-		    tls->ticket_key.data, 0, tls->ticket_key.size);
+		gnutls_memset(tls->ticket_key.data, 0, tls->ticket_key.size);
 	gnutls_free(tls->ticket_key.data);
 	free(tls);
 }
@@ -338,14 +337,13 @@ open_session(struct mm_tls *tls, int fd, unsigned role, const char *name,
     gnutls_session_t *out)
 {
 	gnutls_session_t session;
-	int result = gnutls_init(
-	    &session, role | GNUTLS_NONBLOCK | GNUTLS_NO_SIGNAL);
+	int result =
+	    gnutls_init(&session, role | GNUTLS_NONBLOCK | GNUTLS_NO_SIGNAL);
 
 	if (result < 0)
 		return fail("TLS session", result);
 	result = set_session(tls, session, fd);
-	if (result >= 0 && role == GNUTLS_SERVER &&
-	    tls->ticket_key.size > 0)
+	if (result >= 0 && role == GNUTLS_SERVER && tls->ticket_key.size > 0)
 		result = gnutls_session_ticket_enable_server(
 		    session, &tls->ticket_key);
 	if (result < 0) {
@@ -371,7 +369,7 @@ static bool
 is_address(const char *name)
 {
 	return strchr(name, ':') != NULL ||
-	    name[strspn(name, "0123456789.")] == '\0';
+	       name[strspn(name, "0123456789.")] == '\0';
 }
 
 enum mm_error
@@ -383,8 +381,8 @@ mm_tls_connect(
 
 	if (error != MM_OK || is_address(name))
 		return error;
-	result = gnutls_server_name_set(
-	    *out, GNUTLS_NAME_DNS, name, strlen(name));
+	result =
+	    gnutls_server_name_set(*out, GNUTLS_NAME_DNS, name, strlen(name));
 	if (result >= 0)
 		return MM_OK;
 	gnutls_deinit(*out);

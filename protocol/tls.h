@@ -20,16 +20,16 @@ enum { MM_TLS_TICKET_KEY_SIZE = 64, MM_TLS_CHAIN_MAX = 4 };
 struct mm_tls;
 
 struct mm_tls_setup {
-	struct mm_span key;    /* private: PKCS#8, DER or PEM */
-	struct mm_list chain;  /* mm_bytes_item: own first, DER or PEM */
-	struct mm_span anchor; /* the one certificate that peers are from */
+	struct mm_span key;        /* private: PKCS#8, DER or PEM */
+	struct mm_list chain;      /* mm_bytes_item: own first, DER or PEM */
+	struct mm_span anchor;     /* the one certificate that peers are from */
 	struct mm_span ticket_key; /* servers: shared by all gates */
 };
 
 struct mm_tls_peer {
-	uint8_t key[32];	 /* SHA-256 of the DER SubjectPublicKeyInfo */
+	uint8_t key[32];         /* SHA-256 of the DER SubjectPublicKeyInfo */
 	uint8_t fingerprint[32]; /* SHA-256 of the certificate */
-	int64_t expires;	 /* POSIX seconds, inclusive */
+	int64_t expires;         /* POSIX seconds, inclusive */
 };
 
 /*
@@ -39,8 +39,8 @@ struct mm_tls_peer {
 enum mm_error mm_tls_begin(void) mm_must_use;
 
 /* Copies what it is given. MM_E_TLS says what is wrong with it. */
-enum mm_error mm_tls_new(
-    const struct mm_tls_setup *setup, struct mm_tls **out) mm_must_use;
+enum mm_error
+mm_tls_new(const struct mm_tls_setup *setup, struct mm_tls **out) mm_must_use;
 /* One more owner; each owner frees. */
 struct mm_tls *mm_tls_share(struct mm_tls *tls);
 void mm_tls_free(struct mm_tls *tls);
@@ -49,8 +49,8 @@ void mm_tls_free(struct mm_tls *tls);
  * A session over a non-blocking socket, which stays the caller's. `tls` must
  * outlive it; it ends by gnutls_deinit().
  */
-enum mm_error mm_tls_serve(
-    struct mm_tls *tls, int fd, gnutls_session_t *out) mm_must_use;
+enum mm_error
+mm_tls_serve(struct mm_tls *tls, int fd, gnutls_session_t *out) mm_must_use;
 /* `name` is the server's, and must outlive the session too. */
 enum mm_error mm_tls_connect(struct mm_tls *tls, int fd, const char *name,
     gnutls_session_t *out) mm_must_use;
@@ -60,12 +60,12 @@ enum mm_error mm_tls_connect(struct mm_tls *tls, int fd, const char *name,
  * peer has proven itself, also where the session was resumed. On MM_E_TLS
  * the alert has been sent.
  */
-enum mm_error mm_tls_handshake(
-    gnutls_session_t session, bool *done) mm_must_use;
+enum mm_error
+mm_tls_handshake(gnutls_session_t session, bool *done) mm_must_use;
 
 /* Who is at the other end; MM_E_TLS where no certificate has come. */
-enum mm_error mm_tls_peer(
-    gnutls_session_t session, struct mm_tls_peer *out) mm_must_use;
+enum mm_error
+mm_tls_peer(gnutls_session_t session, struct mm_tls_peer *out) mm_must_use;
 
 /* Whether the call wants to be repeated when the socket is ready. */
 bool mm_tls_again(ssize_t result);

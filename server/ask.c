@@ -1,5 +1,9 @@
 #include "server/ask.h"
 
+enum { WHY_MAX = 512 /* bytes */ };
+
+#include "protocol/statement.h"
+
 static const struct mm_field ask_fields[] = {
     MM_FIELD(mm_ask, 0, connection, MM_UINT, 0, INT64_MAX),
     MM_FIELD(mm_ask, 1, client, MM_FIXED, 0, 32),
@@ -8,20 +12,24 @@ static const struct mm_field ask_fields[] = {
     MM_FIELD(mm_ask, 4, body, MM_ITEM, 1, MM_FRAME_MAX)};
 MM_SHAPE(mm_ask_shape, mm_ask, ask_fields);
 
-/*
- * The device's own rule (and its own error) is the authority's; the bound is
- * the wire's.
- */
+/* The bounds are the wire's; what is in them is the authority's to judge. */
 static const struct mm_field issue_ask_fields[] = {
-    MM_FIELD(mm_issue_ask, 0, order, MM_TEXT, 1, 64),
-    MM_FIELD(mm_issue_ask, 1, profile, MM_TEXT, 1, 64),
-    MM_FIELD(mm_issue_ask, 2, device, MM_TEXT, 1, 255),
-    MM_FIELD(mm_issue_ask, 3, spki, MM_BYTES, 1, MM_CSR_MAX)};
+    MM_FIELD(mm_issue_ask, 0, order, MM_TEXT, 1, MM_NAME_MAX),
+    MM_FIELD(mm_issue_ask, 1, profile, MM_TEXT, 1, MM_NAME_MAX),
+    MM_FIELD(mm_issue_ask, 2, device, MM_TEXT, 1, MM_DEVICE_MAX),
+    MM_OPTIONAL(mm_issue_ask, 3, spki, MM_BYTES, 1, MM_CSR_MAX),
+    MM_OPTIONAL(
+	mm_issue_ask, 4, refused, MM_UINT, MM_E_CSR, MM_E_KEY_WEAK),
+    MM_OPTIONAL(mm_issue_ask, 5, why, MM_TEXT, 1, WHY_MAX)};
 MM_SHAPE(mm_issue_ask_shape, mm_issue_ask, issue_ask_fields);
 
 static const struct mm_field statement_ask_fields[] = {
-    MM_MANY(mm_statement_ask, 0, statements, &mm_bytes_item_shape, 1, 16),
-    MM_OPTIONAL(mm_statement_ask, 1, spki, MM_BYTES, 1, MM_CSR_MAX)};
+    MM_MANY(mm_statement_ask, 0, statements, &mm_bytes_item_shape, 1,
+	MM_STATEMENTS_MAX),
+    MM_OPTIONAL(mm_statement_ask, 1, spki, MM_BYTES, 1, MM_CSR_MAX),
+    MM_OPTIONAL(
+	mm_statement_ask, 2, refused, MM_UINT, MM_E_CSR, MM_E_KEY_WEAK),
+    MM_OPTIONAL(mm_statement_ask, 3, why, MM_TEXT, 1, WHY_MAX)};
 MM_SHAPE(mm_statement_ask_shape, mm_statement_ask, statement_ask_fields);
 
 static const struct mm_field tell_fields[] = {
@@ -36,3 +44,17 @@ static const struct mm_field server_certificate_fields[] = {
 	MM_CERTIFICATE_MAX)};
 MM_SHAPE(mm_server_certificate_shape, mm_server_certificate,
     server_certificate_fields);
+
+bool
+mm_ask_refuses(enum mm_error error)
+{
+	return error >= MM_E_CSR && error <= MM_E_KEY_WEAK;
+}
+
+enum mm_error
+mm_ask_refused(uint64_t refused, struct mm_span why)
+{
+	if (refused == 0)
+		return MM_OK;
+	return mm_fail(mm_error_from(refused), "%.*s", MM_SPAN(why));
+}

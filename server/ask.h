@@ -1,7 +1,8 @@
 /*
  * What gates and the authority say to each other. The gate has decoded the
  * request, checked its shape and, where it brings a CSR, the CSR's own
- * signature; what the authority gets of a CSR is its public key.
+ * signature; what the authority gets of a CSR is its public key, or why it
+ * was refused.
  */
 #ifndef MM_ASK_H
 #define MM_ASK_H
@@ -23,14 +24,22 @@ struct mm_ask {
 	uint8_t id[MM_ID_SIZE];
 	struct mm_span body; /* of the message's request shape, but: */
 };
-/* in the place of mm_issue_request: */
+/*
+ * in the place of mm_issue_request. A CSR that is not good is asked about
+ * too, so that its refusal is logged:
+ */
 struct mm_issue_ask {
-	struct mm_span order, profile, device, spki;
+	struct mm_span order, profile, device;
+	struct mm_span spki; /* empty where the CSR is refused */
+	uint64_t refused;    /* enum mm_error, MM_E_CSR to MM_E_KEY_WEAK; or 0 */
+	struct mm_span why;
 };
 /* in the place of mm_statement_request: */
 struct mm_statement_ask {
 	struct mm_list statements; /* mm_bytes_item */
-	struct mm_span spki;	   /* empty: no CSR */
+	struct mm_span spki;	   /* empty: no CSR, or it is refused */
+	uint64_t refused;
+	struct mm_span why;
 };
 /*
  * In the place of mm_upload_request: the request as it is. The authority
@@ -46,6 +55,11 @@ struct mm_server_certificate {
 	struct mm_list chain; /* mm_bytes_item: DER, the server's first */
 	struct mm_span anchor; /* DER: the access CA that clients are from */
 };
+/* What a CSR's reader found is for an ask to tell, not a fault of ours. */
+bool mm_ask_refuses(enum mm_error error);
+/* MM_OK, or the refusal that came along, with its particulars. */
+enum mm_error mm_ask_refused(
+    uint64_t refused, struct mm_span why) mm_must_use;
 extern const struct mm_shape mm_ask_shape, mm_issue_ask_shape,
     mm_statement_ask_shape, mm_tell_shape, mm_server_certificate_shape;
 

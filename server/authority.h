@@ -67,7 +67,13 @@ enum mm_item_state {
 	MM_ITEM_STORING	  /* signature or void is in the batch */
 };
 
-/* A stored entry that wants a signature, and who waits for it. */
+/* The entries that an item rests on. */
+struct mm_rest {
+	uint64_t indexes[MM_REFERENCES_MAX];
+	size_t count;
+};
+
+/* An entry that wants a signature, and who waits for it. */
 struct mm_item {
 	struct mm_item *next;
 	uint64_t index, kind;
@@ -76,8 +82,7 @@ struct mm_item {
 	struct mm_proof proof;
 	bool receipt; /* note and proof are those of its own batch */
 	bool ours;    /* the appliance's own TLS certificate */
-	uint64_t references[MM_REFERENCES_MAX];
-	size_t reference_count;
+	struct mm_rest rest;
 	enum mm_error reason; /* of a void */
 	unsigned attempts;
 	struct mm_jobs waiters;
@@ -98,6 +103,7 @@ struct mm_batch {
 	uint64_t now;		/* of its entries */
 	enum mm_error clock;	/* why nothing new may be signed, or MM_OK */
 	bool open;		/* the notary has it */
+	bool closing;		/* nothing but signatures and voids */
 	ev_tstamp deadline;	/* when who waits for it has waited enough */
 };
 
@@ -250,6 +256,9 @@ const struct mm_inclusion *mm_inclusion_find(
 /* --- authority_signing.c --- */
 enum mm_error mm_item_new(struct mm_authority *a, uint64_t index,
     uint64_t kind, struct mm_item **out) mm_must_use;
+/* Adds an entry to the batch, with its item. */
+enum mm_error mm_item_draft(struct mm_authority *a, uint64_t kind,
+    const void *body, struct mm_item **out) mm_must_use;
 struct mm_item *mm_item_find(struct mm_authority *a, uint64_t index);
 void mm_item_free(struct mm_authority *a, struct mm_item *item);
 /* Tells everybody who waits for it. */
@@ -266,6 +275,8 @@ void mm_signing_answered(
     struct mm_authority *a, struct mm_received *received);
 void mm_signing_token_up(struct mm_authority *a);
 void mm_signing_token_down(struct mm_authority *a);
+/* Has the supervisor end a token that hangs or does not behave. */
+void mm_signing_kill(struct mm_authority *a);
 void mm_signing_tick(struct mm_authority *a);
 /* At the end: frees what is left. */
 void mm_signing_clear(struct mm_authority *a);
@@ -283,9 +294,10 @@ void mm_issue_show_gate(struct mm_authority *a, struct mm_link *gate);
 /* Whether a logged device certificate may still be signed. */
 enum mm_error mm_issue_again(struct mm_authority *a,
     const struct mm_certificate_entry *body) mm_must_use;
-/* Notes what a certificate's entry rests on, for its item. */
-enum mm_error mm_issue_rest(struct mm_authority *a, struct mm_item *item,
-    const struct mm_certificate_entry *body) mm_must_use;
+/* What a certificate's entry rests on. */
+enum mm_error mm_issue_rest(const struct mm_authority *a,
+    const struct mm_certificate_entry *body,
+    struct mm_rest *out) mm_must_use;
 /* Builds the TBS and completes the body; adds nothing yet. */
 enum mm_error mm_issue_draft(struct mm_authority *a,
     const struct mm_profile *profile, struct mm_certificate_entry *body,

@@ -16,7 +16,7 @@ tell(struct mm_authority *a, struct mm_job *job,
 	enum mm_error error;
 
 	/* A gate that is gone took its connections along. */
-	if (gate == NULL)
+	if (gate == NULL || job->life != a->lives[job->gate])
 		return;
 	error = mm_link_send(
 	    gate, MM_TELL, 0, &mm_tell_shape, &message, NULL);
@@ -87,7 +87,9 @@ make_receipt(struct making *m, const struct mm_proof *proof,
 	if (error != MM_OK)
 		return error;
 	m->receipt = mm_arena_copy(&m->job->arena, mm_buffer_span(&text));
-	return m->receipt.data != NULL ? MM_OK : MM_E_MEMORY;
+	return m->receipt.data != NULL
+	    ? MM_OK
+	    : mm_fail(MM_E_MEMORY, "no memory for a receipt");
 }
 
 /*
@@ -137,10 +139,12 @@ make_certificate(struct making *m, struct mm_span *certificate,
 	if (error == MM_OK)
 		error = mm_issuers_chain(
 		    m->a, body.issuer, &m->job->arena, chain);
-	if (error == MM_OK)
-		*certificate =
-		    mm_arena_copy(&m->job->arena, mm_buffer_span(&der));
-	return error;
+	if (error != MM_OK)
+		return error;
+	*certificate = mm_arena_copy(&m->job->arena, mm_buffer_span(&der));
+	return certificate->data != NULL
+	    ? MM_OK
+	    : mm_fail(MM_E_MEMORY, "no memory for a certificate");
 }
 
 static enum mm_error
@@ -224,7 +228,8 @@ mm_answer_issued(struct mm_authority *a, struct mm_job *job,
 		if (error == MM_OK)
 			return;
 	}
-	mm_answer_error(a, job, error != MM_OK ? error : MM_E_BUG);
+	mm_answer_error(
+	    a, job, error != MM_OK ? error : mm_plain(MM_E_BUG));
 }
 
 void

@@ -1,36 +1,42 @@
 #include "server/authority.h"
 
 #include <string.h>
-#include <time.h>
 
 #include "log/entry.h"
 #include "protocol/journal.h"
 
 enum {
-	SIGNATURES_MAX = 128, /* in one entry */
-	ROOM = 8192,	      /* bytes that the largest usual entry takes */
-	STORE_AGAIN = 1	      /* seconds until a full disk is tried again */
+	SIGNATURES_MAX = 128,	   /* in one entry */
+	SIGNATURES_BYTES = 16384,  /* all together */
+	ROOM = 8192,	      /* bytes that the largest certificate takes */
+	STORE_AGAIN = 1,      /* seconds until a full disk is tried again */
+	STORE_PATIENCE = 10,  /* seconds that clients wait for the notary */
+	SERVER_LIFE = 86400,  /* seconds until our certificate is renewed */
+	SERVER_AGAIN = 60     /* seconds until a voided one is */
 };
 
-static uint64_t
-seconds(clockid_t clock)
-{
-	struct timespec now;
-
-	clock_gettime(clock, &now);
-	return (uint64_t)now.tv_sec;
-}
-
 bool
-mm_batch_full(const struct mm_authority *a)
+mm_batch_full(const struct mm_authority *a, size_t size)
 {
 	const struct mm_batch *batch = &a->batch;
 
-	/* A statement brings two entries at once. */
+	if (size > MM_ENTRY_MAX)
+		size = MM_ENTRY_MAX;
+	/* A statement brings two entries at once; an entry that waits for
+	 * its proof refers to itself too. */
 	return batch->count + 2 > MM_BATCH_ENTRIES ||
-	    batch->bytes + ROOM > MM_BATCH_BYTES ||
-	    batch->reference_count + MM_REFERENCES_MAX >
+	    batch->bytes + ROOM + size > MM_BATCH_BYTES ||
+	    batch->reference_count + MM_REFERENCES_MAX + 1 >
 	    MM_BATCH_REFERENCES;
+}
+
+const struct mm_inclusion *
+mm_inclusion_find(const struct mm_list *inclusions, uint64_t index)
+{
+	for (mm_list_each(const struct mm_inclusion, one, *inclusions))
+		if (one->index == index)
+			return one;
+	return NULL;
 }
 
 enum mm_error
@@ -84,47 +90,59 @@ static enum mm_error
 add_signatures(struct mm_authority *a)
 {
 	struct mm_signature list[SIGNATURES_MAX];
+	struct mm_item *items[SIGNATURES_MAX];
 	struct mm_signatures_entry body = {{list, 0}};
+	size_t *count = &body.signatures.count, bytes = 0;
 	enum mm_error error;
 
-	for (struct mm_item *i = a->items;
-	     i != NULL && body.signatures.count < SIGNATURES_MAX; i = i->next)
-		if (i->state == MM_ITEM_SIGNED)
-			list[body.signatures.count++] = (struct mm_signature){
-			    i->index, mm_buffer_span(&i->signature)};
-	if (body.signatures.count == 0)
+	for (struct mm_item *i = a->items; i != NULL; i = i->next) {
+		if (i->state != MM_ITEM_SIGNED)
+			continue;
+		bytes += i->signature.size;
+		if (*count == SIGNATURES_MAX || bytes > SIGNATURES_BYTES)
+			break;
+		items[*count] = i;
+		list[(*count)++] = (struct mm_signature){
+		    i->index, mm_buffer_span(&i->signature)};
+	}
+	if (*count == 0)
 		return MM_OK;
 	error = mm_batch_add(a, MM_ENTRY_SIGNATURES, &body, NULL);
-	if (error != MM_OK)
-		return error;
-	for (size_t n = 0; n < body.signatures.count; n++)
-		mm_item_find(a, list[n].index)->state = MM_ITEM_STORING;
-	return MM_OK;
+	for (size_t n = 0; n < *count && error == MM_OK; n++)
+		items[n]->state = MM_ITEM_STORING;
+	return error;
 }
 
 static enum mm_error
 add_voids(struct mm_authority *a)
 {
 	struct mm_void list[SIGNATURES_MAX];
+	struct mm_item *items[SIGNATURES_MAX];
 	struct mm_void_entry body = {{list, 0}};
+	size_t *count = &body.voids.count;
 	enum mm_error error;
 
 	for (struct mm_item *i = a->items;
-	     i != NULL && body.voids.count < SIGNATURES_MAX; i = i->next)
-		if (i->state == MM_ITEM_VOID)
-			list[body.voids.count++] = (struct mm_void){i->index,
-			    mm_span_text(mm_error_name(i->reason))};
-	if (body.voids.count == 0)
+	     i != NULL && *count < SIGNATURES_MAX; i = i->next) {
+		if (i->state != MM_ITEM_VOID)
+			continue;
+		items[*count] = i;
+		list[(*count)++] = (struct mm_void){
+		    i->index, mm_span_text(mm_error_name(i->reason))};
+	}
+	if (*count == 0)
 		return MM_OK;
 	error = mm_batch_add(a, MM_ENTRY_VOID, &body, NULL);
-	if (error != MM_OK)
-		return error;
-	for (size_t n = 0; n < body.voids.count; n++)
-		mm_item_find(a, list[n].index)->state = MM_ITEM_STORING;
-	return MM_OK;
+	for (size_t n = 0; n < *count && error == MM_OK; n++)
+		items[n]->state = MM_ITEM_STORING;
+	return error;
 }
 
-/* Asks for proofs of what a crash left unsigned, and of what it rests on. */
+/*
+ * Asks for proofs of what a crash left unsigned, and of what it rests on. The
+ * notary takes no batch without an entry: these go along with others, and
+ * each that is signed brings the next batch.
+ */
 static enum mm_error
 refer_unproven(struct mm_authority *a)
 {
@@ -133,11 +151,10 @@ refer_unproven(struct mm_authority *a)
 
 		if (i->state != MM_ITEM_UNPROVEN)
 			continue;
-		if (mm_batch_full(a))
+		if (mm_batch_full(a, 0))
 			return MM_OK;
-		for (size_t n = 0; n < i->reference_count && error == MM_OK;
-		     n++)
-			error = mm_batch_refer(a, i->references[n]);
+		for (size_t n = 0; n < i->rest.count && error == MM_OK; n++)
+			error = mm_batch_refer(a, i->rest.indexes[n]);
 		if (error == MM_OK)
 			error = mm_batch_refer(a, i->index);
 		if (error != MM_OK)
@@ -157,8 +174,6 @@ add_start(struct mm_authority *a)
 	struct mm_list policies;
 	enum mm_error error;
 
-	if (a->batch.clock != MM_OK)
-		return a->batch.clock;
 	mm_arena_init(&arena, 1 << 20);
 	error = mm_index_policies(a->index, &arena, &policies);
 	for (size_t i = 0; i < policies.count && error == MM_OK; i++)
@@ -179,13 +194,18 @@ any_item(const struct mm_authority *a, enum mm_item_state state)
 }
 
 static bool
+server_wanted(const struct mm_authority *a)
+{
+	return a->followed && a->server_due > 0 &&
+	    ev_now(a->loop) >= a->server_due;
+}
+
+static bool
 has_work(const struct mm_authority *a)
 {
-	return !a->started || any_item(a, MM_ITEM_SIGNED) ||
-	    any_item(a, MM_ITEM_VOID) ||
-	    (a->followed && any_item(a, MM_ITEM_UNPROVEN)) ||
-	    (a->followed && a->server_wanted) || mm_refusals_due(a) ||
-	    (a->ready && a->queue.first != NULL);
+	return !a->started || (a->ready && a->queue.first != NULL) ||
+	    any_item(a, MM_ITEM_SIGNED) || any_item(a, MM_ITEM_VOID) ||
+	    server_wanted(a) || mm_refusals_due(a);
 }
 
 static const struct {
@@ -218,33 +238,51 @@ mm_job_decide(struct mm_authority *a, struct mm_job *job)
 		decisions[i].decide(a, job);
 		return;
 	}
-	mm_answer_error(a, job, MM_E_UNKNOWN);
+	mm_answer_error(a, job, mm_plain(MM_E_UNKNOWN));
+}
+
+/* The appliance's own certificate: where there is no room just now, later. */
+static enum mm_error
+add_server(struct mm_authority *a)
+{
+	enum mm_error error;
+
+	if (!server_wanted(a) || a->batch.clock != MM_OK)
+		return MM_OK;
+	error = mm_issue_server(a);
+	if (error == MM_OK)
+		a->server_due = ev_now(a->loop) + SERVER_LIFE;
+	return error == MM_E_BUSY ? MM_OK : error;
 }
 
 /* What must be logged before anything new is decided. */
 static enum mm_error
 fill_own(struct mm_authority *a)
 {
-	enum mm_error error = a->started ? MM_OK : add_start(a);
+	enum mm_error error = add_signatures(a);
 
 	if (error == MM_OK)
-		error = add_signatures(a);
-	if (error == MM_OK)
 		error = add_voids(a);
-	if (error == MM_OK && a->followed)
-		error = refer_unproven(a);
+	/* The notary keeps the last room of the disk for these alone. */
+	a->batch.closing = a->store_short && a->batch.count > 0;
+	if (a->batch.closing)
+		return error;
+	if (error == MM_OK && !a->started)
+		error = add_start(a);
+	if (error == MM_OK)
+		error = add_server(a);
 	if (error == MM_OK)
 		error = mm_refusals_add(a);
-	if (error == MM_OK && a->followed && a->server_wanted &&
-	    a->batch.clock == MM_OK)
-		error = mm_issue_server(a);
+	if (error == MM_OK && a->followed && a->batch.count > 0)
+		error = refer_unproven(a);
 	return error;
 }
 
 static void
 fill_asked(struct mm_authority *a)
 {
-	while (a->ready && a->queue.first != NULL && !mm_batch_full(a))
+	while (a->ready && !a->batch.closing && a->queue.first != NULL &&
+	    !mm_batch_full(a, a->queue.first->ask.body.size))
 		mm_job_decide(a, mm_jobs_pop(&a->queue));
 }
 
@@ -254,11 +292,29 @@ begin(struct mm_authority *a)
 	struct mm_batch *batch = &a->batch;
 
 	batch->count = batch->bytes = batch->reference_count = 0;
-	batch->clock = mm_clock_judge(&a->clock, seconds(CLOCK_REALTIME),
-	    seconds(CLOCK_BOOTTIME), &batch->now);
+	batch->clock = mm_clock_judge(&a->clock, mm_seconds(CLOCK_REALTIME),
+	    mm_seconds(CLOCK_BOOTTIME), &batch->now);
 	/* What the token has signed already may always be stored. */
 	if (batch->clock != MM_OK)
 		batch->now = a->clock.last;
+}
+
+/*
+ * Nothing begins before the clock may be trusted: one that is behind catches
+ * up, one that has jumped is for the operator.
+ */
+static bool
+start_is_held(struct mm_authority *a)
+{
+	enum mm_error error = a->started ? MM_OK : a->batch.clock;
+
+	if (error == MM_E_CLOCK_JUMPED)
+		mm_authority_fail(a, error);
+	else if (error != MM_OK && error != a->start_held)
+		mm_journal(MM_LEVEL_ERROR, mm_error_name(error), "%s",
+		    mm_why(error));
+	a->start_held = error;
+	return error != MM_OK;
 }
 
 static enum mm_error
@@ -273,9 +329,21 @@ send(struct mm_authority *a)
 	for (size_t i = 0; i < batch->count; i++)
 		entries[i].value = mm_buffer_span(&batch->lines[i].entry);
 	batch->open = true;
+	batch->deadline = ev_now(a->loop) + STORE_PATIENCE;
 	return mm_link_send(a->notary, MM_NOTARY_APPEND, ++a->calls,
-	    &mm_notary_append_request_shape, &request,
-	    (const int[]){-1, -1});
+	    &mm_notary_append_request_shape, &request, NULL);
+}
+
+static enum mm_error
+fill(struct mm_authority *a)
+{
+	enum mm_error error = mm_index_begin(a->index);
+
+	if (error == MM_OK)
+		error = fill_own(a);
+	if (error == MM_OK)
+		fill_asked(a);
+	return error;
 }
 
 void
@@ -288,37 +356,31 @@ mm_batch_step(struct mm_authority *a)
 	    !has_work(a))
 		return;
 	begin(a);
-	error = mm_index_begin(a->index);
-	if (error == MM_OK)
-		error = fill_own(a);
-	if (error != MM_OK) {
-		mm_authority_fail(a, error);
+	if (start_is_held(a))
 		return;
-	}
-	fill_asked(a);
-	if (a->batch.count == 0 && a->batch.reference_count == 0) {
+	error = fill(a);
+	if (error == MM_OK && a->batch.count == 0) {
 		mm_index_rollback(a->index);
 		return;
 	}
-	error = send(a);
+	if (error == MM_OK)
+		error = send(a);
 	if (error != MM_OK)
 		mm_authority_fail(a, error);
 }
 
-/* The batch is not stored: as if it had never been decided. */
+/* Forgets what was in the batch; whoever waited for it is told why. */
 static void
-batch_failed(struct mm_authority *a, enum mm_error error)
+drop_lines(struct mm_authority *a, enum mm_error error)
 {
 	struct mm_batch *batch = &a->batch;
 
-	mm_journal(MM_LEVEL_ERROR, mm_error_name(error), "%s", mm_why(error));
-	mm_index_rollback(a->index);
-	batch->open = false;
 	for (size_t i = 0; i < batch->count; i++) {
 		struct mm_line *line = &batch->lines[i];
 
 		if (line->item != NULL) {
-			a->server_wanted |= line->item->ours;
+			if (line->item->ours)
+				a->server_due = ev_now(a->loop);
 			mm_item_refuse(a, line->item, error);
 			mm_item_free(a, line->item);
 		}
@@ -327,6 +389,25 @@ batch_failed(struct mm_authority *a, enum mm_error error)
 		mm_buffer_clear(&line->entry);
 	}
 	batch->count = 0;
+}
+
+/* The batch is not stored: as if it had never been decided. */
+static void
+batch_failed(struct mm_authority *a, enum mm_error error)
+{
+	a->batch.open = false;
+	mm_index_rollback(a->index);
+	mm_refusals_settle(a, false);
+	if (mm_error_exit(error) != MM_EXIT_LATER) {
+		mm_authority_fail(a, error);
+		return;
+	}
+	if (!a->store_short)
+		mm_journal(MM_LEVEL_ERROR, mm_error_name(error), "%s",
+		    mm_why(error));
+	a->store_short = true;
+	a->store_again = ev_now(a->loop) + STORE_AGAIN;
+	drop_lines(a, error);
 	for (struct mm_item *i = a->items; i != NULL; i = i->next) {
 		if (i->state != MM_ITEM_STORING)
 			continue;
@@ -334,11 +415,40 @@ batch_failed(struct mm_authority *a, enum mm_error error)
 						 : MM_ITEM_VOID;
 		mm_item_refuse(a, i, error);
 	}
-	if (!a->started || error != MM_E_DISK_FULL) {
-		mm_authority_fail(a, error);
+}
+
+/*
+ * The disk, or the notary, hangs: clients are told so, and may ask again.
+ * What is on its way goes on.
+ */
+void
+mm_batch_tick(struct mm_authority *a)
+{
+	struct mm_batch *batch = &a->batch;
+	struct mm_job *job;
+
+	if (!batch->open || ev_now(a->loop) < batch->deadline)
 		return;
+	while ((job = mm_jobs_pop(&a->queue)) != NULL)
+		mm_answer_error(a, job, mm_plain(MM_E_DEADLINE));
+	for (size_t i = 0; i < batch->count; i++) {
+		job = batch->lines[i].job;
+		batch->lines[i].job = NULL;
+		if (job != NULL)
+			mm_answer_error(a, job, mm_plain(MM_E_DEADLINE));
 	}
-	a->store_again = ev_now(a->loop) + STORE_AGAIN;
+	for (struct mm_item *i = a->items; i != NULL; i = i->next)
+		mm_item_refuse(a, i, mm_plain(MM_E_DEADLINE));
+}
+
+void
+mm_batch_clear(struct mm_authority *a)
+{
+	for (size_t i = 0; i < a->batch.count; i++) {
+		mm_job_free(a->batch.lines[i].job);
+		mm_buffer_clear(&a->batch.lines[i].entry);
+	}
+	a->batch.count = 0;
 }
 
 /* A signature or void that is stored now: whoever waited is answered. */
@@ -360,9 +470,12 @@ finish_item(struct mm_authority *a, struct mm_item *item)
 		else
 			mm_read_issued(a, job, &issued);
 	}
-	mm_item_refuse(a, item, item->reason);
+	if (item->signature.size == 0)
+		mm_item_refuse(a, item, mm_plain(item->reason));
 	if (item->ours && item->signature.size > 0)
 		mm_issue_served(a, item);
+	else if (item->ours && !a->stopping)
+		a->server_due = ev_now(a->loop) + SERVER_AGAIN;
 	mm_item_free(a, item);
 }
 
@@ -393,20 +506,13 @@ finish_line(struct mm_authority *a, struct mm_line *line, uint64_t index,
 		line->item->receipt = true;
 		line->item->state = MM_ITEM_ASKED;
 		mm_buffer_add(&line->item->note, note.data, note.size);
+		line->item->entry = line->entry;
+		line->entry = (struct mm_buffer){0};
 	}
 	if (line->job != NULL)
 		mm_answer_stated(a, line->job, mm_buffer_span(&line->entry),
 		    index, &proof, note);
 	mm_buffer_clear(&line->entry);
-}
-
-static const struct mm_inclusion *
-reference_of(const struct mm_notary_append_answer *answer, uint64_t index)
-{
-	for (mm_list_each(const struct mm_inclusion, one, answer->references))
-		if (one->index == index)
-			return one;
-	return NULL;
 }
 
 /* What was unproven has its proof now, though not that of its receipt. */
@@ -419,10 +525,12 @@ prove_items(struct mm_authority *a,
 
 	for (struct mm_item *i = a->items; i != NULL && count < max;
 	     i = i->next) {
-		const struct mm_inclusion *one = reference_of(
-		    answer, i->index);
+		const struct mm_inclusion *one;
 
-		if (i->state != MM_ITEM_UNPROVEN || one == NULL ||
+		if (i->state != MM_ITEM_UNPROVEN)
+			continue;
+		one = mm_inclusion_find(&answer->references, i->index);
+		if (one == NULL ||
 		    mm_proof_from_list(&one->proof, &i->proof) != MM_OK)
 			continue;
 		mm_buffer_reset(&i->note);
@@ -434,7 +542,32 @@ prove_items(struct mm_authority *a,
 	return count;
 }
 
-/* The batch is stored, and its checkpoint signed. */
+/* The log is longer now, and the index with it. */
+static enum mm_error
+grow(struct mm_authority *a, const struct mm_notary_append_answer *answer)
+{
+	enum mm_error error = mm_index_commit(a->index);
+
+	if (error != MM_OK)
+		return error;
+	a->size += a->batch.count;
+	a->clock.last = a->batch.now;
+	mm_buffer_reset(&a->note);
+	mm_buffer_add(&a->note, answer->note.data, answer->note.size);
+	mm_refusals_settle(a, true);
+	if (a->store_short && a->batch.closing)
+		return MM_OK;
+	if (a->store_short)
+		mm_journal(MM_LEVEL_NOTICE, "store-again",
+		    "the log is stored again");
+	a->store_short = false;
+	return MM_OK;
+}
+
+/*
+ * The batch is stored, and its checkpoint signed. Nothing that is called
+ * here begins the next batch before this one's lines are done with.
+ */
 static void
 batch_stored(
     struct mm_authority *a, const struct mm_notary_append_answer *answer)
@@ -442,19 +575,13 @@ batch_stored(
 	struct mm_batch *batch = &a->batch;
 	struct mm_item *items[2 * MM_BATCH_ENTRIES];
 	size_t count = 0;
-	enum mm_error error = mm_index_commit(a->index);
+	enum mm_error error = grow(a, answer);
 
 	if (error != MM_OK) {
 		mm_authority_fail(a, error);
 		return;
 	}
-	a->size += batch->count;
-	a->clock.last = batch->now;
-	mm_buffer_reset(&a->note);
-	mm_buffer_add(&a->note, answer->note.data, answer->note.size);
-	batch->open = false;
-	if (batch->count > 0)
-		mm_start_publish(a);
+	mm_start_publish(a);
 	finish_stored(a);
 	for (size_t i = 0; i < batch->count; i++) {
 		if (batch->lines[i].item != NULL)
@@ -464,9 +591,10 @@ batch_stored(
 		    answer->note);
 	}
 	batch->count = 0;
+	batch->open = false;
 	count += prove_items(
 	    a, answer, items + count, MM_COUNT(items) - count);
-	if (!a->started)
+	if (!a->started && !batch->closing)
 		mm_start_stored(a, answer);
 	mm_signing_send(a, answer, items, count);
 	mm_batch_step(a);
@@ -481,8 +609,8 @@ mm_batch_answered(struct mm_authority *a, struct mm_received *received)
 
 	mm_arena_init(&arena, 1 << 20);
 	if (received->packet.error != 0) {
-		mm_fail(error, "%.*s", MM_SPAN(received->packet.why));
-		batch_failed(a, error);
+		batch_failed(a,
+		    mm_fail(error, "%.*s", MM_SPAN(received->packet.why)));
 		return;
 	}
 	error = mm_shape_decode(&mm_notary_append_answer_shape,

@@ -12,8 +12,8 @@
 
 #include "ca/certificate.h"
 #include "policy/roster.h"
+#include "protocol/genesis.h"
 #include "protocol/journal.h"
-#include "server/genesis.h"
 #include "server/role.h"
 #include "server/sandbox.h"
 
@@ -365,15 +365,6 @@ strike_authority(
 	return MM_OK;
 }
 
-static const struct mm_profile *
-client_profile(const struct genesis *g)
-{
-	for (mm_list_each(const struct mm_profile, one, g->policy.profiles))
-		if (one->purpose == MM_PURPOSE_CLIENT)
-			return one;
-	return NULL;
-}
-
 /* Logs statements of a kind after checking them. */
 static enum mm_error
 strike_statements(struct genesis *g, uint64_t statement_kind,
@@ -399,7 +390,8 @@ static enum mm_error
 strike_principal(
     struct genesis *g, const struct mm_genesis_principal *wanted)
 {
-	const struct mm_profile *profile = client_profile(g);
+	const struct mm_profile *profile =
+	    mm_profile_for(&g->policy, MM_PURPOSE_CLIENT);
 	struct mm_principal_claim claim;
 	struct mm_certificate_entry body = {.basis = g->size};
 	const struct struck *issuer;

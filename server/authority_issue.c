@@ -2,18 +2,26 @@
 
 #include <sodium.h>
 #include <string.h>
-#include <time.h>
 
 #include "ca/certificate.h"
 #include "protocol/journal.h"
 
 static enum mm_error
-rest_on(struct mm_item *item, uint64_t index)
+rest_on(struct mm_rest *rest, uint64_t index)
 {
-	if (item->reference_count == MM_REFERENCES_MAX)
+	if (rest->count == MM_REFERENCES_MAX)
 		return mm_fail(MM_E_BUG, "an entry rests on too many");
-	item->references[item->reference_count++] = index;
+	rest->indexes[rest->count++] = index;
 	return MM_OK;
+}
+
+static enum mm_error
+issuer_named(const struct mm_authority *a, struct mm_span name,
+    const struct mm_issuer **out)
+{
+	*out = mm_issuer_find(a, name);
+	return *out != NULL ? MM_OK : mm_fail(MM_E_KEY_ABSENT,
+	    "there is no certificate of %.*s", MM_SPAN(name));
 }
 
 /*
@@ -22,20 +30,22 @@ rest_on(struct mm_item *item, uint64_t index)
  * root.
  */
 enum mm_error
-mm_issue_rest(struct mm_authority *a, struct mm_item *item,
-    const struct mm_certificate_entry *body)
+mm_issue_rest(const struct mm_authority *a,
+    const struct mm_certificate_entry *body, struct mm_rest *out)
 {
 	struct mm_span name = body->issuer;
-	enum mm_error error = rest_on(item, body->basis);
+	enum mm_error error;
 
+	*out = (struct mm_rest){.count = 0};
+	error = rest_on(out, body->basis);
 	for (int depth = 0; depth < MM_CHAIN_MAX && error == MM_OK; depth++) {
-		const struct mm_issuer *issuer = mm_issuer_find(a, name);
+		const struct mm_issuer *issuer;
 
-		if (issuer == NULL)
-			return mm_fail(MM_E_KEY_ABSENT,
-			    "there is no certificate of %.*s", MM_SPAN(name));
-		error = rest_on(item, issuer->index);
-		if (strcmp(issuer->name, issuer->issuer) == 0)
+		error = issuer_named(a, name, &issuer);
+		if (error == MM_OK)
+			error = rest_on(out, issuer->index);
+		if (error != MM_OK ||
+		    strcmp(issuer->name, issuer->issuer) == 0)
 			break;
 		name = mm_span_text(issuer->issuer);
 	}
@@ -45,72 +55,49 @@ mm_issue_rest(struct mm_authority *a, struct mm_item *item,
 enum mm_error
 mm_issue_draft(struct mm_authority *a, const struct mm_profile *profile,
     struct mm_certificate_entry *body, struct mm_span spki,
-    struct mm_item **out)
+    struct mm_buffer *tbs)
 {
-	const struct mm_issuer *issuer = mm_issuer_find(a, profile->issuer);
+	const struct mm_issuer *issuer;
 	struct mm_certificate_plan plan = {.profile = profile,
 	    .subject = body->subject,
 	    .spki = spki,
 	    .now = a->batch.now};
 	uint8_t serial[MM_SERIAL_SIZE];
-	mm_auto(buffer) tbs = {0};
-	struct mm_line *line;
-	struct mm_item *item;
-	enum mm_error error;
+	enum mm_error error = issuer_named(a, profile->issuer, &issuer);
 
-	if (issuer == NULL)
-		return mm_fail(MM_E_KEY_ABSENT,
-		    "there is no certificate of %.*s",
-		    MM_SPAN(profile->issuer));
-	mm_buffer_init(&tbs, MM_CERTIFICATE_MAX);
+	if (error != MM_OK)
+		return error;
+	mm_buffer_init(tbs, MM_CERTIFICATE_MAX);
 	plan.issuer = mm_buffer_span(&issuer->tbs);
 	if (profile->purpose == MM_PURPOSE_SERVER)
 		plan.names = a->policy.names;
 	mm_serial_make(serial);
-	error = mm_tbs_build(&plan, serial, &tbs);
+	error = mm_tbs_build(&plan, serial, tbs);
 	if (error == MM_OK)
-		error = mm_tbs_check(mm_buffer_span(&tbs), &plan);
+		error = mm_tbs_check(mm_buffer_span(tbs), &plan);
 	if (error != MM_OK)
 		return error;
 	body->profile = profile->name;
 	body->issuer = profile->issuer;
-	body->tbs = mm_buffer_span(&tbs);
+	body->tbs = mm_buffer_span(tbs);
 	crypto_hash_sha256(body->key, spki.data, spki.size);
-	item = mm_item_new(
-	    a, a->size + a->batch.count, MM_ENTRY_CERTIFICATE);
-	if (item == NULL)
-		return mm_fail(MM_E_MEMORY, "no memory for an entry");
-	error = mm_issue_rest(a, item, body);
-	for (size_t i = 0; i < item->reference_count && error == MM_OK; i++)
-		if (item->references[i] < a->size + a->batch.count)
-			error = mm_batch_refer(a, item->references[i]);
-	if (error == MM_OK)
-		error = mm_batch_add(a, MM_ENTRY_CERTIFICATE, body, &line);
-	if (error == MM_OK)
-		mm_buffer_add(
-		    &item->entry, line->entry.data, line->entry.size);
-	if (error != MM_OK) {
-		mm_item_free(a, item);
-		return error;
-	}
-	line->item = item;
-	*out = item;
 	return MM_OK;
 }
 
-/* The certificate exists: signed, on its way, or being signed. */
-static void
-answer_again(struct mm_authority *a, struct mm_job *job,
-    const struct mm_issued *issued)
+enum mm_error
+mm_issue_log(struct mm_authority *a, const struct mm_certificate_entry *body,
+    struct mm_item **out)
 {
-	struct mm_item *item = mm_item_find(a, issued->idx);
+	struct mm_rest rest;
+	enum mm_error error = mm_issue_rest(a, body, &rest);
 
-	if (issued->state == MM_ISSUED_SIGNED)
-		mm_read_issued(a, job, issued);
-	else if (item != NULL)
-		mm_item_wait(a, item, job);
-	else
-		mm_answer_error(a, job, MM_E_TOKEN_UNAVAILABLE);
+	for (size_t i = 0; i < rest.count && error == MM_OK; i++)
+		error = mm_batch_refer(a, rest.indexes[i]);
+	if (error == MM_OK)
+		error = mm_item_draft(a, MM_ENTRY_CERTIFICATE, body, out);
+	if (error == MM_OK)
+		(*out)->rest = rest;
+	return error;
 }
 
 /* Whether what the request made before is what it asks for now. */
@@ -126,7 +113,8 @@ same_request(const struct mm_issued *issued,
 }
 
 /*
- * A request id names one request for ever (THREATS.md 8 and 10). True where
+ * A request id names one request for ever (THREATS.md 8 and 10), also where
+ * what it made was voided: then it may only be asked for again. True where
  * the job was answered.
  */
 static bool
@@ -136,46 +124,76 @@ answered_before(struct mm_authority *a, struct mm_job *job,
 {
 	struct mm_issued issued;
 	uint64_t index;
-	enum mm_error error;
-
-	error = mm_index_request(
+	enum mm_error error = mm_index_request(
 	    a->index, job->principal.name, job->ask.id, &index);
-	if (error != MM_OK)
+
+	if (error == MM_E_NOT_FOUND)
 		return false;
-	error = mm_index_issued(a->index, index, &job->arena, &issued);
-	if (error == MM_OK && issued.state == MM_ISSUED_VOID)
+	if (error == MM_OK)
+		error = mm_index_issued(
+		    a->index, index, &job->arena, &issued);
+	if (error != MM_OK && error != MM_E_NOT_FOUND)
+		mm_answer_error(a, job, error);
+	else if (error != MM_OK || !same_request(&issued, ask, key, order))
+		mm_answer_refusal(a, job, mm_plain(MM_E_REQUEST_REUSED));
+	else if (issued.state == MM_ISSUED_VOID)
 		return false;
-	if (error == MM_OK && same_request(&issued, ask, key, order))
-		answer_again(a, job, &issued);
 	else
-		mm_answer_refusal(a, job, MM_E_REQUEST_REUSED);
+		mm_read_again(a, job, &issued);
 	return true;
 }
 
+/* A lookup's answer as yes or no; a store that failed is neither. */
+static enum mm_error
+whether(enum mm_error looked_up, bool *out)
+{
+	*out = looked_up == MM_OK;
+	return looked_up == MM_E_NOT_FOUND ? MM_OK : looked_up;
+}
+
+/* The key belongs to another device, or to a principal. */
+static enum mm_error
+gather_key(struct mm_authority *a, struct mm_job *job, const uint8_t key[32],
+    const struct mm_issued *live, struct mm_issue_facts *facts)
+{
+	struct mm_issued holder;
+	struct mm_principal other;
+	bool device, principal = false;
+	enum mm_error error = whether(
+	    mm_index_key(a->index, key, &job->arena, &holder), &device);
+
+	if (error == MM_OK)
+		error = whether(mm_index_principal(
+				    a->index, key, &job->arena, &other),
+		    &principal);
+	if (device && facts->device_issued && holder.idx == live->idx)
+		device = false;
+	facts->key_elsewhere = device || principal;
+	return error;
+}
+
 /* What the index knows that the decision wants to know. */
-static void
+static enum mm_error
 gather(struct mm_authority *a, struct mm_job *job,
     const struct mm_issue_ask *ask, const uint8_t key[32],
     const struct mm_order_row *order, struct mm_issue_facts *facts,
     struct mm_issued *live)
 {
-	struct mm_issued holder;
-	struct mm_principal other;
+	enum mm_error error =
+	    whether(mm_index_device(a->index, ask->profile, ask->device,
+			&job->arena, live),
+		&facts->device_issued);
 
-	facts->device_issued = mm_index_device(a->index, ask->profile,
-				   ask->device, &job->arena, live) == MM_OK;
+	if (error != MM_OK)
+		return error;
 	if (facts->device_issued) {
 		facts->device_same_key = memcmp(live->key, key, 32) == 0;
 		facts->device_same_order =
 		    order != NULL && live->basis == order->idx;
 	}
-	facts->key_elsewhere =
-	    mm_index_key(a->index, key, &job->arena, &holder) == MM_OK &&
-	    !(facts->device_issued && holder.idx == live->idx);
-	facts->key_elsewhere |=
-	    mm_index_principal(a->index, key, &job->arena, &other) == MM_OK;
 	facts->today =
 	    mm_index_daily(a->index, job->principal.name, a->batch.now);
+	return gather_key(a, job, key, live, facts);
 }
 
 static void
@@ -186,60 +204,54 @@ issue_new(struct mm_authority *a, struct mm_job *job,
 	    .basis = order,
 	    .principal = job->principal.name,
 	    .request = mm_span(job->ask.id, MM_ID_SIZE)};
+	mm_auto(buffer) tbs = {0};
 	struct mm_item *item;
-	enum mm_error error = a->batch.clock;
+	enum mm_error error = MM_OK;
 
-	if (error == MM_OK && !a->followed)
-		error = MM_E_TOKEN_UNAVAILABLE;
+	if (a->batch.clock != MM_OK)
+		error = mm_plain(a->batch.clock);
+	else if (!a->followed)
+		error = mm_plain(MM_E_TOKEN_UNAVAILABLE);
 	if (error == MM_OK)
 		error = mm_issue_draft(a,
 		    mm_policy_profile(&a->policy, ask->profile), &body,
-		    ask->spki, &item);
+		    ask->spki, &tbs);
+	if (error == MM_OK)
+		error = mm_issue_log(a, &body, &item);
+	if (error != MM_OK)
+		mm_answer_refusal(a, job, error);
+	else
+		mm_item_wait(a, item, job);
+}
+
+/* With the request decoded and its key read. */
+static void
+decide(struct mm_authority *a, struct mm_job *job,
+    const struct mm_issue_ask *ask, const struct mm_key *key,
+    const struct mm_order_row *order)
+{
+	struct mm_issued live;
+	struct mm_issue_facts facts = {.policy = &a->policy,
+	    .principal = &job->principal,
+	    .order = order != NULL ? &order->claim : NULL,
+	    .order_used = order != NULL ? order->used : 0,
+	    .profile = ask->profile,
+	    .device = ask->device,
+	    .key_type = key->type,
+	    .now = a->batch.now};
+	enum mm_error error =
+	    gather(a, job, ask, key->sha256, order, &facts, &live);
+
 	if (error != MM_OK) {
 		mm_answer_error(a, job, error);
 		return;
 	}
-	job->index = item->index;
-	mm_jobs_push(&item->waiters, job);
-}
-
-void
-mm_issue_decide(struct mm_authority *a, struct mm_job *job)
-{
-	struct mm_issue_ask ask;
-	struct mm_issued live;
-	struct mm_order_row order;
-	struct mm_key key;
-	struct mm_issue_facts facts = {.policy = &a->policy,
-	    .principal = &job->principal,
-	    .now = a->batch.now};
-	enum mm_error error = mm_shape_decode(
-	    &mm_issue_ask_shape, job->ask.body, &job->arena, &ask);
-	bool known;
-
-	if (error == MM_OK)
-		error = mm_key_read(ask.spki, &key);
-	if (error != MM_OK) {
-		mm_answer_refusal(a, job, error);
-		return;
-	}
-	known = mm_index_order(a->index, ask.order, &job->arena, &order) ==
-	    MM_OK;
-	if (answered_before(a, job, &ask, key.sha256, known ? &order : NULL))
-		return;
-	facts.profile = ask.profile;
-	facts.device = ask.device;
-	facts.key_type = key.type;
-	facts.order = known ? &order.claim : NULL;
-	facts.order_used = known ? order.used : 0;
-	gather(a, job, &ask, key.sha256, known ? &order : NULL, &facts,
-	    &live);
 	switch (mm_decide_issue(&facts, &error)) {
 	case MM_ISSUE_NEW:
-		issue_new(a, job, &ask, order.idx);
+		issue_new(a, job, ask, order->idx);
 		break;
 	case MM_ISSUE_AGAIN:
-		answer_again(a, job, &live);
+		mm_read_again(a, job, &live);
 		break;
 	case MM_ISSUE_DENY:
 		mm_answer_refusal(a, job, error);
@@ -247,51 +259,115 @@ mm_issue_decide(struct mm_authority *a, struct mm_job *job)
 	}
 }
 
-/* After a crash: the station may be disabled since, the order over. */
-enum mm_error
-mm_issue_again(
-    struct mm_authority *a, const struct mm_certificate_entry *body)
+void
+mm_issue_decide(struct mm_authority *a, struct mm_job *job)
 {
-	const struct mm_profile *profile =
-	    mm_policy_profile(&a->policy, body->profile);
+	struct mm_issue_ask ask;
+	struct mm_order_row row, *order = NULL;
+	struct mm_key key;
+	bool known;
+	enum mm_error error = mm_shape_decode(
+	    &mm_issue_ask_shape, job->ask.body, &job->arena, &ask);
+
+	if (error == MM_OK)
+		error = mm_ask_refused(ask.refused, ask.why);
+	if (error == MM_OK)
+		error = mm_key_read(ask.spki, &key);
+	if (error != MM_OK) {
+		mm_answer_refusal(a, job, error);
+		return;
+	}
+	error = whether(
+	    mm_index_order(a->index, ask.order, &job->arena, &row), &known);
+	if (error != MM_OK) {
+		mm_answer_error(a, job, error);
+		return;
+	}
+	if (known)
+		order = &row;
+	if (!answered_before(a, job, &ask, key.sha256, order))
+		decide(a, job, &ask, &key, order);
+}
+
+/* Its station may be disabled since, the order over. */
+static enum mm_error
+device_again(struct mm_authority *a, const struct mm_certificate_entry *body,
+    struct mm_arena *arena)
+{
 	struct mm_principal principal;
 	struct mm_order_claim order;
-	mm_auto(arena) arena = {0};
-	enum mm_error error;
+	enum mm_error error = mm_index_principal_named(
+	    a->index, body->principal, arena, &principal);
 
-	mm_arena_init(&arena, 1 << 18);
-	if (profile == NULL)
-		return mm_fail(MM_E_PROFILE, "its profile is gone");
-	if (profile->purpose != MM_PURPOSE_DEVICE)
-		return MM_OK;
-	error = mm_index_principal_named(
-	    a->index, body->principal, &arena, &principal);
 	if (error == MM_OK && principal.disabled)
 		error = mm_fail(MM_E_PRINCIPAL, "its station is disabled");
 	if (error == MM_OK)
 		error = mm_index_order_at(
-		    a->index, body->basis, &arena, &order);
+		    a->index, body->basis, arena, &order);
 	if (error == MM_OK)
 		error = mm_order_check(&order, body->profile, body->subject,
-		    body->principal, (uint64_t)time(NULL));
+		    body->principal, mm_seconds(CLOCK_REALTIME));
 	return error;
 }
 
-static const struct mm_profile *
-profile_for(const struct mm_authority *a, enum mm_purpose purpose)
+/* Its principal may have another key since, or be disabled. */
+static enum mm_error
+client_again(struct mm_authority *a, const struct mm_certificate_entry *body,
+    struct mm_arena *arena)
 {
-	for (mm_list_each(const struct mm_profile, one, a->policy.profiles))
-		if (one->purpose == purpose)
-			return one;
-	return NULL;
+	struct mm_principal principal;
+	enum mm_error error = mm_index_principal_named(
+	    a->index, body->subject, arena, &principal);
+
+	if (error == MM_OK &&
+	    (principal.disabled || principal.basis != body->basis))
+		error = mm_fail(
+		    MM_E_PRINCIPAL, "its principal was changed since");
+	return error;
+}
+
+/* This start has a TLS key of its own. */
+static enum mm_error
+server_again(struct mm_authority *a, const struct mm_certificate_entry *body,
+    struct mm_arena *arena)
+{
+	(void)a;
+	(void)body;
+	(void)arena;
+	return mm_fail(MM_E_STARTING, "it was for the TLS key of a former start");
+}
+
+enum mm_error
+mm_issue_again(
+    struct mm_authority *a, const struct mm_certificate_entry *body)
+{
+	static const struct {
+		enum mm_purpose purpose;
+		enum mm_error (*again)(struct mm_authority *,
+		    const struct mm_certificate_entry *, struct mm_arena *);
+	} purposes[] = {{MM_PURPOSE_DEVICE, device_again},
+	    {MM_PURPOSE_CLIENT, client_again},
+	    {MM_PURPOSE_SERVER, server_again}};
+	const struct mm_profile *profile =
+	    mm_policy_profile(&a->policy, body->profile);
+	mm_auto(arena) arena = {0};
+
+	mm_arena_init(&arena, 1 << 20);
+	if (profile == NULL)
+		return mm_fail(MM_E_PROFILE, "its profile is gone");
+	for (size_t i = 0; i < MM_COUNT(purposes); i++)
+		if (purposes[i].purpose == profile->purpose)
+			return purposes[i].again(a, body, &arena);
+	return MM_OK;
 }
 
 enum mm_error
 mm_issue_server(struct mm_authority *a)
 {
 	const struct mm_profile *profile =
-	    profile_for(a, MM_PURPOSE_SERVER);
+	    mm_profile_for(&a->policy, MM_PURPOSE_SERVER);
 	struct mm_certificate_entry body = {.basis = a->policy_index};
+	mm_auto(buffer) tbs = {0};
 	struct mm_item *item;
 	enum mm_error error;
 
@@ -302,13 +378,12 @@ mm_issue_server(struct mm_authority *a)
 	body.subject =
 	    mm_list_at(a->policy.names, struct mm_text_item, 0)->value;
 	error = mm_issue_draft(
-	    a, profile, &body, mm_buffer_span(&a->tls_spki), &item);
-	if (error != MM_OK)
-		return error;
-	item->ours = true;
-	a->server_wanted = false;
-	a->server_since = ev_now(a->loop);
-	return MM_OK;
+	    a, profile, &body, mm_buffer_span(&a->tls_spki), &tbs);
+	if (error == MM_OK)
+		error = mm_issue_log(a, &body, &item);
+	if (error == MM_OK)
+		item->ours = true;
+	return error;
 }
 
 void
@@ -318,7 +393,7 @@ mm_issue_show_gate(struct mm_authority *a, struct mm_link *gate)
 	struct mm_bytes_item own = {mm_buffer_span(&a->server)};
 	struct mm_server_certificate message = {.chain = {&own, 1}};
 	const struct mm_profile *profile =
-	    profile_for(a, MM_PURPOSE_SERVER);
+	    mm_profile_for(&a->policy, MM_PURPOSE_SERVER);
 	enum mm_error error;
 
 	if (profile != NULL)
@@ -355,5 +430,4 @@ mm_issue_served(struct mm_authority *a, const struct mm_item *item)
 	for (size_t i = 0; i < MM_GATES_MAX; i++)
 		if (a->gates[i] != NULL)
 			mm_issue_show_gate(a, a->gates[i]);
-	mm_authority_advance(a);
 }

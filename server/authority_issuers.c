@@ -16,16 +16,22 @@ mm_issuer_find(const struct mm_authority *a, struct mm_span name)
 static enum mm_error
 load_one(struct mm_authority *a, struct mm_span name, struct mm_arena *arena)
 {
-	struct mm_issuer *issuer = &a->issuers[a->issuer_count];
+	struct mm_issuer *issuer;
 	struct mm_certificate_entry body;
 	struct mm_issued issued;
 	struct mm_entry entry;
 	struct mm_tbs tbs;
 	struct mm_span bytes;
-	enum mm_error error =
-	    mm_index_authority(a->index, name, arena, &issued);
+	enum mm_error error;
 
-	if (error == MM_E_NOT_FOUND || a->issuer_count == MM_ISSUERS_MAX)
+	if (a->issuer_count == MM_ISSUERS_MAX)
+		return mm_fail(MM_E_LOG_WRONG,
+		    "the log's genesis has more than %d keys",
+		    MM_ISSUERS_MAX);
+	issuer = &a->issuers[a->issuer_count];
+	error = mm_index_authority(a->index, name, arena, &issued);
+	if (error == MM_E_NOT_FOUND ||
+	    (error == MM_OK && issued.state != MM_ISSUED_SIGNED))
 		return mm_fail(MM_E_LOG_WRONG,
 		    "the log has no certificate of the key %.*s",
 		    MM_SPAN(name));
@@ -77,6 +83,26 @@ mm_issuers_load(struct mm_authority *a)
 			return error;
 	}
 	return MM_OK;
+}
+
+void
+mm_issuers_clear(struct mm_authority *a)
+{
+	for (size_t i = 0; i < a->issuer_count; i++) {
+		mm_buffer_clear(&a->issuers[i].tbs);
+		mm_buffer_clear(&a->issuers[i].certificate);
+		mm_buffer_clear(&a->issuers[i].spki);
+	}
+	a->issuer_count = 0;
+}
+
+const struct mm_profile *
+mm_profile_for(const struct mm_policy *policy, enum mm_purpose purpose)
+{
+	for (mm_list_each(const struct mm_profile, one, policy->profiles))
+		if (one->purpose == purpose)
+			return one;
+	return NULL;
 }
 
 enum mm_error

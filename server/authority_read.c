@@ -5,6 +5,8 @@
 #include "log/receipt.h"
 #include "protocol/journal.h"
 
+enum { READ_PATIENCE = 10 /* seconds that clients wait for the archive */ };
+
 enum mm_error
 mm_read_ask(struct mm_authority *a, uint64_t type,
     const struct mm_shape *shape, const void *request, struct mm_job *job,
@@ -16,7 +18,11 @@ mm_read_ask(struct mm_authority *a, uint64_t type,
 
 	if (reading == NULL)
 		return mm_fail(MM_E_MEMORY, "no memory for a request");
-	*reading = (struct mm_reading){a->readings, ++a->calls, job, done};
+	*reading = (struct mm_reading){.next = a->readings,
+	    .id = ++a->calls,
+	    .deadline = ev_now(a->loop) + READ_PATIENCE,
+	    .job = job,
+	    .done = done};
 	error = a->archive == NULL
 	    ? mm_fail(MM_E_STARTING, "the archive is starting")
 	    : mm_link_send(
@@ -55,7 +61,8 @@ mm_read_answered(struct mm_authority *a, struct mm_received *received)
 		return;
 	*place = reading->next;
 	if (received->packet.error != 0)
-		mm_fail(error, "%.*s", MM_SPAN(received->packet.why));
+		error =
+		    mm_fail(error, "%.*s", MM_SPAN(received->packet.why));
 	if (received->packet.error == 0)
 		reading->done(a, reading->job, received);
 	else if (reading->job != NULL)
@@ -73,7 +80,39 @@ mm_read_lost(struct mm_authority *a)
 	while ((reading = a->readings) != NULL) {
 		a->readings = reading->next;
 		if (reading->job != NULL)
-			mm_answer_error(a, reading->job, MM_E_STARTING);
+			mm_answer_error(
+			    a, reading->job, mm_plain(MM_E_STARTING));
+		free(reading);
+	}
+	/* What the start was reading is asked for again. */
+	a->reading = false;
+}
+
+void
+mm_read_tick(struct mm_authority *a)
+{
+	struct mm_reading **place = &a->readings, *reading;
+
+	while ((reading = *place) != NULL) {
+		if (reading->job == NULL ||
+		    ev_now(a->loop) < reading->deadline) {
+			place = &reading->next;
+			continue;
+		}
+		*place = reading->next;
+		mm_answer_error(a, reading->job, mm_plain(MM_E_DEADLINE));
+		free(reading);
+	}
+}
+
+void
+mm_read_clear(struct mm_authority *a)
+{
+	struct mm_reading *reading;
+
+	while ((reading = a->readings) != NULL) {
+		a->readings = reading->next;
+		mm_job_free(reading->job);
 		free(reading);
 	}
 }
@@ -133,6 +172,24 @@ mm_read_issued(struct mm_authority *a, struct mm_job *job,
 	ask_receipt(a, job, issued->idx, false, issued_read);
 }
 
+/*
+ * As long as there is an item, its signature is not in the log, whatever the
+ * index says in the midst of a batch; and no answer leaves before that.
+ */
+void
+mm_read_again(struct mm_authority *a, struct mm_job *job,
+    const struct mm_issued *issued)
+{
+	struct mm_item *item = mm_item_find(a, issued->idx);
+
+	if (item != NULL)
+		mm_item_wait(a, item, job);
+	else if (issued->state == MM_ISSUED_SIGNED)
+		mm_read_issued(a, job, issued);
+	else
+		mm_answer_error(a, job, mm_plain(MM_E_TOKEN_UNAVAILABLE));
+}
+
 static void
 stated_read(struct mm_authority *a, struct mm_job *job,
     struct mm_received *received)
@@ -152,7 +209,10 @@ stated_read(struct mm_authority *a, struct mm_job *job,
 void
 mm_read_stated(struct mm_authority *a, struct mm_job *job, uint64_t index)
 {
-	ask_receipt(a, job, index, false, stated_read);
+	if (index < a->size)
+		ask_receipt(a, job, index, false, stated_read);
+	else
+		mm_answer_error(a, job, mm_plain(MM_E_BUSY));
 }
 
 static void
@@ -175,9 +235,9 @@ show_found(struct mm_authority *a, struct mm_job *job, enum mm_error error,
     const struct mm_issued *issued)
 {
 	if (error == MM_OK && issued->state != MM_ISSUED_SIGNED)
-		error = MM_E_NOT_FOUND;
+		error = mm_plain(MM_E_NOT_FOUND);
 	if (error == MM_OK)
-		mm_read_issued(a, job, issued);
+		mm_read_again(a, job, issued);
 	else
 		mm_answer_error(a, job, error);
 }
@@ -224,7 +284,9 @@ upload(struct mm_authority *a, struct mm_job *job)
 
 	if (error == MM_OK &&
 	    request.size > a->configure->settings.image_max)
-		error = MM_E_IMAGE_SIZE;
+		error = mm_fail(MM_E_IMAGE_SIZE,
+		    "images have at most %llu bytes here",
+		    (unsigned long long)a->configure->settings.image_max);
 	if (error == MM_OK)
 		mm_answer(a, job, &mm_upload_answer_shape, &answer);
 	else
@@ -327,5 +389,5 @@ mm_read_decide(struct mm_authority *a, struct mm_job *job)
 		reads[i].read(a, job);
 		return;
 	}
-	mm_answer_error(a, job, MM_E_UNKNOWN);
+	mm_answer_error(a, job, mm_plain(MM_E_UNKNOWN));
 }

@@ -3,8 +3,9 @@
 #include <string.h>
 
 enum {
-	INTERVAL = 600,	 /* seconds between entries about the same */
-	IN_ENTRY = 32	 /* refusals in one entry */
+	INTERVAL = 600,	   /* seconds between entries about the same */
+	IN_ENTRY = 32,	   /* refusals in one entry */
+	COUNT_MAX = 1 << 30 /* of one row */
 };
 
 /* What was asked about, where that can be told: the device or the product. */
@@ -30,12 +31,23 @@ subject_of(const struct mm_job *job, char out[MM_NAME_MAX + 1])
 		out[0] = '\0';
 }
 
-/* Same principal, request and reason are one row. */
+/* A row that may be forgotten: nothing new since its last entry. */
+static bool
+is_idle(const struct mm_authority *a, const struct mm_refused *row)
+{
+	return row->count == 0 && row->storing == 0 &&
+	    ev_now(a->loop) - row->since >= INTERVAL;
+}
+
+/*
+ * Same principal, request and reason are one row. NULL where all rows are
+ * taken: then it is not logged, rather than more often than it should.
+ */
 static struct mm_refused *
 row_for(struct mm_authority *a, const struct mm_job *job,
     enum mm_error reason)
 {
-	struct mm_refused *oldest = &a->refusals[0];
+	struct mm_refused *idle = NULL;
 
 	for (size_t i = 0; i < a->refusal_count; i++) {
 		struct mm_refused *row = &a->refusals[i];
@@ -43,14 +55,27 @@ row_for(struct mm_authority *a, const struct mm_job *job,
 		if (row->reason == reason && row->type == job->ask.type &&
 		    mm_span_is(job->principal.name, row->principal))
 			return row;
-		if (row->count == 0 && row->since < oldest->since)
-			oldest = row;
+		if (idle == NULL && is_idle(a, row))
+			idle = row;
 	}
 	if (a->refusal_count < MM_REFUSALS_MAX)
-		return memset(&a->refusals[a->refusal_count++], 0,
-		    sizeof(*oldest));
-	/* Full of what waits: the rest is counted with the oldest's kin. */
-	return oldest->count == 0 ? memset(oldest, 0, sizeof(*oldest)) : NULL;
+		idle = &a->refusals[a->refusal_count++];
+	if (idle != NULL)
+		*idle = (struct mm_refused){.reason = reason};
+	return idle;
+}
+
+/* Refused by a rule; what merely could not be done is no refusal. */
+static bool
+is_refusal(enum mm_error reason)
+{
+	static const enum mm_error also[] = {
+	    MM_E_CSR, MM_E_STATEMENT, MM_E_DAILY};
+
+	for (size_t i = 0; i < MM_COUNT(also); i++)
+		if (reason == also[i])
+			return true;
+	return mm_error_exit(reason) == MM_EXIT_REFUSED;
 }
 
 void
@@ -59,14 +84,12 @@ mm_refusals_note(struct mm_authority *a, const struct mm_job *job,
 {
 	struct mm_refused *row;
 
-	/* Strangers fill no log, and what is no rule is no refusal. */
-	if (job->principal.name.size == 0 ||
-	    mm_error_exit(reason) != MM_EXIT_REFUSED)
+	/* Strangers fill no log. */
+	if (job->principal.name.size == 0 || !is_refusal(reason))
 		return;
 	row = row_for(a, job, reason);
-	if (row == NULL)
+	if (row == NULL || row->count == COUNT_MAX)
 		return;
-	row->reason = reason;
 	row->type = job->ask.type;
 	mm_span_string(
 	    job->principal.name, row->principal, sizeof(row->principal));
@@ -78,7 +101,7 @@ mm_refusals_note(struct mm_authority *a, const struct mm_job *job,
 static bool
 is_due(const struct mm_authority *a, const struct mm_refused *row)
 {
-	return row->count > 0 &&
+	return row->count > 0 && row->storing == 0 &&
 	    (row->since == 0 || a->stopping ||
 		ev_now(a->loop) - row->since >= INTERVAL);
 }
@@ -92,10 +115,6 @@ mm_refusals_due(const struct mm_authority *a)
 	return false;
 }
 
-/*
- * A batch that is not stored after all loses these counts: they are of
- * refusals, for which nothing was promised.
- */
 enum mm_error
 mm_refusals_add(struct mm_authority *a)
 {
@@ -116,10 +135,26 @@ mm_refusals_add(struct mm_authority *a)
 		    .reason = mm_span_text(mm_error_name(row->reason)),
 		    .count = row->count,
 		    .subject = mm_span_text(row->subject)};
+		row->storing = row->count;
 		row->count = 0;
-		row->since = ev_now(a->loop);
 	}
 	if (body.refusals.count == 0)
 		return MM_OK;
 	return mm_batch_add(a, MM_ENTRY_REFUSAL, &body, NULL);
+}
+
+void
+mm_refusals_settle(struct mm_authority *a, bool stored)
+{
+	for (size_t i = 0; i < a->refusal_count; i++) {
+		struct mm_refused *row = &a->refusals[i];
+
+		if (row->storing == 0)
+			continue;
+		if (stored)
+			row->since = ev_now(a->loop);
+		else
+			row->count += row->storing;
+		row->storing = 0;
+	}
 }

@@ -25,6 +25,7 @@ inspected(void *self, struct mm_link *link, struct mm_received *message)
 		    &job->arena, job->inspected.facts.format);
 	mm_link_free(link);
 	job->inspector = NULL;
+	mm_jobs_remove(&a->inspecting, job);
 	if (error != MM_OK) {
 		mm_answer_refusal(a, job, error);
 		return;
@@ -40,6 +41,7 @@ inspector_gone(void *self, struct mm_link *link)
 
 	(void)link;
 	job->inspector = NULL;
+	mm_jobs_remove(&job->authority->inspecting, job);
 	mm_answer_refusal(job->authority, job,
 	    mm_fail(MM_E_INSPECTOR, "the image could not be inspected"));
 }
@@ -96,7 +98,9 @@ mm_release_arrived(struct mm_authority *a, struct mm_job *job, int fd)
 		    MM_SPAN(request.scheme));
 	if (error == MM_OK)
 		error = inspect(a, job, fd, request.scheme);
-	if (error != MM_OK)
+	if (error == MM_OK)
+		mm_jobs_push(&a->inspecting, job);
+	else
 		mm_answer_refusal(a, job, error);
 }
 
@@ -104,28 +108,47 @@ mm_release_arrived(struct mm_authority *a, struct mm_job *job, int fd)
 static const struct mm_issuer *
 signing_key(struct mm_authority *a)
 {
-	for (mm_list_each(const struct mm_profile, one, a->policy.profiles)) {
-		if (one->purpose != MM_PURPOSE_CODE_SIGNING)
-			continue;
-		for (size_t i = 0; i < a->issuer_count; i++)
-			if (mm_span_is(one->name, a->issuers[i].profile))
-				return &a->issuers[i];
+	for (size_t i = 0; i < a->issuer_count; i++) {
+		const struct mm_profile *profile = mm_policy_profile(
+		    &a->policy, mm_span_text(a->issuers[i].profile));
+
+		if (profile != NULL &&
+		    profile->purpose == MM_PURPOSE_CODE_SIGNING)
+			return &a->issuers[i];
 	}
 	return NULL;
 }
 
-static void
-answer_again(struct mm_authority *a, struct mm_job *job,
-    const struct mm_issued *issued)
+static bool
+is_same(const struct mm_issued *issued, const struct mm_job *job,
+    const struct mm_release_request *request)
 {
-	struct mm_item *item = mm_item_find(a, issued->idx);
+	return mm_span_equal(issued->profile, request->product) &&
+	    mm_span_equal(issued->subject, request->version) &&
+	    mm_span_equal(issued->scheme, request->scheme) &&
+	    memcmp(issued->key, job->inspected.facts.sha256,
+		sizeof(issued->key)) == 0;
+}
 
-	if (issued->state == MM_ISSUED_SIGNED)
-		mm_read_issued(a, job, issued);
-	else if (item != NULL)
-		mm_item_wait(a, item, job);
-	else
-		mm_answer_error(a, job, MM_E_TOKEN_UNAVAILABLE);
+/* A request id names one release for ever. */
+static enum mm_error
+check_request(struct mm_authority *a, struct mm_job *job,
+    const struct mm_release_request *request)
+{
+	struct mm_issued issued;
+	uint64_t index;
+	enum mm_error error = mm_index_request(
+	    a->index, job->principal.name, job->ask.id, &index);
+
+	if (error == MM_E_NOT_FOUND)
+		return MM_OK;
+	if (error == MM_OK)
+		error = mm_index_issued(
+		    a->index, index, &job->arena, &issued);
+	if (error == MM_E_NOT_FOUND ||
+	    (error == MM_OK && !is_same(&issued, job, request)))
+		return mm_plain(MM_E_REQUEST_REUSED);
+	return error;
 }
 
 /* The same release again gets its bytes; true where it was answered. */
@@ -133,29 +156,21 @@ static bool
 answered_before(struct mm_authority *a, struct mm_job *job,
     const struct mm_release_request *request)
 {
-	const uint8_t *sha256 = job->inspected.facts.sha256;
-	struct mm_issued issued, by_id;
-	uint64_t index;
-	bool known = mm_index_image(a->index, request->product,
-			 request->version, request->scheme, &job->arena,
-			 &issued) == MM_OK;
-	bool same =
-	    known && memcmp(issued.key, sha256, sizeof(issued.key)) == 0;
+	struct mm_issued issued;
+	enum mm_error error = check_request(a, job, request);
 
-	if (mm_index_request(a->index, job->principal.name, job->ask.id,
-		&index) == MM_OK &&
-	    !(mm_index_issued(a->index, index, &job->arena, &by_id) ==
-		    MM_OK &&
-		by_id.state == MM_ISSUED_VOID) &&
-	    !(same && index == issued.idx)) {
-		mm_answer_refusal(a, job, MM_E_REQUEST_REUSED);
-		return true;
-	}
-	if (same)
-		answer_again(a, job, &issued);
-	else if (known)
-		mm_answer_refusal(a, job, MM_E_RELEASE_EXISTS);
-	return known;
+	if (error == MM_OK)
+		error = mm_index_image(a->index, request->product,
+		    request->version, request->scheme, &job->arena, &issued);
+	if (error == MM_E_NOT_FOUND)
+		return false;
+	if (error == MM_OK && !is_same(&issued, job, request))
+		error = mm_plain(MM_E_RELEASE_EXISTS);
+	if (error == MM_OK)
+		mm_read_again(a, job, &issued);
+	else
+		mm_answer_refusal(a, job, error);
+	return true;
 }
 
 static enum mm_error
@@ -199,7 +214,6 @@ release_new(struct mm_authority *a, struct mm_job *job,
 	    .statements = request->statements,
 	    .principal = job->principal.name,
 	    .request = mm_span(job->ask.id, MM_ID_SIZE)};
-	struct mm_line *line;
 	struct mm_item *item;
 	enum mm_error error;
 
@@ -209,19 +223,10 @@ release_new(struct mm_authority *a, struct mm_job *job,
 	body.key = mm_span_text(key->name);
 	memcpy(body.sha256, job->inspected.facts.sha256, 32);
 	memcpy(body.digest, job->inspected.digest, 32);
-	item = mm_item_new(a, a->size + a->batch.count, MM_ENTRY_IMAGE);
-	if (item == NULL)
-		return mm_fail(MM_E_MEMORY, "no memory for an entry");
-	error = mm_batch_add(a, MM_ENTRY_IMAGE, &body, &line);
-	if (error != MM_OK) {
-		mm_item_free(a, item);
-		return error;
-	}
-	mm_buffer_add(&item->entry, line->entry.data, line->entry.size);
-	line->item = item;
-	job->index = item->index;
-	mm_jobs_push(&item->waiters, job);
-	return MM_OK;
+	error = mm_item_draft(a, MM_ENTRY_IMAGE, &body, &item);
+	if (error == MM_OK)
+		mm_item_wait(a, item, job);
+	return error;
 }
 
 void
@@ -237,11 +242,12 @@ mm_release_decide(struct mm_authority *a, struct mm_job *job)
 	}
 	if (answered_before(a, job, &request))
 		return;
-	error = a->batch.clock;
+	if (a->batch.clock != MM_OK)
+		error = mm_plain(a->batch.clock);
 	if (error == MM_OK)
 		error = judge(a, job, &request);
 	if (error == MM_OK && !a->followed)
-		error = MM_E_TOKEN_UNAVAILABLE;
+		error = mm_plain(MM_E_TOKEN_UNAVAILABLE);
 	if (error == MM_OK)
 		error = release_new(a, job, &request);
 	if (error != MM_OK)

@@ -5,30 +5,59 @@
 #include "protocol/journal.h"
 
 enum {
-	ATTEMPTS = 3,	    /* tokens that may fail over one entry */
-	PACKET = 150000,    /* bytes of one request to the token, about */
-	PROOF_COST = 35	    /* bytes of a hash in a list, its head included */
+	ATTEMPTS = 3,	     /* tokens that may fail over one entry */
+	PACKET = 150000,     /* bytes of one request to the token, about */
+	HASH_COST = 35,	     /* of a hash in a list, its head included */
+	PROVEN_COST = 32,    /* of an entry beside its bytes and its proof */
+	SIGNATURE_MAX = 4096 /* bytes */
 };
 
-struct mm_item *
-mm_item_new(struct mm_authority *a, uint64_t index, uint64_t kind)
+enum mm_error
+mm_item_new(struct mm_authority *a, uint64_t index, uint64_t kind,
+    struct mm_item **out)
 {
 	struct mm_item *item = calloc(1, sizeof(*item));
 	struct mm_item **place = &a->items;
 
 	if (item == NULL)
-		return NULL;
+		return mm_fail(MM_E_MEMORY, "no memory for an entry");
 	item->index = index;
 	item->kind = kind;
 	mm_buffer_init(&item->entry, MM_ENTRY_MAX);
 	mm_buffer_init(&item->note, MM_NOTE_MAX);
-	mm_buffer_init(&item->signature, 4096);
+	mm_buffer_init(&item->signature, SIGNATURE_MAX);
 	mm_jobs_init(&item->waiters);
 	while (*place != NULL && (*place)->index < index)
 		place = &(*place)->next;
 	item->next = *place;
 	*place = item;
-	return item;
+	a->item_count++;
+	*out = item;
+	return MM_OK;
+}
+
+enum mm_error
+mm_item_draft(struct mm_authority *a, uint64_t kind, const void *body,
+    struct mm_item **out)
+{
+	struct mm_line *line;
+	struct mm_item *item;
+	enum mm_error error;
+
+	if (a->item_count >= MM_ITEMS_MAX)
+		return mm_fail(MM_E_BUSY,
+		    "%zu entries wait for the token", a->item_count);
+	error = mm_item_new(a, a->size + a->batch.count, kind, &item);
+	if (error != MM_OK)
+		return error;
+	error = mm_batch_add(a, kind, body, &line);
+	if (error != MM_OK) {
+		mm_item_free(a, item);
+		return error;
+	}
+	line->item = item;
+	*out = item;
+	return MM_OK;
 }
 
 struct mm_item *
@@ -47,6 +76,7 @@ mm_item_free(struct mm_authority *a, struct mm_item *item)
 		if (*p != item)
 			continue;
 		*p = item->next;
+		a->item_count--;
 		break;
 	}
 	mm_buffer_clear(&item->entry);
@@ -62,7 +92,7 @@ mm_item_refuse(
 	struct mm_job *job;
 
 	while ((job = mm_jobs_pop(&item->waiters)) != NULL)
-		mm_answer_error(a, job, error != MM_OK ? error : MM_E_BUG);
+		mm_answer_error(a, job, error);
 }
 
 void
@@ -73,32 +103,33 @@ mm_item_wait(struct mm_authority *a, struct mm_item *item, struct mm_job *job)
 
 	job->index = item->index;
 	if (hopeless)
-		mm_answer_error(a, job, MM_E_TOKEN_UNAVAILABLE);
+		mm_answer_error(a, job, mm_plain(MM_E_TOKEN_UNAVAILABLE));
 	else
 		mm_jobs_push(&item->waiters, job);
 }
 
 static struct mm_signing *
-signing_new(struct mm_authority *a)
+signing_new(struct mm_authority *a, struct mm_span note)
 {
 	struct mm_signing *signing = calloc(1, sizeof(*signing));
 	struct mm_signing **last = &a->signings;
-	struct mm_proven *items, *references;
+	struct mm_token_sign_request *request;
 
 	if (signing == NULL)
 		return NULL;
+	request = &signing->request;
 	mm_arena_init(&signing->arena, 1 << 22);
-	items = mm_arena_alloc(
-	    &signing->arena, MM_BATCH_ENTRIES * sizeof(*items));
-	references = mm_arena_alloc(
-	    &signing->arena, MM_BATCH_REFERENCES * sizeof(*references));
-	if (items == NULL || references == NULL) {
+	request->note = mm_arena_copy(&signing->arena, note);
+	request->items.items = mm_arena_alloc(&signing->arena,
+	    MM_BATCH_ENTRIES * sizeof(struct mm_proven));
+	request->references.items = mm_arena_alloc(&signing->arena,
+	    MM_BATCH_REFERENCES * sizeof(struct mm_proven));
+	if (request->note.data == NULL || request->items.items == NULL ||
+	    request->references.items == NULL) {
 		mm_arena_clear(&signing->arena);
 		free(signing);
 		return NULL;
 	}
-	signing->request.items.items = items;
-	signing->request.references.items = references;
 	while (*last != NULL)
 		last = &(*last)->next;
 	*last = signing;
@@ -119,94 +150,18 @@ signing_free(struct mm_authority *a, struct mm_signing *signing)
 	free(signing);
 }
 
+/*
+ * The token answers one request after the other, so that only the first one's
+ * time runs.
+ */
 static void
-signing_ask(struct mm_authority *a, struct mm_signing *signing)
+wind_deadline(struct mm_authority *a)
 {
-	enum mm_error error;
-
-	if (a->token == NULL || !a->followed)
-		return;
-	signing->id = ++a->calls;
-	signing->deadline = ev_now(a->loop) +
-	    (double)a->configure->settings.token_deadline;
-	error = mm_link_send(a->token, MM_TOKEN_SIGN, signing->id,
-	    &mm_token_sign_request_shape, &signing->request, NULL);
-	if (error != MM_OK)
-		mm_journal(MM_LEVEL_ERROR, mm_error_name(error), "%s",
-		    mm_why(error));
-}
-
-static const struct mm_inclusion *
-inclusion_of(const struct mm_notary_append_answer *answer, uint64_t index)
-{
-	for (mm_list_each(const struct mm_inclusion, one, answer->references))
-		if (one->index == index)
-			return one;
-	return NULL;
-}
-
-static struct mm_list
-copy_proof(struct mm_arena *arena, const struct mm_list *proof)
-{
-	struct mm_span copy = mm_arena_copy(arena,
-	    mm_span(proof->items, proof->count * MM_HASH_SIZE));
-
-	return (struct mm_list){
-	    copy.data, copy.data != NULL ? proof->count : 0};
-}
-
-/* Brings along an entry that an item rests on, once a request. */
-static enum mm_error
-bring_reference(struct mm_authority *a, struct mm_signing *signing,
-    const struct mm_notary_append_answer *answer, uint64_t index)
-{
-	struct mm_list *list = &signing->request.references;
-	struct mm_proven *references = (struct mm_proven *)list->items;
-	const struct mm_inclusion *inclusion = inclusion_of(answer, index);
-	struct mm_proven *one = &references[list->count];
-	enum mm_error error;
-
-	for (size_t i = 0; i < list->count; i++)
-		if (references[i].index == index)
-			return MM_OK;
-	if (inclusion == NULL || list->count == MM_BATCH_REFERENCES)
-		return mm_fail(MM_E_BUG, "an entry's basis has no proof");
-	error = mm_index_reference(
-	    a->index, index, &signing->arena, &one->entry);
-	if (error != MM_OK)
-		return error;
-	one->index = index;
-	one->proof = copy_proof(&signing->arena, &inclusion->proof);
-	list->count++;
-	return MM_OK;
-}
-
-static enum mm_error
-bring_item(struct mm_authority *a, struct mm_signing *signing,
-    const struct mm_notary_append_answer *answer, struct mm_item *item)
-{
-	struct mm_list *list = &signing->request.items;
-	struct mm_proven *one =
-	    &((struct mm_proven *)list->items)[list->count];
-	enum mm_error error = MM_OK;
-
-	for (size_t i = 0; i < item->reference_count && error == MM_OK; i++)
-		error = bring_reference(
-		    a, signing, answer, item->references[i]);
-	if (error != MM_OK)
-		return error;
-	*one = (struct mm_proven){item->index, mm_buffer_span(&item->entry),
-	    mm_proof_to_list(&item->proof)};
-	list->count++;
-	return MM_OK;
-}
-
-static size_t
-cost(const struct mm_item *item)
-{
-	return item->entry.size +
-	    PROOF_COST * (1 + item->proof.count) *
-	    (1 + item->reference_count);
+	a->signing_deadline = 0;
+	for (const struct mm_signing *s = a->signings; s != NULL; s = s->next)
+		if (s->id != 0)
+			a->signing_deadline = ev_now(a->loop) +
+			    (double)a->configure->settings.token_deadline;
 }
 
 static void
@@ -220,65 +175,228 @@ void_item(struct mm_authority *a, struct mm_item *item, enum mm_error error)
 	mm_item_refuse(a, item, error);
 }
 
+/* The item at `i` of a request, while its signature is still wanted. */
+static struct mm_item *
+asked_at(struct mm_authority *a, const struct mm_signing *signing, size_t i)
+{
+	const struct mm_list *items = &signing->request.items;
+	struct mm_item *item = mm_item_find(
+	    a, mm_list_at(*items, struct mm_proven, i)->index);
+
+	return item != NULL && item->state == MM_ITEM_ASKED ? item : NULL;
+}
+
+/* No token will ever sign this. */
+static void
+signing_void(
+    struct mm_authority *a, struct mm_signing *signing, enum mm_error error)
+{
+	for (size_t i = 0; i < signing->request.items.count; i++) {
+		struct mm_item *item = asked_at(a, signing, i);
+
+		if (item != NULL)
+			void_item(a, item, error);
+	}
+	signing_free(a, signing);
+}
+
+/* Whoever waits may ask again, and gets the same bytes. */
+static void
+tell_unavailable(struct mm_authority *a, const struct mm_signing *signing)
+{
+	for (size_t i = 0; i < signing->request.items.count; i++) {
+		struct mm_item *item = asked_at(a, signing, i);
+
+		if (item != NULL)
+			mm_item_refuse(
+			    a, item, mm_plain(MM_E_TOKEN_UNAVAILABLE));
+	}
+}
+
+static void
+signing_ask(struct mm_authority *a, struct mm_signing *signing)
+{
+	enum mm_error error;
+
+	if (a->token == NULL || !a->followed) {
+		tell_unavailable(a, signing);
+		return;
+	}
+	signing->id = ++a->calls;
+	error = mm_link_send(a->token, MM_TOKEN_SIGN, signing->id,
+	    &mm_token_sign_request_shape, &signing->request, NULL);
+	if (a->signing_deadline == 0)
+		wind_deadline(a);
+	if (error == MM_OK)
+		return;
+	mm_journal(
+	    MM_LEVEL_ERROR, mm_error_name(error), "%s", mm_why(error));
+	/* With the next token, after the deadline; or never. */
+	if (error != MM_E_AWAY && mm_error_exit(error) != MM_EXIT_LATER)
+		signing_void(a, signing, error);
+}
+
+/* A proof of an answer, kept for a request. */
+static enum mm_error
+bring(struct mm_signing *signing, struct mm_list *list, size_t max,
+    const struct mm_proven *proven)
+{
+	struct mm_proven *one = &((struct mm_proven *)list->items)[list->count];
+	struct mm_span proof;
+
+	if (list->count == max)
+		return MM_E_BUSY;
+	proof = mm_arena_copy(&signing->arena, mm_span(proven->proof.items,
+	    proven->proof.count * MM_HASH_SIZE));
+	if (proof.data == NULL)
+		return mm_fail(MM_E_MEMORY, "no memory for a proof");
+	*one = *proven;
+	one->proof.items = proof.data;
+	list->count++;
+	signing->size += PROVEN_COST + proven->entry.size +
+	    HASH_COST * proven->proof.count;
+	return MM_OK;
+}
+
+/* Brings along an entry that an item rests on, once a request. */
+static enum mm_error
+bring_reference(struct mm_authority *a, struct mm_signing *signing,
+    const struct mm_notary_append_answer *answer, uint64_t index)
+{
+	struct mm_list *list = &signing->request.references;
+	const struct mm_inclusion *inclusion =
+	    mm_inclusion_find(&answer->references, index);
+	struct mm_proven one = {.index = index};
+	enum mm_error error;
+
+	for (mm_list_each(const struct mm_proven, known, *list))
+		if (known->index == index)
+			return MM_OK;
+	if (inclusion == NULL)
+		return mm_fail(MM_E_BUG, "an entry's basis has no proof");
+	one.proof = inclusion->proof;
+	error = mm_index_reference(
+	    a->index, index, &signing->arena, &one.entry);
+	return error == MM_OK
+	    ? bring(signing, list, MM_BATCH_REFERENCES, &one)
+	    : error;
+}
+
+static enum mm_error
+bring_all(struct mm_authority *a, struct mm_signing *signing,
+    const struct mm_notary_append_answer *answer, const struct mm_item *item)
+{
+	const struct mm_rest *rest = &item->rest;
+	const struct mm_proven one = {item->index,
+	    mm_buffer_span(&item->entry), mm_proof_to_list(&item->proof)};
+	enum mm_error error = MM_OK;
+
+	for (size_t i = 0; i < rest->count && error == MM_OK; i++)
+		error =
+		    bring_reference(a, signing, answer, rest->indexes[i]);
+	if (error == MM_OK)
+		error = bring(signing, &signing->request.items,
+		    MM_BATCH_ENTRIES, &one);
+	if (error == MM_OK && signing->size > PACKET)
+		error = MM_E_BUSY;
+	return error;
+}
+
+/* MM_E_BUSY where the item is for the next request. */
+static enum mm_error
+bring_item(struct mm_authority *a, struct mm_signing *signing,
+    const struct mm_notary_append_answer *answer, const struct mm_item *item)
+{
+	struct mm_token_sign_request before = signing->request;
+	size_t size = signing->size;
+	enum mm_error error = bring_all(a, signing, answer, item);
+
+	/* A single item goes as it is, however much it rests on. */
+	if (error == MM_E_BUSY && before.items.count == 0)
+		return MM_OK;
+	if (error != MM_OK) {
+		signing->request = before;
+		signing->size = size;
+	}
+	return error;
+}
+
+static void
+signing_close(struct mm_authority *a, struct mm_signing *signing)
+{
+	if (signing == NULL)
+		return;
+	if (signing->request.items.count > 0)
+		signing_ask(a, signing);
+	else
+		signing_free(a, signing);
+}
+
 void
 mm_signing_send(struct mm_authority *a,
     const struct mm_notary_append_answer *answer,
     struct mm_item *const *items, size_t count)
 {
 	struct mm_signing *signing = NULL;
-	size_t size = 0;
 
 	for (size_t i = 0; i < count; i++) {
-		enum mm_error error;
+		enum mm_error error = signing != NULL
+		    ? bring_item(a, signing, answer, items[i])
+		    : MM_E_BUSY;
 
-		if (signing != NULL &&
-		    (size + cost(items[i]) > PACKET ||
-			signing->request.items.count == MM_BATCH_ENTRIES)) {
-			signing_ask(a, signing);
-			signing = NULL;
+		if (error == MM_E_BUSY) {
+			signing_close(a, signing);
+			signing = signing_new(a, answer->note);
+			error = signing != NULL
+			    ? bring_item(a, signing, answer, items[i])
+			    : mm_fail(MM_E_MEMORY, "no memory to sign");
 		}
-		if (signing == NULL) {
-			signing = signing_new(a);
-			size = 0;
-		}
-		if (signing == NULL) {
-			mm_authority_fail(a, MM_E_MEMORY);
+		if (error == MM_E_MEMORY) {
+			mm_authority_fail(a, error);
 			return;
 		}
-		signing->request.note = mm_arena_copy(
-		    &signing->arena, answer->note);
-		size += cost(items[i]);
-		error = bring_item(a, signing, answer, items[i]);
 		if (error != MM_OK)
 			void_item(a, items[i], error);
 	}
-	if (signing != NULL)
-		signing_ask(a, signing);
+	signing_close(a, signing);
 }
 
 static void
-take_result(struct mm_authority *a, const struct mm_token_result *result)
+take_result(struct mm_authority *a, struct mm_item *item,
+    const struct mm_token_result *result)
 {
-	struct mm_item *item = mm_item_find(a, result->index);
 	enum mm_error error = mm_error_from(result->error);
 
-	/* Only what was asked for, and only once. */
-	if (item == NULL || item->state != MM_ITEM_ASKED)
-		return;
-	if (result->error != 0 || result->signature.size == 0) {
-		error = error == MM_OK ? MM_E_PEER : error;
+	if (result->error != 0) {
 		void_item(a, item,
 		    mm_fail(error, "%.*s", MM_SPAN(result->why)));
 		return;
 	}
 	mm_buffer_add(&item->signature, result->signature.data,
 	    result->signature.size);
-	if (item->signature.error != MM_OK) {
+	if (item->signature.error != MM_OK || item->signature.size == 0) {
 		mm_buffer_clear(&item->signature);
-		void_item(a, item, MM_E_PEER);
+		void_item(a, item,
+		    mm_fail(MM_E_PEER, "the token gave no signature"));
 		return;
 	}
 	item->state = MM_ITEM_SIGNED;
+}
+
+/* One result an item, in order: what was asked for, and nothing else. */
+static enum mm_error
+check_results(
+    const struct mm_signing *signing, const struct mm_list *results)
+{
+	const struct mm_list *items = &signing->request.items;
+
+	for (size_t i = 0; i < items->count; i++)
+		if (results->count != items->count ||
+		    mm_list_at(*results, struct mm_token_result, i)->index !=
+			mm_list_at(*items, struct mm_proven, i)->index)
+			return mm_fail(MM_E_PEER,
+			    "the token answers what it was not asked");
+	return MM_OK;
 }
 
 /* The whole request failed: a token that broke is asked again elsewhere. */
@@ -287,20 +405,14 @@ request_failed(
     struct mm_authority *a, struct mm_signing *signing, enum mm_error error)
 {
 	static const enum mm_error broken[] = {MM_E_TOKEN,
-	    MM_E_TOKEN_SIGNATURE, MM_E_PIN, MM_E_TOKEN_UNAVAILABLE};
+	    MM_E_TOKEN_SIGNATURE, MM_E_PIN, MM_E_TOKEN_UNAVAILABLE,
+	    MM_E_MEMORY};
 
 	mm_journal(MM_LEVEL_ERROR, mm_error_name(error), "%s", mm_why(error));
 	for (size_t i = 0; i < MM_COUNT(broken); i++)
 		if (error == broken[i])
 			return; /* it ends; the next one gets the request */
-	for (mm_list_each(
-		 const struct mm_proven, one, signing->request.items)) {
-		struct mm_item *item = mm_item_find(a, one->index);
-
-		if (item != NULL && item->state == MM_ITEM_ASKED)
-			void_item(a, item, error);
-	}
-	signing_free(a, signing);
+	signing_void(a, signing, error);
 }
 
 static struct mm_signing *
@@ -331,51 +443,58 @@ mm_signing_answered(struct mm_authority *a, struct mm_received *received)
 	}
 	error = mm_shape_decode(&mm_token_sign_answer_shape,
 	    received->packet.body, &arena, &answer);
+	if (error == MM_OK)
+		error = check_results(signing, &answer.results);
 	if (error != MM_OK) {
 		request_failed(a, signing, error);
 		return;
 	}
-	for (mm_list_each(
-		 const struct mm_token_result, one, answer.results))
-		take_result(a, one);
+	for (size_t i = 0; i < answer.results.count; i++) {
+		struct mm_item *item = asked_at(a, signing, i);
+
+		if (item != NULL)
+			take_result(a, item, mm_list_at(answer.results,
+			    struct mm_token_result, i));
+	}
 	signing_free(a, signing);
+	wind_deadline(a);
 }
 
 /* A token follows the policies: it gets what waits for a token. */
 void
 mm_signing_token_up(struct mm_authority *a)
 {
-	for (struct mm_signing *s = a->signings; s != NULL; s = s->next)
+	struct mm_signing *next;
+
+	for (struct mm_signing *s = a->signings; s != NULL; s = next) {
+		next = s->next;
 		signing_ask(a, s);
+	}
 }
 
-/* Voids what several tokens have failed over. */
+/*
+ * Voids what several tokens have failed over: only the first request was
+ * worked on, the others are not to blame.
+ */
 static void
-count_attempts(struct mm_authority *a, struct mm_signing *signing)
+count_attempt(struct mm_authority *a, const struct mm_signing *signing)
 {
-	for (mm_list_each(
-		 const struct mm_proven, one, signing->request.items)) {
-		struct mm_item *item = mm_item_find(a, one->index);
+	for (size_t i = 0; i < signing->request.items.count; i++) {
+		struct mm_item *item = asked_at(a, signing, i);
 
-		if (item == NULL || item->state != MM_ITEM_ASKED)
-			continue;
-		/* Whoever waits may ask again, and gets the same bytes. */
-		mm_item_refuse(a, item, MM_E_TOKEN_UNAVAILABLE);
-		if (++item->attempts >= ATTEMPTS)
-			void_item(a, item, MM_E_TOKEN);
+		if (item != NULL && ++item->attempts >= ATTEMPTS)
+			void_item(a, item,
+			    mm_fail(MM_E_TOKEN, "%d tokens failed over it",
+				ATTEMPTS));
 	}
 }
 
 static bool
 all_settled(struct mm_authority *a, const struct mm_signing *signing)
 {
-	for (mm_list_each(
-		 const struct mm_proven, one, signing->request.items)) {
-		const struct mm_item *item = mm_item_find(a, one->index);
-
-		if (item != NULL && item->state == MM_ITEM_ASKED)
+	for (size_t i = 0; i < signing->request.items.count; i++)
+		if (asked_at(a, signing, i) != NULL)
 			return false;
-	}
 	return true;
 }
 
@@ -383,15 +502,19 @@ void
 mm_signing_token_down(struct mm_authority *a)
 {
 	struct mm_signing *next;
+	bool first = true;
 
 	for (struct mm_signing *s = a->signings; s != NULL; s = next) {
 		next = s->next;
-		if (s->id != 0)
-			count_attempts(a, s);
+		tell_unavailable(a, s);
+		if (s->id != 0 && first)
+			count_attempt(a, s);
+		first = first && s->id == 0;
 		s->id = 0;
 		if (all_settled(a, s))
 			signing_free(a, s);
 	}
+	a->signing_deadline = 0;
 }
 
 static void
@@ -400,8 +523,6 @@ kill_token(struct mm_authority *a)
 	struct mm_control_link link = {MM_TOKEN, 0};
 	enum mm_error error;
 
-	mm_journal(MM_LEVEL_ERROR, "token-hangs",
-	    "the token does not answer in time and is ended");
 	error = mm_channel_send(a->control, MM_CONTROL_KILL, 0,
 	    &mm_control_link_shape, &link);
 	if (error != MM_OK)
@@ -409,46 +530,65 @@ kill_token(struct mm_authority *a)
 }
 
 void
-mm_signing_tick(struct mm_authority *a)
+mm_signing_kill(struct mm_authority *a)
 {
-	ev_tstamp now = ev_now(a->loop);
-	bool late = a->token != NULL && !a->followed &&
-	    a->follow_deadline > 0 && now > a->follow_deadline;
-
-	if (a->token == NULL)
-		return;
-	for (struct mm_signing *s = a->signings; s != NULL; s = s->next)
-		late |= s->id != 0 && now > s->deadline;
-	if (!late)
-		return;
 	kill_token(a);
 	mm_link_free(a->token);
 	a->token = NULL;
 	a->followed = false;
+	a->follow_deadline = 0;
 	mm_signing_token_down(a);
+}
+
+void
+mm_signing_tick(struct mm_authority *a)
+{
+	ev_tstamp now = ev_now(a->loop);
+	ev_tstamp deadline =
+	    a->followed ? a->signing_deadline : a->follow_deadline;
+
+	if (a->token == NULL || deadline == 0 || now <= deadline)
+		return;
+	mm_journal(MM_LEVEL_ERROR, "token-hangs",
+	    "the token does not answer in time and is ended");
+	mm_signing_kill(a);
+}
+
+void
+mm_signing_clear(struct mm_authority *a)
+{
+	struct mm_job *job;
+
+	while (a->signings != NULL)
+		signing_free(a, a->signings);
+	while (a->items != NULL) {
+		while ((job = mm_jobs_pop(&a->items->waiters)) != NULL)
+			mm_job_free(job);
+		mm_item_free(a, a->items);
+	}
 }
 
 /* DESIGN.md section 3: what a crash left unsigned is decided again. */
 static enum mm_error
-recover_certificate(
-    struct mm_authority *a, struct mm_item *item, struct mm_arena *arena)
+decide_again(struct mm_authority *a, struct mm_item *item,
+    const struct mm_entry *frame, struct mm_arena *arena)
 {
 	struct mm_certificate_entry body;
 	struct mm_entry entry;
-	enum mm_error error = mm_entry_decode_as(mm_buffer_span(&item->entry),
-	    MM_ENTRY_CERTIFICATE, arena, &entry, &body);
+	enum mm_error error;
 
-	if (error != MM_OK)
-		return error;
-	if (!mm_span_equal(mm_span(entry.policy, 32),
+	if (!mm_span_equal(mm_span(frame->policy, 32),
 		mm_span(a->policy_digest, 32)))
-		error = mm_fail(MM_E_NOTARY_POLICY,
+		return mm_fail(MM_E_NOTARY_POLICY,
 		    "it was decided under a former policy");
-	else
-		error = mm_issue_again(a, &body);
+	/* An image rests on the statements in its own entry. */
+	if (frame->kind != MM_ENTRY_CERTIFICATE)
+		return MM_OK;
+	error = mm_entry_decode_as(mm_buffer_span(&item->entry),
+	    MM_ENTRY_CERTIFICATE, arena, &entry, &body);
 	if (error == MM_OK)
-		error = mm_issue_rest(a, item, &body);
-	return error;
+		error = mm_issue_again(a, &body);
+	return error == MM_OK ? mm_issue_rest(a, &body, &item->rest) : error;
 }
 
 enum mm_error
@@ -464,13 +604,14 @@ mm_signing_recover(struct mm_authority *a, struct mm_span entry,
 	error = mm_entry_decode(entry, &arena, &frame);
 	if (error != MM_OK)
 		return error;
-	item = mm_item_new(a, index, frame.kind);
-	if (item == NULL)
-		return mm_fail(MM_E_MEMORY, "no memory for an entry");
+	error = mm_item_new(a, index, frame.kind, &item);
+	if (error != MM_OK)
+		return error;
 	mm_buffer_add(&item->entry, entry.data, entry.size);
+	if (item->entry.error != MM_OK)
+		return mm_fail(MM_E_MEMORY, "no memory for an entry");
 	item->state = MM_ITEM_UNPROVEN;
-	if (frame.kind == MM_ENTRY_CERTIFICATE)
-		error = recover_certificate(a, item, &arena);
+	error = decide_again(a, item, &frame, &arena);
 	if (error != MM_OK)
 		void_item(a, item, error);
 	return MM_OK;

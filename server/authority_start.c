@@ -1,7 +1,6 @@
 #include "server/authority.h"
 
 #include <string.h>
-#include <time.h>
 
 #include "protocol/journal.h"
 
@@ -10,15 +9,6 @@ enum {
 	FOLLOW_DEADLINE = 30, /* seconds a token may take to follow */
 	ANSWER_ARENA = 1 << 20
 };
-
-static uint64_t
-seconds(clockid_t clock)
-{
-	struct timespec now;
-
-	clock_gettime(clock, &now);
-	return (uint64_t)now.tv_sec;
-}
 
 /* --- what is in the log? --- */
 
@@ -46,8 +36,10 @@ mm_start_opened(struct mm_authority *a, struct mm_received *received)
 	a->size = answer.size;
 	mm_buffer_reset(&a->note);
 	mm_buffer_add(&a->note, answer.note.data, answer.note.size);
-	mm_clock_init(&a->clock, seconds(CLOCK_REALTIME),
-	    seconds(CLOCK_BOOTTIME), answer.time, a->configure->accept_time);
+	mm_clock_init(&a->clock, mm_seconds(CLOCK_REALTIME),
+	    mm_seconds(CLOCK_BOOTTIME), answer.time,
+	    a->configure->accept_time);
+	memcpy(a->policy_digest, answer.policy, sizeof(a->policy_digest));
 	a->opened = true;
 	mm_start_publish(a);
 	mm_authority_advance(a);
@@ -153,6 +145,7 @@ load_policy(struct mm_authority *a)
 	struct mm_vkey vkey;
 	struct mm_entry entry;
 	struct mm_span bytes, document;
+	uint8_t digest[32];
 	enum mm_error error =
 	    mm_index_reference(a->index, 0, &a->policy_arena, &bytes);
 
@@ -170,13 +163,15 @@ load_policy(struct mm_authority *a)
 		return error;
 	mm_vkey_text(&vkey, a->vkey);
 	mm_span_string(genesis.origin, a->origin, sizeof(a->origin));
-	mm_policy_digest(document, a->policy_digest);
+	mm_policy_digest(document, digest);
+	if (memcmp(digest, a->policy_digest, sizeof(digest)) != 0)
+		return mm_fail(MM_E_STATE,
+		    "the index is of another log; mintmarkd --rebuild makes "
+		    "it anew");
 	return mm_issuers_load(a);
 }
 
 /* --- what did a crash leave? --- */
-
-static void recover_next(struct mm_authority *a);
 
 static void
 unsigned_read(struct mm_authority *a, struct mm_job *job,
@@ -190,7 +185,8 @@ unsigned_read(struct mm_authority *a, struct mm_job *job,
 	mm_arena_init(&arena, ANSWER_ARENA);
 	error = mm_shape_decode(&mm_archive_entries_answer_shape,
 	    received->packet.body, &arena, &answer);
-	if (error == MM_OK && answer.entries.count == 0)
+	if (error == MM_OK &&
+	    (answer.entries.count == 0 || answer.from < a->recover_from))
 		error = mm_fail(
 		    MM_E_PEER, "the archive does not have what was asked");
 	if (error == MM_OK)
@@ -199,11 +195,12 @@ unsigned_read(struct mm_authority *a, struct mm_job *job,
 			->value,
 		    answer.from);
 	a->reading = false;
-	a->recover_from = answer.from + 1;
-	if (error != MM_OK)
+	if (error != MM_OK) {
 		mm_authority_fail(a, error);
-	else
-		recover_next(a);
+		return;
+	}
+	a->recover_from = answer.from + 1;
+	mm_authority_advance(a);
 }
 
 /* One unsigned entry after the other is read and decided again. */
@@ -211,9 +208,12 @@ static void
 recover_next(struct mm_authority *a)
 {
 	struct mm_archive_entries_request request = {0, 1};
-	enum mm_error error = mm_index_unsigned(
-	    a->index, a->recover_from, &request.from);
+	enum mm_error error;
 
+	if (a->reading)
+		return;
+	error = mm_index_unsigned(
+	    a->index, a->recover_from, &request.from);
 	if (error == MM_E_NOT_FOUND) {
 		a->caught_up = true;
 		mm_batch_step(a);
@@ -238,8 +238,9 @@ mm_start_stored(struct mm_authority *a,
 	struct mm_token_follow_request *requests = mm_arena_alloc(
 	    &a->follow_arena, answer->references.count * sizeof(*requests));
 	struct mm_span note = mm_arena_copy(&a->follow_arena, answer->note);
-	enum mm_error error =
-	    requests != NULL && note.data != NULL ? MM_OK : MM_E_MEMORY;
+	enum mm_error error = requests != NULL && note.data != NULL
+	    ? MM_OK
+	    : mm_fail(MM_E_MEMORY, "no memory to follow the policies");
 
 	for (mm_list_each(
 		 const struct mm_inclusion, one, answer->references)) {
@@ -285,6 +286,14 @@ mm_start_follow(struct mm_authority *a)
 	}
 }
 
+/* A fault of the one process, which the next one may not have. */
+static bool
+is_passing(enum mm_error error)
+{
+	return error == MM_E_TOKEN || error == MM_E_TOKEN_SIGNATURE ||
+	    mm_error_exit(error) == MM_EXIT_LATER;
+}
+
 void
 mm_start_token_answered(
     struct mm_authority *a, struct mm_received *received)
@@ -292,8 +301,11 @@ mm_start_token_answered(
 	enum mm_error error = mm_error_from(received->packet.error);
 
 	if (received->packet.error != 0) {
-		mm_authority_fail(a,
-		    mm_fail(error, "%.*s", MM_SPAN(received->packet.why)));
+		mm_fail(error, "%.*s", MM_SPAN(received->packet.why));
+		if (is_passing(error))
+			mm_signing_kill(a);
+		else
+			mm_authority_fail(a, error);
 		return;
 	}
 	if (++a->follow_answers < a->follow.count)
@@ -301,7 +313,6 @@ mm_start_token_answered(
 	a->followed = true;
 	a->follow_deadline = 0;
 	mm_signing_token_up(a);
-	mm_authority_advance(a);
 }
 
 /* --- where it stands --- */
@@ -320,8 +331,6 @@ open_log(struct mm_authority *a)
 	} else if (a->opened && !a->reading) {
 		error = load_policy(a);
 		a->loaded = error == MM_OK;
-		if (error == MM_OK)
-			recover_next(a);
 	}
 	if (error != MM_OK)
 		mm_authority_fail(a, error);
@@ -365,6 +374,8 @@ mm_authority_advance(struct mm_authority *a)
 		return;
 	if (!a->loaded)
 		open_log(a);
+	if (a->loaded && !a->caught_up)
+		recover_next(a);
 	else if (a->caught_up && !a->ready && a->server.size > 0)
 		become_ready(a);
 	else

@@ -3,6 +3,7 @@
 #include <sodium.h>
 #include <string.h>
 
+#include "ca/key.h"
 #include "policy/roster.h"
 
 /* A statement request taken apart. */
@@ -78,11 +79,13 @@ state_order(struct stating *s)
 		return mm_fail(MM_E_PROFILE,
 		    "there is no profile %.*s for devices",
 		    MM_SPAN(order->profile));
-	if (mm_index_order(s->a->index, order->name, &s->job->arena, &row) ==
-	    MM_OK)
+	error = mm_index_order(
+	    s->a->index, order->name, &s->job->arena, &row);
+	if (error == MM_OK)
 		return mm_fail(MM_E_NAME_TAKEN, "there is an order %.*s",
 		    MM_SPAN(order->name));
-	error = add_entry(s, MM_ENTRY_ORDER, &line);
+	if (error == MM_E_NOT_FOUND)
+		error = add_entry(s, MM_ENTRY_ORDER, &line);
 	if (error == MM_OK)
 		line->job = s->job;
 	return error;
@@ -122,57 +125,73 @@ check_principal(struct stating *s)
 	return MM_OK;
 }
 
-static const struct mm_profile *
-client_profile(const struct mm_authority *a)
-{
-	for (mm_list_each(const struct mm_profile, one, a->policy.profiles))
-		if (one->purpose == MM_PURPOSE_CLIENT)
-			return one;
-	return NULL;
-}
-
-/* The principal's certificate rests on its entry, in the same batch. */
+/* The certificate for the CSR that came along, resting on `basis`. */
 static enum mm_error
-add_identity(struct stating *s, uint64_t basis)
+draft_identity(struct stating *s, uint64_t basis,
+    struct mm_certificate_entry *body, struct mm_buffer *tbs)
 {
-	const struct mm_profile *profile = client_profile(s->a);
-	struct mm_certificate_entry body = {
-	    .subject = s->body.principal.name,
-	    .basis = basis,
-	    .principal = s->job->principal.name};
-	struct mm_item *item;
+	const struct mm_profile *profile =
+	    mm_profile_for(&s->a->policy, MM_PURPOSE_CLIENT);
+	struct mm_key key;
 	enum mm_error error;
 
 	if (profile == NULL)
 		return mm_fail(
 		    MM_E_PROFILE, "there is no profile for TLS clients");
-	error = mm_issue_draft(
-	    s->a, profile, &body, s->ask.spki, &item);
+	if (!s->a->followed)
+		return mm_plain(MM_E_TOKEN_UNAVAILABLE);
+	error = mm_key_read(s->ask.spki, &key);
+	if (error == MM_OK && (profile->keys >> key.type & 1) == 0)
+		error = mm_fail(MM_E_KEY_TYPE,
+		    "profile %.*s does not allow keys of this kind",
+		    MM_SPAN(profile->name));
 	if (error != MM_OK)
 		return error;
-	s->job->index = item->index;
-	mm_jobs_push(&item->waiters, s->job);
-	return MM_OK;
+	*body = (struct mm_certificate_entry){
+	    .subject = s->body.principal.name,
+	    .basis = basis,
+	    .principal = s->job->principal.name};
+	return mm_issue_draft(s->a, profile, body, s->ask.spki, tbs);
 }
 
 static enum mm_error
+log_identity(struct stating *s, const struct mm_certificate_entry *body)
+{
+	struct mm_item *item;
+	enum mm_error error = mm_issue_log(s->a, body, &item);
+
+	if (error == MM_OK)
+		mm_item_wait(s->a, item, s->job);
+	return error;
+}
+
+/*
+ * Its certificate rests on the principal's entry, in the same batch, and is
+ * drafted before: what cannot have one is not registered either.
+ */
+static enum mm_error
 state_principal(struct stating *s)
 {
+	struct mm_certificate_entry body;
+	mm_auto(buffer) tbs = {0};
 	struct mm_line *line;
-	uint64_t basis = s->a->size + s->a->batch.count;
-	bool wants = s->ask.spki.size > 0;
+	bool wants;
 	enum mm_error error = verify(s, &s->body.principal);
 
 	if (error == MM_OK)
 		error = check_principal(s);
-	if (error == MM_OK && wants && !s->a->followed)
-		error = MM_E_TOKEN_UNAVAILABLE;
+	wants = s->ask.spki.size > 0 && !s->body.principal.disabled;
+	if (error == MM_OK && wants)
+		error = draft_identity(
+		    s, s->a->size + s->a->batch.count, &body, &tbs);
+	if (error == MM_OK && wants && s->a->item_count >= MM_ITEMS_MAX)
+		error = mm_plain(MM_E_BUSY);
 	if (error == MM_OK)
 		error = add_entry(s, MM_ENTRY_PRINCIPAL, &line);
 	if (error != MM_OK)
 		return error;
-	if (wants && !s->body.principal.disabled)
-		return add_identity(s, basis);
+	if (wants)
+		return log_identity(s, &body);
 	line->job = s->job;
 	return MM_OK;
 }
@@ -185,38 +204,76 @@ static const struct {
     {MM_STATEMENT_PRINCIPAL, state_principal},
 };
 
-/* The same answer again: a principal's certificate follows its entry. */
+/* The certificate of a retried request was voided: there is a new one. */
+static enum mm_error
+certify_again(struct stating *s, uint64_t index)
+{
+	struct mm_certificate_entry body;
+	mm_auto(buffer) tbs = {0};
+	enum mm_error error = verify(s, &s->body.principal);
+
+	if (error == MM_OK && s->a->batch.clock != MM_OK)
+		error = mm_plain(s->a->batch.clock);
+	if (error == MM_OK)
+		error = draft_identity(s, index, &body, &tbs);
+	return error == MM_OK ? log_identity(s, &body) : error;
+}
+
+/* The same answer again: a principal's certificate rests on its entry. */
 static void
 answer_again(struct stating *s, uint64_t index)
 {
 	struct mm_issued issued;
+	uint8_t key[32];
+	enum mm_error error = mm_index_resting(
+	    s->a->index, index, &s->job->arena, &issued);
 
-	if (mm_index_issued(
-		s->a->index, index + 1, &s->job->arena, &issued) == MM_OK &&
-	    issued.basis == index && issued.state == MM_ISSUED_SIGNED)
-		mm_read_issued(s->a, s->job, &issued);
-	else
+	crypto_hash_sha256(key, s->ask.spki.data, s->ask.spki.size);
+	if (error == MM_E_NOT_FOUND || s->ask.spki.size == 0) {
 		mm_read_stated(s->a, s->job, index);
+		return;
+	}
+	if (error == MM_OK && memcmp(key, issued.key, sizeof(key)) != 0)
+		error = mm_plain(MM_E_REQUEST_REUSED);
+	if (error == MM_OK && issued.state != MM_ISSUED_VOID) {
+		mm_read_again(s->a, s->job, &issued);
+		return;
+	}
+	if (error == MM_OK)
+		error = certify_again(s, index);
+	if (error != MM_OK)
+		mm_answer_refusal(s->a, s->job, error);
 }
 
-/* The same statement from the same request is answered as it was. */
+/*
+ * The same statement from the same request is answered as it was. True where
+ * it was answered, or refused.
+ */
 static bool
 answered_before(struct stating *s)
 {
 	struct mm_authority *a = s->a;
 	uint64_t by_payload, by_id;
-	bool stated = mm_index_statement(
-			  a->index, s->payload, &by_payload) == MM_OK;
-	bool requested = mm_index_request(a->index, s->job->principal.name,
-			     s->job->ask.id, &by_id) == MM_OK;
+	enum mm_error stated =
+	    mm_index_statement(a->index, s->payload, &by_payload);
+	enum mm_error requested = mm_index_request(
+	    a->index, s->job->principal.name, s->job->ask.id, &by_id);
 
-	if (stated && requested && by_payload == by_id)
+	if (stated == MM_E_NOT_FOUND && requested == MM_E_NOT_FOUND)
+		return false;
+	if (stated == MM_OK && requested == MM_OK && by_payload == by_id)
 		answer_again(s, by_payload);
-	else if (requested)
-		mm_answer_refusal(a, s->job, MM_E_REQUEST_REUSED);
-	else if (stated)
-		mm_answer_refusal(a, s->job, MM_E_STATEMENT_REPLAY);
-	return stated || requested;
+	else if (requested == MM_OK)
+		mm_answer_refusal(
+		    a, s->job, mm_plain(MM_E_REQUEST_REUSED));
+	else if (requested != MM_E_NOT_FOUND)
+		mm_answer_error(a, s->job, requested);
+	else if (stated == MM_OK)
+		mm_answer_refusal(
+		    a, s->job, mm_plain(MM_E_STATEMENT_REPLAY));
+	else
+		mm_answer_error(a, s->job, stated);
+	return true;
 }
 
 static enum mm_error
@@ -238,11 +295,13 @@ mm_statement_decide(struct mm_authority *a, struct mm_job *job)
 	    &mm_statement_ask_shape, job->ask.body, &job->arena, &s.ask);
 
 	if (error == MM_OK)
+		error = mm_ask_refused(s.ask.refused, s.ask.why);
+	if (error == MM_OK)
 		error = peek(&s);
 	if (error == MM_OK && answered_before(&s))
 		return;
-	if (error == MM_OK)
-		error = a->batch.clock;
+	if (error == MM_OK && a->batch.clock != MM_OK)
+		error = mm_plain(a->batch.clock);
 	if (error == MM_OK)
 		error = state(&s);
 	if (error != MM_OK)

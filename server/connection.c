@@ -20,7 +20,7 @@ enum {
 	OUT_MAX = 16 << 20,  /* room for what was asked before the pause */
 	PIPELINE_MAX = 64,   /* requests that the authority has */
 	BROKEN_MAX = 16,     /* malformed messages until we are through */
-	TURN = 8,	     /* records read before others have their turn */
+	TURN = 8,            /* records read before others have their turn */
 	REQUEST_ARENA = 1 << 20,
 	LEAVE_SECONDS = 2
 };
@@ -29,7 +29,7 @@ enum phase {
 	SHAKING,
 	OPEN,
 	CLOSING, /* nothing is taken any more; what waits is sent */
-	LEAVING	 /* all is sent; see leave() */
+	LEAVING  /* all is sent; see leave() */
 };
 
 /* What we are waiting for, each with its own patience. */
@@ -57,7 +57,7 @@ struct mm_connection {
 	enum wait wait;
 	bool progress; /* the peer did something: patience begins anew */
 	struct mm_buffer in, out;
-	size_t sent; /* of `out` */
+	size_t sent;     /* of `out` */
 	unsigned broken; /* malformed messages so far */
 };
 
@@ -140,7 +140,7 @@ static bool
 is_malformed(enum mm_error error)
 {
 	return error >= MM_E_CBOR && error <= MM_E_RANGE &&
-	    error != MM_E_UNKNOWN;
+	       error != MM_E_UNKNOWN;
 }
 
 static void
@@ -170,9 +170,8 @@ take(struct mm_connection *c, struct mm_span item)
 static struct mm_span
 unread(const struct mm_connection *c, size_t used)
 {
-	return used < c->in.size
-	    ? mm_span(c->in.data + used, c->in.size - used)
-	    : mm_span(NULL, 0);
+	return used < c->in.size ? mm_span(c->in.data + used, c->in.size - used)
+				 : mm_span(NULL, 0);
 }
 
 static void
@@ -209,8 +208,7 @@ static enum got
 read_in(struct mm_connection *c)
 {
 	static uint8_t record[RECORD];
-	ssize_t got =
-	    gnutls_record_recv(c->session, record, sizeof(record));
+	ssize_t got = gnutls_record_recv(c->session, record, sizeof(record));
 
 	if (mm_tls_again(got))
 		return GOT_NOTHING;
@@ -311,7 +309,7 @@ static bool
 is_finished(const struct mm_connection *c)
 {
 	return c->exchange.flight == 0 && unsent(c) == 0 &&
-	    (c->ended || c->gate->stopping);
+	       (c->ended || c->gate->stopping);
 }
 
 static bool
@@ -352,9 +350,8 @@ events_of(const struct mm_connection *c)
 
 	switch (c->phase) {
 	case SHAKING:
-		return gnutls_record_get_direction(c->session) != 0
-		    ? EV_WRITE
-		    : EV_READ;
+		return gnutls_record_get_direction(c->session) != 0 ? EV_WRITE
+								    : EV_READ;
 	case OPEN:
 		if (!c->ended && may_take(c))
 			events |= EV_READ;
@@ -374,8 +371,8 @@ watch(struct mm_connection *c)
 {
 	int events = events_of(c);
 
-	if (ev_is_active(&c->io) && (c->io.events & (EV_READ | EV_WRITE)) ==
-		events)
+	if (ev_is_active(&c->io) &&
+	    (c->io.events & (EV_READ | EV_WRITE)) == events)
 		return;
 	ev_io_stop(c->gate->loop, &c->io);
 	if (events == 0)
@@ -483,8 +480,8 @@ overdue(struct ev_loop *loop, struct ev_timer *timer, int events)
 
 /* A free slot's number, which was nobody's before. */
 static enum mm_error
-find_slot(struct mm_gate *gate, const struct mm_source *source,
-    uint64_t *number)
+find_slot(
+    struct mm_gate *gate, const struct mm_source *source, uint64_t *number)
 {
 	uint64_t same = 0, slots = gate->settings->connections, at = slots;
 
@@ -530,8 +527,7 @@ new_connection(struct mm_gate *gate, int fd, const struct mm_source *source,
 }
 
 enum mm_error
-mm_connection_open(
-    struct mm_gate *gate, int fd, const struct mm_source *source)
+mm_connection_open(struct mm_gate *gate, int fd, const struct mm_source *source)
 {
 	struct mm_connection *c = NULL;
 	uint64_t number = 0;
@@ -540,16 +536,15 @@ mm_connection_open(
 	if (error == MM_OK) {
 		c = new_connection(gate, fd, source, number);
 		if (c == NULL)
-			error = mm_fail(
-			    MM_E_MEMORY, "no memory for a connection");
+			error =
+			    mm_fail(MM_E_MEMORY, "no memory for a connection");
 	}
 	if (error != MM_OK) {
 		close(fd);
 		return error;
 	}
 	/* Answers are small and wait for nobody. */
-	(void)setsockopt(
-	    fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
 	gate->slots[number % gate->settings->connections] = c;
 	gate->connections++;
 	advance(c);

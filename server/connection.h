@@ -18,20 +18,19 @@ struct mm_source {
  * connection into a free slot of the gate, which has a certificate.
  * MM_E_BUSY where there is none, or the source has too many.
  */
-enum mm_error mm_connection_open(struct mm_gate *gate, int fd,
-    const struct mm_source *source) mm_must_use;
+enum mm_error mm_connection_open(
+    struct mm_gate *gate, int fd, const struct mm_source *source) mm_must_use;
 void mm_connection_free(struct mm_connection *connection);
 
 /* Whether this is the connection of that number. */
-bool mm_connection_is(
-    const struct mm_connection *connection, uint64_t number);
+bool mm_connection_is(const struct mm_connection *connection, uint64_t number);
 
 /*
  * These send something, after which the connection may have been freed.
  * An answer of the authority, an item:
  */
-void mm_connection_tell(
-    struct mm_connection *connection, struct mm_span envelope);
+void
+mm_connection_tell(struct mm_connection *connection, struct mm_span envelope);
 /* The authority has gone: what waits for it is answered MM_E_STARTING. */
 void mm_connection_abandon(struct mm_connection *connection);
 /* The gate stops: ends as soon as everything is answered. */

@@ -20,10 +20,10 @@ static const struct directory {
 } directories[] = {
     {offsetof(struct mm_settings, state), "state", MM_NOTARY, false, 0700},
     {offsetof(struct mm_settings, anchor), "anchor", MM_NOTARY, false, 0700},
-    {offsetof(struct mm_settings, log_key), "log_key", MM_NOTARY, false, 0700},
+    {offsetof(struct mm_settings, log_key), "log-key", MM_NOTARY, false, 0700},
     {offsetof(struct mm_settings, tiles), "tiles", MM_ARCHIVE, true, 0755},
     {offsetof(struct mm_settings, index), "index", MM_AUTHORITY, true, 0700},
-    {offsetof(struct mm_settings, token_state), "token_state", MM_TOKEN, false,
+    {offsetof(struct mm_settings, token_state), "token record", MM_TOKEN, false,
 	0700},
 };
 
@@ -71,6 +71,11 @@ check(const struct directory *row, const char *path, uid_t owner)
 {
 	struct stat info;
 
+	if (lstat(path, &info) < 0 && errno == ENOENT)
+		return mm_fail(MM_E_STATE,
+		    "%s: there is no %s: make an installation with mintmark "
+		    "quickstart, or put this one's back",
+		    row->setting, path);
 	if (lstat(path, &info) < 0)
 		return mm_fail(MM_E_STATE, "%s: %s: %s", row->setting, path,
 		    strerror(errno));
@@ -79,12 +84,14 @@ check(const struct directory *row, const char *path, uid_t owner)
 		    row->setting, path);
 	if (info.st_uid != owner)
 		return mm_fail(MM_E_STATE,
-		    "%s: %s belongs to user %u and not to %u", row->setting,
-		    path, (unsigned)info.st_uid, (unsigned)owner);
+		    "%s: %s belongs to user %u and not to %u: chown it, or start "
+		    "mintmarkd as that user",
+		    row->setting, path, (unsigned)info.st_uid, (unsigned)owner);
 	if ((info.st_mode & (S_IWGRP | S_IWOTH)) != 0)
 		return mm_fail(MM_E_STATE,
-		    "%s: others may write to %s (mode %03o)", row->setting,
-		    path, (unsigned)info.st_mode & 0777);
+		    "%s: others may write to %s (mode %03o): chmod go-w it, and "
+		    "look at what is in it",
+		    row->setting, path, (unsigned)info.st_mode & 0777);
 	return MM_OK;
 }
 
@@ -118,12 +125,16 @@ lock_state(const char *state, int *lock)
 	if (fd < 0)
 		return mm_fail(MM_E_STATE, "state: cannot open %s: %s", state,
 		    strerror(errno));
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
-		return mm_fail(MM_E_LOCKED,
-		    "another mintmarkd runs on this state directory (%s)",
-		    state);
-	*lock = mm_take_fd(fd);
-	return MM_OK;
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
+		*lock = mm_take_fd(fd);
+		return MM_OK;
+	}
+	if (errno != EWOULDBLOCK)
+		return mm_fail(MM_E_STATE, "state: cannot lock %s: %s", state,
+		    strerror(errno));
+	return mm_fail(MM_E_LOCKED,
+	    "another mintmarkd runs on this state directory (%s): stop it first",
+	    state);
 }
 
 static enum mm_error

@@ -66,8 +66,8 @@ answer(struct mm_exchange *x, uint64_t type, const uint8_t id[MM_ID_SIZE],
 }
 
 void
-mm_exchange_refuse(struct mm_exchange *x, const uint8_t id[MM_ID_SIZE],
-    enum mm_error refusal)
+mm_exchange_refuse(
+    struct mm_exchange *x, const uint8_t id[MM_ID_SIZE], enum mm_error refusal)
 {
 	mm_auto(buffer) envelope = {0};
 	enum mm_error error;
@@ -121,8 +121,8 @@ static enum mm_error
 check_uploads(const struct mm_exchange *x)
 {
 	if (x->upload.fd >= 0)
-		return mm_fail(MM_E_BUSY,
-		    "an upload is under way on this connection");
+		return mm_fail(
+		    MM_E_BUSY, "an upload is under way on this connection");
 	if (x->gate->uploads >= x->gate->settings->uploads)
 		return mm_fail(MM_E_BUSY, "too many uploads are under way");
 	return MM_OK;
@@ -155,8 +155,8 @@ static enum mm_error
 take_chunk(struct mm_exchange *x, const struct mm_request *request)
 {
 	const struct mm_chunk_request *body = request->body;
-	enum mm_error error = mm_upload_add(
-	    &x->upload, body->upload, body->offset, body->data);
+	enum mm_error error =
+	    mm_upload_add(&x->upload, body->upload, body->offset, body->data);
 	struct mm_chunk_answer reply = {.received = x->upload.received};
 
 	if (error != MM_OK) {
@@ -185,8 +185,7 @@ ask_release(struct mm_exchange *x, const struct mm_request *request)
 /* All others are for the authority alone. */
 static const struct {
 	uint64_t type;
-	enum mm_error (*take)(
-	    struct mm_exchange *, const struct mm_request *);
+	enum mm_error (*take)(struct mm_exchange *, const struct mm_request *);
 } ours[] = {
     {MM_MESSAGE_UPLOAD, ask_upload},
     {MM_MESSAGE_CHUNK, take_chunk},
@@ -224,8 +223,7 @@ begin_upload(struct mm_exchange *x, const struct mm_pending *pending)
 	enum mm_error error = check_uploads(x);
 
 	if (error == MM_OK)
-		error = mm_upload_open(
-		    reply.upload, pending->size, &x->upload);
+		error = mm_upload_open(reply.upload, pending->size, &x->upload);
 	if (error != MM_OK)
 		return error;
 	x->gate->upload_number++;
@@ -239,8 +237,7 @@ begin_upload(struct mm_exchange *x, const struct mm_pending *pending)
 static struct mm_pending *
 take_pending(struct mm_exchange *x, const struct mm_envelope *envelope)
 {
-	for (struct mm_pending **p = &x->pending; *p != NULL;
-	     p = &(*p)->next)
+	for (struct mm_pending **p = &x->pending; *p != NULL; p = &(*p)->next)
 		if (memcmp((*p)->id, envelope->id, MM_ID_SIZE) == 0 &&
 		    (envelope->type == MM_MESSAGE_ERROR ||
 			envelope->type == (*p)->type))
@@ -274,8 +271,7 @@ void
 mm_exchange_abandon(struct mm_exchange *x)
 {
 	while (x->pending != NULL) {
-		mm_autofree struct mm_pending *pending =
-		    pop(x, &x->pending);
+		mm_autofree struct mm_pending *pending = pop(x, &x->pending);
 
 		mm_exchange_refuse(x, pending->id, MM_E_STARTING);
 	}

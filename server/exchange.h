@@ -18,7 +18,7 @@ struct mm_exchange {
 	uint8_t client[32]; /* SHA-256 of the TLS client's SPKI */
 	struct mm_buffer *out;
 	struct mm_pending *pending; /* requests that the authority has */
-	unsigned flight;	    /* how many */
+	unsigned flight;            /* how many */
 	struct mm_upload upload;
 	ev_tstamp upload_touched;
 };
@@ -32,14 +32,13 @@ void mm_exchange_clear(struct mm_exchange *exchange);
  * Answers a request, or asks the authority. An error is for the caller to
  * pass to mm_exchange_refuse().
  */
-enum mm_error mm_exchange_take(struct mm_exchange *exchange,
-    const struct mm_request *request) mm_must_use;
+enum mm_error mm_exchange_take(
+    struct mm_exchange *exchange, const struct mm_request *request) mm_must_use;
 void mm_exchange_refuse(struct mm_exchange *exchange,
     const uint8_t id[MM_ID_SIZE], enum mm_error error);
 
 /* An answer of the authority; one that nobody waits for is dropped. */
-void mm_exchange_tell(
-    struct mm_exchange *exchange, struct mm_span envelope);
+void mm_exchange_tell(struct mm_exchange *exchange, struct mm_span envelope);
 /* Nothing that waits will be answered by the authority any more. */
 void mm_exchange_abandon(struct mm_exchange *exchange);
 

@@ -37,7 +37,7 @@ struct process {
 	struct mm_gate gate;
 	struct mm_link *control;
 	struct ev_io listeners[MM_LISTEN_MAX];
-	size_t count;		/* of listeners */
+	size_t count;           /* of listeners */
 	struct ev_timer resume; /* accepting, after descriptors ran out */
 	struct ev_timer stop;
 	int reserve; /* a descriptor to spend when there are no others */
@@ -47,8 +47,7 @@ struct process {
 };
 
 void
-mm_gate_tell(
-    struct mm_gate *gate, const char *event, const char *format, ...)
+mm_gate_tell(struct mm_gate *gate, const char *event, const char *format, ...)
 {
 	ev_tstamp now = ev_now(gate->loop);
 	char text[512];
@@ -83,12 +82,12 @@ mm_gate_ask(struct mm_gate *gate, const struct mm_ask *ask, int fd)
 
 	if (gate->authority == NULL)
 		return mm_fail(MM_E_STARTING, "the authority is starting");
-	error = mm_link_send(
-	    gate->authority, MM_ASK, 0, &mm_ask_shape, ask, fds);
+	error =
+	    mm_link_send(gate->authority, MM_ASK, 0, &mm_ask_shape, ask, fds);
 	/* Its end of the channel is closed: another will come. */
 	return error == MM_E_AWAY
-	    ? mm_fail(MM_E_STARTING, "the authority is starting")
-	    : error;
+		   ? mm_fail(MM_E_STARTING, "the authority is starting")
+		   : error;
 }
 
 static void
@@ -116,10 +115,8 @@ tell(struct process *process, struct mm_received *message)
 	    &mm_tell_shape, message->packet.body, &arena, &tell);
 	if (error != MM_OK)
 		return error;
-	connection =
-	    gate->slots[tell.connection % gate->settings->connections];
-	if (connection != NULL &&
-	    mm_connection_is(connection, tell.connection))
+	connection = gate->slots[tell.connection % gate->settings->connections];
+	if (connection != NULL && mm_connection_is(connection, tell.connection))
 		mm_connection_tell(connection, tell.envelope);
 	return MM_OK;
 }
@@ -131,11 +128,9 @@ set_accepting(struct process *process, bool accepting)
 {
 	for (size_t i = 0; i < process->count; i++)
 		if (accepting)
-			ev_io_start(
-			    process->gate.loop, &process->listeners[i]);
+			ev_io_start(process->gate.loop, &process->listeners[i]);
 		else
-			ev_io_stop(
-			    process->gate.loop, &process->listeners[i]);
+			ev_io_stop(process->gate.loop, &process->listeners[i]);
 }
 
 /* Once there are keys, a certificate and a socket, clients may come. */
@@ -146,9 +141,8 @@ begin_accepting(struct process *process)
 	    process->count == 0)
 		return;
 	set_accepting(process, true);
-	if (!process->ready &&
-	    mm_link_send(process->control, MM_CONTROL_READY, 0, NULL, NULL,
-		NULL) == MM_OK)
+	if (!process->ready && mm_link_send(process->control, MM_CONTROL_READY,
+				   0, NULL, NULL, NULL) == MM_OK)
 		process->ready = true;
 }
 
@@ -175,8 +169,8 @@ run_short(struct process *process, int listener)
 {
 	if (process->reserve >= 0) {
 		close(process->reserve);
-		process->reserve = accept4(
-		    listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		process->reserve =
+		    accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (process->reserve >= 0)
 			close(process->reserve);
 	}
@@ -229,7 +223,7 @@ static bool
 is_short(int error)
 {
 	return error == EMFILE || error == ENFILE || error == ENOBUFS ||
-	    error == ENOMEM;
+	       error == ENOMEM;
 }
 
 static bool
@@ -272,8 +266,8 @@ add_listener(struct process *process, int *fd)
 	if (process->count == MM_LISTEN_MAX)
 		return mm_fail(MM_E_PEER, "too many listening sockets");
 	if (flags < 0 || fcntl(*fd, F_SETFL, flags | O_NONBLOCK) < 0)
-		return mm_fail(MM_E_SYSTEM, "cannot listen: %s",
-		    strerror(errno));
+		return mm_fail(
+		    MM_E_SYSTEM, "cannot listen: %s", strerror(errno));
 	ev_io_init(io, acceptable, mm_take_fd(*fd), EV_READ);
 	io->data = process;
 	process->count++;
@@ -309,11 +303,10 @@ read_secret(int fd, struct secret *out)
 	secret.data = sodium_malloc(secret.size);
 	if (secret.data == NULL)
 		return mm_fail(MM_E_MEMORY, "no memory for a key");
-	if (pread(fd, secret.data, secret.size, 0) !=
-	    (ssize_t)secret.size) {
+	if (pread(fd, secret.data, secret.size, 0) != (ssize_t)secret.size) {
 		secret_clear(&secret);
-		return mm_fail(MM_E_SYSTEM, "cannot read a key: %s",
-		    strerror(errno));
+		return mm_fail(
+		    MM_E_SYSTEM, "cannot read a key: %s", strerror(errno));
 	}
 	secret_clear(out);
 	*out = secret;
@@ -326,8 +319,8 @@ make_tls(const struct process *process, struct mm_tls **out)
 	struct mm_server_certificate certificate;
 	struct mm_tls_setup setup = {
 	    .key = mm_span(process->key.data, process->key.size),
-	    .ticket_key = mm_span(
-		process->ticket_key.data, process->ticket_key.size)};
+	    .ticket_key =
+		mm_span(process->ticket_key.data, process->ticket_key.size)};
 	mm_auto(arena) arena = {0};
 	enum mm_error error;
 
@@ -399,8 +392,8 @@ static void
 authority_says(void *self, struct mm_link *link, struct mm_received *message)
 {
 	struct process *process = self;
-	enum mm_error error = handle(from_authority,
-	    MM_COUNT(from_authority), process, message);
+	enum mm_error error =
+	    handle(from_authority, MM_COUNT(from_authority), process, message);
 
 	(void)link;
 	if (error == MM_OK)
@@ -437,8 +430,8 @@ take_link(struct process *process, struct mm_received *message)
 	process->gate.authority = mm_link_new(
 	    process->gate.loop, mm_take_fd(message->fds[0]), &handler);
 	return process->gate.authority != NULL
-	    ? MM_OK
-	    : mm_fail(MM_E_MEMORY, "no memory for a link");
+		   ? MM_OK
+		   : mm_fail(MM_E_MEMORY, "no memory for a link");
 }
 
 static enum mm_error
@@ -502,12 +495,11 @@ static const struct handler from_supervisor[] = {
 };
 
 static void
-supervisor_says(
-    void *self, struct mm_link *link, struct mm_received *message)
+supervisor_says(void *self, struct mm_link *link, struct mm_received *message)
 {
 	struct process *process = self;
-	enum mm_error error = handle(from_supervisor,
-	    MM_COUNT(from_supervisor), process, message);
+	enum mm_error error = handle(
+	    from_supervisor, MM_COUNT(from_supervisor), process, message);
 
 	(void)link;
 	if (error == MM_OK)
@@ -541,8 +533,8 @@ set_up(struct process *process, const struct mm_configure *configure)
 	if (configure->settings.connections == 0)
 		return mm_fail(MM_E_SETTING, "no connections are allowed");
 	gate->settings = &configure->settings;
-	gate->slots = calloc(
-	    gate->settings->connections, sizeof(gate->slots[0]));
+	gate->slots =
+	    calloc(gate->settings->connections, sizeof(gate->slots[0]));
 	gate->loop = ev_loop_new(EVBACKEND_EPOLL | EVFLAG_NOENV);
 	if (gate->slots == NULL || gate->loop == NULL)
 		return mm_fail(MM_E_SYSTEM, "libev does not start");
@@ -555,8 +547,8 @@ set_up(struct process *process, const struct mm_configure *configure)
 }
 
 static enum mm_error
-serve(struct process *process, const struct mm_configure *configure,
-    int control)
+serve(
+    struct process *process, const struct mm_configure *configure, int control)
 {
 	const struct mm_link_handler handler = {
 	    supervisor_says, supervisor_gone, process};
@@ -565,15 +557,14 @@ serve(struct process *process, const struct mm_configure *configure,
 	enum mm_error error;
 
 	if (ours < 0)
-		return mm_fail(MM_E_SYSTEM, "no control channel: %s",
-		    strerror(errno));
+		return mm_fail(
+		    MM_E_SYSTEM, "no control channel: %s", strerror(errno));
 	error = mm_sandbox_close(configure);
 	if (error != MM_OK) {
 		close(ours);
 		return error;
 	}
-	process->control =
-	    mm_link_new(process->gate.loop, ours, &handler);
+	process->control = mm_link_new(process->gate.loop, ours, &handler);
 	if (process->control == NULL)
 		return mm_fail(MM_E_MEMORY, "no memory for a link");
 	ev_run(process->gate.loop, 0);

@@ -26,16 +26,16 @@ struct mm_connection;
 struct mm_gate {
 	struct ev_loop *loop;
 	const struct mm_settings *settings;
-	struct mm_tls *tls;	   /* NULL until there is a certificate */
+	struct mm_tls *tls;        /* NULL until there is a certificate */
 	struct mm_link *authority; /* NULL while it is away */
 	/*
 	 * Connection number n is in slot n modulo settings->connections, so
 	 * that an answer finds it, and one that is late finds nobody.
 	 */
 	struct mm_connection **slots;
-	size_t connections; /* slots in use */
-	uint64_t rounds;    /* makes numbers unique */
-	uint64_t uploads;   /* at this moment */
+	size_t connections;     /* slots in use */
+	uint64_t rounds;        /* makes numbers unique */
+	uint64_t uploads;       /* at this moment */
 	uint64_t upload_number; /* the last one given */
 	bool stopping;
 	/* Lines about peers are bounded: they must not fill a disk. */
@@ -44,11 +44,11 @@ struct mm_gate {
 };
 
 /* `fd` (-1: none) stays the caller's. MM_E_STARTING without an authority. */
-enum mm_error mm_gate_ask(
-    struct mm_gate *gate, const struct mm_ask *ask, int fd) mm_must_use;
+enum mm_error
+mm_gate_ask(struct mm_gate *gate, const struct mm_ask *ask, int fd) mm_must_use;
 
 /* A line in the journal about something a peer did, unless there were many. */
-void mm_gate_tell(struct mm_gate *gate, const char *event,
-    const char *format, ...) __attribute__((format(printf, 3, 4)));
+void mm_gate_tell(struct mm_gate *gate, const char *event, const char *format,
+    ...) __attribute__((format(printf, 3, 4)));
 
 #endif

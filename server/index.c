@@ -48,6 +48,8 @@ static const char schema[] =
     " WHERE serial IS NOT NULL;"
     "CREATE UNIQUE INDEX one_image ON issued(profile, subject, scheme)"
     " WHERE kind = 5 AND state < 2;"
+    "CREATE INDEX resting ON issued(basis, idx)"
+    " WHERE kind = 4 AND device = 0;"
     "CREATE INDEX without_signature ON issued(idx) WHERE state = 0;"
     /* what did this request make? */
     "CREATE TABLE request(principal TEXT NOT NULL, id BLOB NOT NULL,"
@@ -62,7 +64,8 @@ static const char schema[] =
     " WITHOUT ROWID;";
 
 #define ISSUED_ROW \
-	"SELECT idx, state, basis, key, signature, profile, subject FROM issued "
+	"SELECT idx, state, basis, key, signature, profile, subject, scheme" \
+	" FROM issued "
 
 /* Every statement that is ever run: the names below are the calls' names. */
 enum sql {
@@ -88,6 +91,7 @@ enum sql {
 	ISSUED_SIGN,
 	ISSUED_VOID,
 	ISSUED_GET,
+	ISSUED_RESTING,
 	ISSUED_DEVICE,
 	ISSUED_KEY,
 	ISSUED_SERIAL,
@@ -112,7 +116,8 @@ static const char *const sql[SQL_COUNT] = {
     [SIZE_SET] = "UPDATE fold SET size = ?",
     [REFERENCE_PUT] = "INSERT INTO reference VALUES(?, ?, ?)",
     [REFERENCE_GET] = "SELECT bytes FROM reference WHERE idx = ?",
-    [POLICY_NEWEST] = "SELECT max(idx) FROM reference WHERE kind < 2",
+    [POLICY_NEWEST] = "SELECT idx FROM reference WHERE kind < 2"
+		      " ORDER BY idx DESC LIMIT 1",
     [POLICY_AFTER] = "SELECT idx FROM reference WHERE kind < 2 AND idx >= ?"
 		     " ORDER BY idx LIMIT 1",
     [PRINCIPAL_PUT] = "INSERT OR REPLACE INTO principal VALUES(?, ?, ?, ?)",
@@ -133,6 +138,9 @@ static const char *const sql[SQL_COUNT] = {
     [ISSUED_VOID] = "UPDATE issued SET state = 2 WHERE idx = ? AND state = 0"
 		    " RETURNING device, basis, principal, day",
     [ISSUED_GET] = ISSUED_ROW "WHERE idx = ?",
+    [ISSUED_RESTING] = ISSUED_ROW
+	"WHERE kind = 4 AND device = 0 AND basis = ?"
+	" ORDER BY idx DESC LIMIT 1",
     [ISSUED_DEVICE] = ISSUED_ROW
 	"WHERE device = 1 AND state < 2 AND profile = ? AND subject = ?",
     [ISSUED_KEY] = ISSUED_ROW "WHERE device = 1 AND state < 2 AND key = ?",
@@ -157,13 +165,19 @@ struct mm_index {
 	sqlite3 *db;
 	sqlite3_stmt *statements[SQL_COUNT];
 	uint64_t size, before; /* now, and when the transaction began */
+	bool torn; /* an entry was applied by half: only rollback is left */
 };
 
 static enum mm_error
 failed(struct mm_index *index)
 {
-	int code = sqlite3_extended_errcode(index->db);
+	int code = sqlite3_extended_errcode(index->db) & 0xff;
 
+	if (code == SQLITE_CORRUPT || code == SQLITE_NOTADB)
+		return mm_fail(MM_E_STATE,
+		    "the index is damaged (%s); mintmarkd --rebuild makes it "
+		    "anew from the log",
+		    sqlite3_errmsg(index->db));
 	return mm_fail(
 	    code == SQLITE_FULL ? MM_E_DISK_FULL : MM_E_STORE,
 	    "the index: %s", sqlite3_errmsg(index->db));
@@ -220,13 +234,21 @@ run(struct mm_index *index, enum sql which, int *step, const char *types, ...)
 /* Runs what gives no row. */
 #define CHANGE(index, which, ...) run(index, which, &(int){0}, __VA_ARGS__)
 
+/* In the table's words: no former particulars are told with it. */
+static enum mm_error
+nothing(void)
+{
+	return mm_fail(
+	    MM_E_NOT_FOUND, "%s", mm_error_text(MM_E_NOT_FOUND));
+}
+
 /* Runs what should give a row; MM_E_NOT_FOUND where it gives none. */
 #define LOOK(index, which, ...) \
 	__extension__({ \
 		int step_ = SQLITE_DONE; \
 		enum mm_error error_ = \
 		    run(index, which, &step_, __VA_ARGS__); \
-		error_ == MM_OK && step_ == SQLITE_DONE ? MM_E_NOT_FOUND \
+		error_ == MM_OK && step_ == SQLITE_DONE ? nothing() \
 							: error_; \
 	})
 
@@ -318,7 +340,8 @@ open_database(struct mm_index *index, const char *path)
 		NULL, NULL, NULL) != SQLITE_OK)
 		return failed(index);
 	version = pragma(index, "PRAGMA user_version");
-	if (version == 0)
+	if (version == 0 &&
+	    pragma(index, "SELECT count(*) FROM sqlite_schema") == 0)
 		return make_schema(index);
 	if (version != SCHEMA ||
 	    pragma(index, "PRAGMA application_id") != APPLICATION)
@@ -392,17 +415,20 @@ enum mm_error
 mm_index_begin(struct mm_index *index)
 {
 	index->before = index->size;
+	index->torn = false;
 	return CHANGE(index, BEGIN, "");
 }
 
 enum mm_error
 mm_index_commit(struct mm_index *index)
 {
-	enum mm_error error = CHANGE(index, SIZE_SET, "u", index->size);
+	enum mm_error error;
 
-	if (error == MM_OK)
-		error = CHANGE(index, COMMIT, "");
-	return error;
+	if (index->torn)
+		return mm_fail(MM_E_STORE,
+		    "the index: an entry was applied by half");
+	error = CHANGE(index, SIZE_SET, "u", index->size);
+	return error == MM_OK ? CHANGE(index, COMMIT, "") : error;
 }
 
 void
@@ -413,6 +439,7 @@ mm_index_rollback(struct mm_index *index)
 	/* SQLite may have rolled back by itself. */
 	(void)error;
 	index->size = index->before;
+	index->torn = false;
 }
 
 /* An entry being applied. */
@@ -719,6 +746,7 @@ mm_index_apply(struct mm_index *index, struct mm_span bytes)
 	const struct mm_shape *shape;
 	struct fold f = {index, &arena, index->size, bytes, &entry, NULL};
 	enum mm_error error;
+	int changes;
 	void *body;
 
 	mm_arena_init(&arena, 1 << 20);
@@ -733,9 +761,12 @@ mm_index_apply(struct mm_index *index, struct mm_span bytes)
 	if (error != MM_OK)
 		return error;
 	f.body = body;
+	changes = sqlite3_total_changes(index->db);
 	error = apply[entry.kind](&f);
 	if (error == MM_OK)
 		index->size++;
+	else if (sqlite3_total_changes(index->db) != changes)
+		index->torn = true;
 	return error;
 }
 
@@ -894,10 +925,11 @@ issued_of(struct mm_index *index, enum sql which, struct mm_arena *arena,
 	    .signature = column_span(index, which, 4, arena),
 	    .profile = column_span(index, which, 5, arena),
 	    .subject = column_span(index, which, 6, arena),
+	    .scheme = column_span(index, which, 7, arena),
 	};
 
 	done(index, which);
-	if (key.size != sizeof(found.key) || found.subject.data == NULL)
+	if (key.size != sizeof(found.key) || found.scheme.data == NULL)
 		return mm_fail(MM_E_STORE, "the index is damaged; mintmarkd "
 					   "--rebuild makes it anew");
 	memcpy(found.key, key.data, key.size);
@@ -946,6 +978,13 @@ mm_index_issued(struct mm_index *index, uint64_t idx, struct mm_arena *arena,
     struct mm_issued *out)
 {
 	return FIND_ISSUED(ISSUED_GET, "u", idx);
+}
+
+enum mm_error
+mm_index_resting(struct mm_index *index, uint64_t basis,
+    struct mm_arena *arena, struct mm_issued *out)
+{
+	return FIND_ISSUED(ISSUED_RESTING, "u", basis);
 }
 
 enum mm_error

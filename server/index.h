@@ -75,6 +75,7 @@ struct mm_issued {
 	uint8_t key[32]; /* certificate: its SPKI's; image: its SHA-256 */
 	struct mm_span signature;
 	struct mm_span profile, subject; /* image: product, version */
+	struct mm_span scheme;		 /* of an image, else empty */
 };
 /* The live certificate of a device under a profile. */
 enum mm_error mm_index_device(struct mm_index *index, struct mm_span profile,
@@ -90,6 +91,9 @@ enum mm_error mm_index_image(struct mm_index *index, struct mm_span product,
     struct mm_span version, struct mm_span scheme, struct mm_arena *arena,
     struct mm_issued *out) mm_must_use;
 enum mm_error mm_index_issued(struct mm_index *index, uint64_t idx,
+    struct mm_arena *arena, struct mm_issued *out) mm_must_use;
+/* The newest certificate that rests on an entry which is no order. */
+enum mm_error mm_index_resting(struct mm_index *index, uint64_t basis,
     struct mm_arena *arena, struct mm_issued *out) mm_must_use;
 /* The first unsigned entry at or after `from`. */
 enum mm_error mm_index_unsigned(struct mm_index *index, uint64_t from,

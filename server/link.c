@@ -6,7 +6,7 @@
 
 enum {
 	QUEUE_MAX = 4194304, /* bytes that wait, their bookkeeping included */
-	TURN = 16	     /* messages taken before others have their turn */
+	TURN = 16            /* messages taken before others have their turn */
 };
 
 /* One message that waits for room in the channel. */
@@ -130,8 +130,8 @@ writable(struct ev_loop *loop, struct ev_io *io, int events)
 	while (link->first != NULL && error == MM_OK) {
 		struct waiting *waiting = link->first;
 
-		error = mm_channel_send_bytes(link->fd,
-		    mm_buffer_span(&waiting->bytes), waiting->fds);
+		error = mm_channel_send_bytes(
+		    link->fd, mm_buffer_span(&waiting->bytes), waiting->fds);
 		if (error == MM_OK)
 			drop_first(link);
 	}
@@ -142,8 +142,7 @@ writable(struct ev_loop *loop, struct ev_io *io, int events)
 }
 
 struct mm_link *
-mm_link_new(struct ev_loop *loop, int fd,
-    const struct mm_link_handler *handler)
+mm_link_new(struct ev_loop *loop, int fd, const struct mm_link_handler *handler)
 {
 	struct mm_link *link = calloc(1, sizeof(*link));
 	int flags = fcntl(fd, F_GETFL);
@@ -223,10 +222,9 @@ mm_link_send(struct mm_link *link, uint64_t type, uint64_t id,
 	error = mm_packet_encode(type, id, shape, body, &packet);
 	/* What waits already goes first. */
 	if (error == MM_OK)
-		error = link->first != NULL
-		    ? MM_E_BUSY
-		    : mm_channel_send_bytes(
-			  link->fd, mm_buffer_span(&packet), fds);
+		error = link->first != NULL ? MM_E_BUSY
+					    : mm_channel_send_bytes(link->fd,
+						  mm_buffer_span(&packet), fds);
 	if (error == MM_E_BUSY)
 		error = queue(link, &packet, fds);
 	return error;

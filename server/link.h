@@ -14,8 +14,8 @@ struct mm_link;
 struct mm_link_handler {
 	/* One message; the link stays valid. The handler may take the
 	 * descriptors by setting them to -1. */
-	void (*receive)(void *self, struct mm_link *link,
-	    struct mm_received *message);
+	void (*receive)(
+	    void *self, struct mm_link *link, struct mm_received *message);
 	/* The peer has gone or broke the protocol; the link is freed after.
 	 * Not called for a link that mm_link_free() ends. */
 	void (*closed)(void *self, struct mm_link *link);
@@ -26,8 +26,8 @@ struct mm_link_handler {
  * Takes `fd`, also where it fails, and makes it non-blocking. NULL without
  * memory.
  */
-struct mm_link *mm_link_new(struct ev_loop *loop, int fd,
-    const struct mm_link_handler *handler);
+struct mm_link *mm_link_new(
+    struct ev_loop *loop, int fd, const struct mm_link_handler *handler);
 /* Also from within its own handler; what waits to be sent is dropped. */
 void mm_link_free(struct mm_link *link);
 /*

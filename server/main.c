@@ -9,6 +9,7 @@
 
 #include <sodium.h>
 
+#include "protocol/version.h"
 #include "server/lines.h"
 #include "server/notify.h"
 #include "server/roles.h"

@@ -6,24 +6,47 @@
 #include "server/ask.h"
 
 /* What the authority gets in a body's place; `ask` is appended to. */
-typedef enum mm_error translation(
-    const void *body, struct mm_arena *arena, struct mm_buffer *ask);
+typedef enum mm_error
+translation(const void *body, struct mm_arena *arena, struct mm_buffer *ask);
+
+/*
+ * Reads a CSR, of which only the key goes on. One that is not good goes on
+ * as a refusal, which the authority logs where it knows who asks.
+ */
+static enum mm_error
+read_csr(struct mm_span bytes, struct mm_arena *arena, struct mm_span *spki,
+    uint64_t *refused, struct mm_span *why)
+{
+	struct mm_csr csr;
+	enum mm_error error = mm_csr_read(bytes, arena, &csr);
+
+	if (mm_ask_refuses(error)) {
+		*refused = error;
+		*why = mm_span_text(mm_why(error));
+		/* What is cut or quoted from a CSR may be no text. */
+		if (!mm_text_ok(*why))
+			*why = mm_span_text(mm_error_text(error));
+		return MM_OK;
+	}
+	if (error == MM_OK)
+		*spki = csr.spki;
+	return error;
+}
 
 static enum mm_error
 translate_issue(
     const void *body, struct mm_arena *arena, struct mm_buffer *ask)
 {
 	const struct mm_issue_request *request = body;
-	struct mm_csr csr;
-	enum mm_error error = mm_csr_read(request->csr, arena, &csr);
 	struct mm_issue_ask issue = {.order = request->order,
 	    .profile = request->profile,
 	    .device = request->device};
+	enum mm_error error = read_csr(request->csr, arena, &issue.spki,
+	    &issue.refused, &issue.why);
 
-	if (error != MM_OK)
-		return error;
-	issue.spki = csr.spki;
-	return mm_shape_encode(&mm_issue_ask_shape, &issue, ask);
+	return error == MM_OK
+	    ? mm_shape_encode(&mm_issue_ask_shape, &issue, ask)
+	    : error;
 }
 
 static enum mm_error
@@ -33,16 +56,14 @@ translate_statement(
 	const struct mm_statement_request *request = body;
 	struct mm_statement_ask statement = {
 	    .statements = request->statements};
-	struct mm_csr csr = {.spki = {NULL, 0}};
 	enum mm_error error = MM_OK;
 
-	if (request->csr.size > 0) {
-		error = mm_csr_read(request->csr, arena, &csr);
-		statement.spki = csr.spki;
-	}
-	if (error != MM_OK)
-		return error;
-	return mm_shape_encode(&mm_statement_ask_shape, &statement, ask);
+	if (request->csr.size > 0)
+		error = read_csr(request->csr, arena, &statement.spki,
+		    &statement.refused, &statement.why);
+	return error == MM_OK ? mm_shape_encode(&mm_statement_ask_shape,
+				    &statement, ask)
+			      : error;
 }
 
 /* All others go as they are. */
@@ -75,8 +96,8 @@ make_ask(uint64_t type, struct mm_span body, const void *decoded,
 		return error;
 	*out = mm_arena_copy(arena, mm_buffer_span(&ask));
 	return out->data != NULL
-	    ? MM_OK
-	    : mm_fail(MM_E_MEMORY, "no memory for a request");
+		   ? MM_OK
+		   : mm_fail(MM_E_MEMORY, "no memory for a request");
 }
 
 enum mm_error
@@ -103,8 +124,8 @@ mm_request_read(
 		return mm_fail(MM_E_MEMORY, "no memory for a request");
 	error = mm_shape_decode(row->request, envelope.body, arena, body);
 	if (error == MM_OK)
-		error = make_ask(
-		    envelope.type, envelope.body, body, arena, &ask);
+		error =
+		    make_ask(envelope.type, envelope.body, body, arena, &ask);
 	if (error != MM_OK)
 		return error;
 	out->type = envelope.type;

@@ -6,9 +6,6 @@
 #ifndef MM_ROLES_H
 #define MM_ROLES_H
 
-/* Of this program, also in its `start` entries. */
-#define MM_VERSION "0.1"
-
 /*
  * Runs the role of this name. Why it ends is told over the control channel
  * (MM_CONTROL_READY with an error) and is the exit status. It ends by

@@ -36,7 +36,7 @@ plan_environment(const struct mm_list *list, struct plan *plan)
 
 	if (list->count > ENVIRONMENT_MAX)
 		return mm_fail(MM_E_SETTING,
-		    "token_environment: more than %d variables",
+		    "token: environment: more than %d variables",
 		    ENVIRONMENT_MAX);
 	for (mm_list_each(const struct mm_text_item, item, *list)) {
 		char *copy =
@@ -44,7 +44,7 @@ plan_environment(const struct mm_list *list, struct plan *plan)
 
 		if (copy == NULL)
 			return mm_fail(MM_E_MEMORY,
-			    "token_environment does not fit");
+			    "token: environment does not fit");
 		memcpy(copy, item->value.data, item->value.size);
 		plan->environment[count++] = copy;
 	}

@@ -784,8 +784,10 @@ mm_supervisor_run(const struct mm_settings *settings,
 	enum mm_error error;
 	int status;
 
-	if (s == NULL)
+	if (s == NULL) {
+		mm_lines_say(MM_LEVEL_ERROR, "no memory to start with");
 		return MM_EXIT_LATER;
+	}
 	s->settings = settings;
 	s->options = options;
 	s->signals = s->lock = s->keys.key = s->keys.ticket = -1;

@@ -10,6 +10,8 @@
 #include <gnutls/x509.h>
 #include <sodium.h>
 
+#include "protocol/tls.h"
+
 enum { PKCS8_MAX = 1024 };
 
 static int
@@ -37,13 +39,13 @@ mm_memfd_share(int fd)
 static int
 seal_ticket(void)
 {
-	uint8_t *ticket = sodium_malloc(MM_TICKET_KEY_SIZE);
+	uint8_t *ticket = sodium_malloc(MM_TLS_TICKET_KEY_SIZE);
 	int fd = -1;
 
 	if (ticket == NULL)
 		return -1;
-	randombytes_buf(ticket, MM_TICKET_KEY_SIZE);
-	fd = sealed("ticket-key", ticket, MM_TICKET_KEY_SIZE);
+	randombytes_buf(ticket, MM_TLS_TICKET_KEY_SIZE);
+	fd = sealed("ticket-key", ticket, MM_TLS_TICKET_KEY_SIZE);
 	sodium_free(ticket);
 	return fd;
 }

@@ -14,8 +14,6 @@ struct mm_tls_keys {
 	size_t spki_size;
 };
 
-enum { MM_TICKET_KEY_SIZE = 64 };
-
 /* MM_E_SYSTEM. */
 enum mm_error mm_tls_keys_make(struct mm_tls_keys *out) mm_must_use;
 void mm_tls_keys_clear(struct mm_tls_keys *keys);

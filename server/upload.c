@@ -14,8 +14,8 @@ mm_upload_open(uint64_t number, uint64_t size, struct mm_upload *out)
 	int fd = memfd_create("image", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
 	if (fd < 0)
-		return mm_fail(MM_E_SYSTEM, "cannot hold an image: %s",
-		    strerror(errno));
+		return mm_fail(
+		    MM_E_SYSTEM, "cannot hold an image: %s", strerror(errno));
 	*out = (struct mm_upload){.fd = fd, .number = number, .size = size};
 	return MM_OK;
 }
@@ -34,14 +34,14 @@ static enum mm_error
 append(struct mm_upload *upload, struct mm_span data)
 {
 	while (data.size > 0) {
-		ssize_t put = pwrite(upload->fd, data.data, data.size,
-		    (off_t)upload->received);
+		ssize_t put = pwrite(
+		    upload->fd, data.data, data.size, (off_t)upload->received);
 
 		if (put < 0 && errno == EINTR)
 			continue;
 		if (put <= 0)
-			return mm_fail(MM_E_MEMORY,
-			    "cannot hold the image: %s", strerror(errno));
+			return mm_fail(MM_E_MEMORY, "cannot hold the image: %s",
+			    strerror(errno));
 		data.data += put;
 		data.size -= (size_t)put;
 		upload->received += (uint64_t)put;

@@ -9,9 +9,9 @@
 #include "protocol/bytes.h"
 
 struct mm_upload {
-	int fd;		 /* -1: there is none */
+	int fd;          /* -1: there is none */
 	uint64_t number; /* as the client knows it */
-	uint64_t size;	 /* as announced */
+	uint64_t size;   /* as announced */
 	uint64_t received;
 };
 
@@ -37,8 +37,8 @@ enum mm_error mm_upload_add(struct mm_upload *upload, uint64_t number,
  * Makes a whole image unchangeable for ever; may be repeated. MM_E_UPLOAD
  * where the number is another's or bytes are missing.
  */
-enum mm_error mm_upload_seal(
-    struct mm_upload *upload, uint64_t number) mm_must_use;
+enum mm_error
+mm_upload_seal(struct mm_upload *upload, uint64_t number) mm_must_use;
 
 /*
  * A descriptor that came as a sealed memfd: MM_E_PEER where anybody could

@@ -17,6 +17,7 @@ mm_image_read(struct mm_span image, struct mm_image_facts *out)
 
 	if (image.size == 0)
 		return mm_fail(MM_E_INSPECTOR, "the image is empty");
+	/* GnuTLS uses the CPU's SHA instructions where it has them. */
 	failed = gnutls_hash_fast(
 	    GNUTLS_DIG_SHA256, image.data, image.size, facts.sha256);
 	if (failed != 0)

@@ -92,7 +92,8 @@ inspect(int memfd, const struct mm_inspect_request *request,
 		    mm_span(mapping.start, mapping.size), &answer.facts);
 	if (error == MM_OK)
 		error = scheme->digest(
-		    mm_span(mapping.start, mapping.size), answer.digest);
+		    mm_span(mapping.start, mapping.size),
+		    answer.facts.sha256, answer.digest);
 	if (error == MM_OK)
 		*out = answer;
 	return error;

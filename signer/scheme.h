@@ -10,8 +10,12 @@
 struct mm_scheme {
 	const char *name; /* "sha256-ecdsa" */
 	const char *text; /* for people */
-	/* The 32 bytes that are signed, from the image's bytes. */
-	enum mm_error (*digest)(struct mm_span image, uint8_t out[32]);
+	/*
+	 * The 32 bytes that are signed, from the image's bytes and their
+	 * SHA-256, which every reader has: an image is hashed once.
+	 */
+	enum mm_error (*digest)(struct mm_span image, const uint8_t sha256[32],
+	    uint8_t out[32]);
 };
 
 /* NULL for an unknown one. */

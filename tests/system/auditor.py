@@ -363,7 +363,7 @@ class Auditor:
         self.voids = {}
         self.tbs_seen = {}
         self.serials = {}
-        self.nonces = set()
+        self.payloads = set()
         self.principals = {}    # name -> claim
         self.principal_entries = {}
         self.orders = {}        # index -> claim
@@ -415,14 +415,15 @@ class Auditor:
             signers.add(officer[0])
         must(len(payloads) == 1, "statements of different payloads")
         must(len(signers) >= self.policy.thresholds[kind], "too few officers")
-        claim = strict_cbor(payloads.pop(), "statement's payload")
+        payload = payloads.pop()
+        claim = strict_cbor(payload, "statement's payload")
         must(claim[0] == kind, "a statement of another kind")
         must(claim[1] == self.vkey.name, "a statement for another log")
         # Who made it may have a clock that is a little ahead.
         must(claim[3] - 300 <= self.time <= claim[4], "a statement's time")
         if logged:
-            must(claim[2] not in self.nonces, "a replayed statement")
-        self.nonces.add(claim[2])
+            must(payload not in self.payloads, "a replayed statement")
+        self.payloads.add(payload)
         return claim[5]
 
     def add_genesis(self, body):

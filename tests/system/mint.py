@@ -316,3 +316,66 @@ def write_key(path, key):
 def to_pem(der):
     return x509.load_der_x509_certificate(der).public_bytes(
         serialization.Encoding.PEM)
+
+
+# -------------------------------------------------------------- expectations
+
+class refused:
+    """`with refused("order-closed"):` wants just that named error."""
+
+    def __init__(self, *names):
+        self.names = names
+        self.error = None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, _):
+        assert error is not None, f"it was not refused ({self.names})"
+        if not isinstance(error, mm.Refused):
+            return False
+        assert error.name in self.names, (
+            f"refused with {error}, not {self.names}")
+        self.error = error
+        return True
+
+
+def eventually(question, what, timeout=PATIENCE):
+    """Asks until the answer is true: for what sends no event."""
+    end = time.monotonic() + timeout
+    while True:
+        answer = question()
+        if answer:
+            return answer
+        assert time.monotonic() < end, f"it never came: {what}"
+        time.sleep(0.02)
+
+
+def nothing_signed(mint):
+    """`with nothing_signed(mint):` no certificate or image is logged."""
+    return NothingSigned(mint)
+
+
+class NothingSigned:
+    def __init__(self, mint):
+        self.mint = mint
+
+    def made(self):
+        return sum(e[0] in (auditor.CERTIFICATE, auditor.IMAGE)
+                   for e in self.mint.entries())
+
+    def __enter__(self):
+        self.before = self.made()
+
+    def __exit__(self, kind, *_):
+        if kind is None:
+            after = self.made()
+            assert after == self.before, (
+                f"{after - self.before} entries were made to be signed")
+
+
+def refusals(mint, principal, reason):
+    """The logged refusals of a principal for a reason."""
+    return [item for entry in mint.entries() if entry[0] == auditor.REFUSAL
+            for item in entry[3][0]
+            if item[0] == principal and item[2] == reason]

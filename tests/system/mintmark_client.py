@@ -113,6 +113,13 @@ class Client:
         assert self.sock.selected_alpn_protocol() == ALPN
         self.early = {}
 
+    @classmethod
+    def over(cls, sock):
+        """Over a TLS connection that is there already."""
+        client = cls.__new__(cls)
+        client.sock, client.early = sock, {}
+        return client
+
     def __enter__(self):
         return self
 
@@ -156,6 +163,8 @@ class Client:
         """Waits for this answer; keeps others that come before it."""
         while request_id not in self.early:
             kind, answered, body = self.receive()
+            if answered == ZERO_ID:  # ours could not be read
+                raise Refused(body, answered)
             self.early[answered] = (kind, body)
         kind, body = self.early.pop(request_id)
         if kind == TYPES["error"]:

@@ -18,24 +18,23 @@ struct identity {
 
 struct wish {
 	const struct identity *issuer; /* NULL: self-signed */
-	const char *purpose;	       /* OID; NULL: none */
+	const char *purpose;           /* OID; NULL: none */
 	const char *dns, *address;
 	bool ca;
 	int from, until; /* seconds from now; 0, 0: an hour each way */
-	unsigned rsa;	 /* bits; 0: ECDSA P-256 */
+	unsigned rsa;    /* bits; 0: ECDSA P-256 */
 };
 
 static inline void
 identity_key(const struct wish *wish, struct identity *out)
 {
 	assert_int_equal(gnutls_x509_privkey_init(&out->key), 0);
-	assert_int_equal(
-	    gnutls_x509_privkey_generate(out->key,
-		wish->rsa > 0 ? GNUTLS_PK_RSA : GNUTLS_PK_ECDSA,
-		wish->rsa > 0
-		    ? wish->rsa
-		    : GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP256R1),
-		0),
+	assert_int_equal(gnutls_x509_privkey_generate(out->key,
+			     wish->rsa > 0 ? GNUTLS_PK_RSA : GNUTLS_PK_ECDSA,
+			     wish->rsa > 0 ? wish->rsa
+					   : GNUTLS_CURVE_TO_BITS(
+						 GNUTLS_ECC_CURVE_SECP256R1),
+			     0),
 	    0);
 }
 
@@ -44,8 +43,8 @@ identity_extensions(const struct wish *wish, gnutls_x509_crt_t certificate)
 {
 	uint8_t address[4] = {127, 0, 0, 1};
 
-	assert_int_equal(gnutls_x509_crt_set_basic_constraints(
-			     certificate, wish->ca, -1),
+	assert_int_equal(
+	    gnutls_x509_crt_set_basic_constraints(certificate, wish->ca, -1),
 	    0);
 	assert_int_equal(gnutls_x509_crt_set_key_usage(certificate,
 			     GNUTLS_KEY_DIGITAL_SIGNATURE |
@@ -62,10 +61,9 @@ identity_extensions(const struct wish *wish, gnutls_x509_crt_t certificate)
 			(unsigned)strlen(wish->dns), GNUTLS_FSAN_APPEND),
 		    0);
 	if (wish->address != NULL)
-		assert_int_equal(
-		    gnutls_x509_crt_set_subject_alt_name(certificate,
-			GNUTLS_SAN_IPADDRESS, address, sizeof(address),
-			GNUTLS_FSAN_APPEND),
+		assert_int_equal(gnutls_x509_crt_set_subject_alt_name(
+				     certificate, GNUTLS_SAN_IPADDRESS, address,
+				     sizeof(address), GNUTLS_FSAN_APPEND),
 		    0);
 }
 
@@ -87,14 +85,13 @@ identity_make(const char *name, struct wish wish, struct identity *out)
 		wish.until = 3600;
 	}
 	assert_int_equal(gnutls_x509_crt_set_version(certificate, 3), 0);
-	assert_int_equal(gnutls_x509_crt_set_serial(
-			     certificate, serial, sizeof(serial)),
+	assert_int_equal(
+	    gnutls_x509_crt_set_serial(certificate, serial, sizeof(serial)), 0);
+	assert_int_equal(
+	    gnutls_x509_crt_set_activation_time(certificate, now + wish.from),
 	    0);
-	assert_int_equal(gnutls_x509_crt_set_activation_time(
-			     certificate, now + wish.from),
-	    0);
-	assert_int_equal(gnutls_x509_crt_set_expiration_time(
-			     certificate, now + wish.until),
+	assert_int_equal(
+	    gnutls_x509_crt_set_expiration_time(certificate, now + wish.until),
 	    0);
 	assert_int_equal(
 	    gnutls_x509_crt_set_dn_by_oid(certificate,
@@ -105,8 +102,7 @@ identity_make(const char *name, struct wish wish, struct identity *out)
 	assert_int_equal(
 	    gnutls_x509_crt_sign2(certificate,
 		issuer != NULL ? issuer->certificate : certificate,
-		issuer != NULL ? issuer->key : out->key, GNUTLS_DIG_SHA256,
-		0),
+		issuer != NULL ? issuer->key : out->key, GNUTLS_DIG_SHA256, 0),
 	    0);
 }
 
@@ -124,15 +120,13 @@ identity_certificate(
 {
 	gnutls_datum_t out;
 
-	assert_int_equal(gnutls_x509_crt_export2(
-			     identity->certificate, format, &out),
-	    0);
+	assert_int_equal(
+	    gnutls_x509_crt_export2(identity->certificate, format, &out), 0);
 	return mm_span(out.data, out.size);
 }
 
 static inline struct mm_span
-identity_private(
-    const struct identity *identity, gnutls_x509_crt_fmt_t format)
+identity_private(const struct identity *identity, gnutls_x509_crt_fmt_t format)
 {
 	gnutls_datum_t out;
 
@@ -154,9 +148,8 @@ identity_digest(const struct identity *identity, uint8_t out[32])
 	    gnutls_pubkey_import_x509(key, identity->certificate, 0), 0);
 	assert_int_equal(
 	    gnutls_pubkey_export2(key, GNUTLS_X509_FMT_DER, &spki), 0);
-	assert_int_equal(gnutls_hash_fast(
-			     GNUTLS_DIG_SHA256, spki.data, spki.size, out),
-	    0);
+	assert_int_equal(
+	    gnutls_hash_fast(GNUTLS_DIG_SHA256, spki.data, spki.size, out), 0);
 	gnutls_free(spki.data);
 	gnutls_pubkey_deinit(key);
 }

@@ -116,6 +116,23 @@ test_an_image_and_its_signature(void **state)
 	    MM_E_MISMATCH);
 }
 
+/* Size, hash and digest are looked at each by itself. */
+static void
+test_an_image_in_part(void **state)
+{
+	struct mm_attested one = attested(IMAGE);
+
+	(void)state;
+	one.body.image.size++;
+	assert_int_equal(mm_attested_image(&one, image), MM_E_MISMATCH);
+	one = attested(IMAGE);
+	one.body.image.sha256[31] ^= 1;
+	assert_int_equal(mm_attested_image(&one, image), MM_E_MISMATCH);
+	one = attested(IMAGE);
+	one.body.image.digest[31] ^= 1;
+	assert_int_equal(mm_attested_image(&one, image), MM_E_MISMATCH);
+}
+
 static void
 test_a_scheme_that_is_not_known_here(void **state)
 {
@@ -229,6 +246,45 @@ test_answers_that_do_not_hold_together(void **state)
 	assert_int_equal(check_certificate(&answer, &wanted), MM_E_CERTIFICATE);
 	answer.certificate = mm_span_text("no certificate");
 	assert_int_equal(check_certificate(&answer, &wanted), MM_E_CERTIFICATE);
+}
+
+/* The receipt of another certificate for the same device and key. */
+static void
+test_a_receipt_for_the_device_but_another_tbs(void **state)
+{
+	const struct mm_certificate_wanted wanted = certificate_wanted();
+	struct mm_certificate_answer answer = certificate_answer();
+	struct mm_certificate_entry again =
+	    device_entry(&world, device_tbs(&world, "unit-1"));
+
+	(void)state;
+	answer.index = signed_log_add(&world, MM_ENTRY_CERTIFICATE, &again);
+	answer.receipt = signed_log_receipt(&world, answer.index);
+	assert_int_equal(check_certificate(&answer, &wanted), MM_E_MISMATCH);
+}
+
+/* The CA's certificate, as another key has signed it. */
+static struct mm_bytes_item
+ca_by(const struct soft_key *key)
+{
+	return (struct mm_bytes_item){signed_log_certificate(
+	    &world, world.ca_tbs, sign_tbs(&world, key, world.ca_tbs))};
+}
+
+static void
+test_each_of_the_chain_signs_the_one_before(void **state)
+{
+	const struct mm_certificate_wanted wanted = certificate_wanted();
+	struct mm_certificate_answer answer = certificate_answer();
+	struct mm_bytes_item two[] = {
+	    ca_by(&world.device), {certificate}};
+
+	(void)state;
+	answer.chain = (struct mm_list){two, MM_COUNT(two)};
+	assert_int_equal(check_certificate(&answer, &wanted), MM_OK);
+	two[0] = ca_by(&world.codesign);
+	assert_int_equal(
+	    check_certificate(&answer, &wanted), MM_E_CERTIFICATE);
 }
 
 /* --- answers about releases --- */
@@ -353,11 +409,14 @@ main(void)
 	    CASE(test_a_receipt_attests_its_entry),
 	    CASE(test_the_tbs_of_another_certificate),
 	    CASE(test_an_image_and_its_signature),
+	    CASE(test_an_image_in_part),
 	    CASE(test_a_scheme_that_is_not_known_here),
 	    CASE(test_receipts_that_do_not_verify),
 	    CASE(test_the_certificate_that_was_wanted),
 	    CASE(test_certificates_that_were_not_wanted),
 	    CASE(test_answers_that_do_not_hold_together),
+	    CASE(test_a_receipt_for_the_device_but_another_tbs),
+	    CASE(test_each_of_the_chain_signs_the_one_before),
 	    CASE(test_the_release_that_was_wanted),
 	    CASE(test_releases_that_were_not_wanted),
 	    CASE(test_releases_that_do_not_hold_together),

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/command.h"
 #include "cli/result_files.h"
@@ -31,6 +32,7 @@ static const struct mm_command command = {.noun = "thing",
     .operand_min = 1,
     .operand_max = 2,
     .summary = "does a thing",
+    .writes = true,
     MM_COMMAND_OPTIONS(options),
     .run = run_nothing};
 
@@ -258,6 +260,25 @@ test_commands_refuse(void **state)
 		"--key and a directory"},
 	    {&mm_receipt_verify_command, "--key k --certificate c r",
 		"--certificate goes with a file"},
+	    {&mm_receipt_verify_command, "--key k --image i r s",
+		"the signature s is checked with the --certificate"},
+	    {&mm_cert_issue_command,
+		"--identity . --order= --device d --wait 3601 c",
+		"--wait is a number"},
+	    {&mm_release_fetch_command,
+		"--identity . --product p --version= --out o",
+		"--version is 1 to 64 bytes"},
+	    {&mm_order_create_command,
+		"--identity . --officer k --name= --units 1 --station s",
+		"--name is 1 to 64 bytes"},
+	    {&mm_quickstart_command, "--dir . --units 0",
+		"--units is a number from 1"},
+	    {&mm_quickstart_command, "--dir . --origin a+b",
+		"--origin \"a+b\": a log's name is"},
+	    {&mm_quickstart_command, "--dir . --listen 127.0.0.1",
+		"--listen is an address and a port"},
+	    {&mm_quickstart_command, "--dir . --listen 127.0.0.1:0",
+		"--listen is an address and a port"},
 	    {&mm_order_create_command,
 		"--identity . --officer k --name n --units 1 --station s",
 		"--pattern, or --first and --last, or --devices"},
@@ -323,11 +344,56 @@ test_the_prefix_of_a_device(void **state)
 	assert_string_equal(prefix, "dir/x:y");
 }
 
+/* --force is an option only where there are files to overwrite. */
+static void
+test_force_is_for_what_writes(void **state)
+{
+	struct mm_invocation in;
+
+	(void)state;
+	says(read_line(&mm_log_status_command, "--identity . --force", &in),
+	    "there is no option --force");
+	assert_int_equal(read_line(&mm_release_fetch_command,
+			     "--identity . --product p --version v --out o "
+			     "--force",
+			     &in),
+	    MM_OK);
+	assert_true(in.force);
+}
+
+/* Asked before anything is signed. */
+static void
+test_results_that_cannot_be_written(void **state)
+{
+	static const char *const suffixes[] = {".a", ".b"};
+	struct mm_invocation in = {.command = &command};
+
+	(void)state;
+	says(mm_results_check(&in, "-", suffixes, MM_COUNT(suffixes)),
+	    "too many for stdout");
+	assert_int_equal(mm_results_check(&in, "/no/such/place/x", suffixes,
+			     MM_COUNT(suffixes)),
+	    MM_E_FILE);
+	assert_int_equal(mm_results_check(&in, "/proc/self/x", suffixes,
+			     MM_COUNT(suffixes)),
+	    MM_E_FILE);
+	assert_int_equal(mm_results_check(&in, "/tmp/no-such-prefix",
+			     suffixes, MM_COUNT(suffixes)),
+	    MM_OK);
+	assert_int_equal(mm_output_check(&in, "/dev/null"), MM_E_EXISTS);
+	assert_int_equal(mm_output_check(&in, "-"), MM_OK);
+	in.force = true;
+	assert_int_equal(mm_output_check(&in, "/dev/null"),
+	    access("/dev", W_OK) == 0 ? MM_OK : MM_E_FILE);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_a_line_is_taken_apart),
+	    cmocka_unit_test(test_force_is_for_what_writes),
+	    cmocka_unit_test(test_results_that_cannot_be_written),
 	    cmocka_unit_test(test_lines_that_are_refused),
 	    cmocka_unit_test(test_numbers),
 	    cmocka_unit_test(test_words),

@@ -163,6 +163,32 @@ arena_without_room_is_an_error(void **state)
 	    MM_E_MEMORY);
 }
 
+/* libsodium 1.0.18 would decode a byte of 0x80 or above as base64. */
+static void
+base64_with_a_byte_over_ascii_is_refused(void **state)
+{
+	mm_auto(arena) arena = {0};
+	mm_auto(buffer) bytes = {0};
+	struct mm_csr csr;
+
+	(void)state;
+	mm_arena_init(&arena, 1 << 20);
+	mm_buffer_init(&bytes, 0);
+	assert_int_equal(
+	    mm_file_read(VECTORS "ok-pem.pem", MM_CSR_MAX, &bytes), MM_OK);
+	for (size_t i = 0; i < bytes.size; i++) {
+		uint8_t byte = bytes.data[i];
+
+		if (byte != '/')
+			continue;
+		bytes.data[i] = 0xff;
+		assert_int_equal(
+		    mm_csr_read(mm_buffer_span(&bytes), &arena, &csr),
+		    MM_E_CSR);
+		bytes.data[i] = byte;
+	}
+}
+
 /* The keys' kinds in openssl's words. */
 static const struct {
 	const char *openssl;
@@ -240,6 +266,7 @@ main(void)
 	    cmocka_unit_test(a_csr_of_just_the_limit_is_read),
 	    cmocka_unit_test(every_byte_matters),
 	    cmocka_unit_test(arena_without_room_is_an_error),
+	    cmocka_unit_test(base64_with_a_byte_over_ascii_is_refused),
 	    cmocka_unit_test(csrs_of_openssl_and_certtool_are_read),
 	};
 

@@ -203,6 +203,10 @@ test_more_than_one_private_key(void **state)
 	refused(text);
 	snprintf(text + size, sizeof(text) - size, "and more\n");
 	refused(text);
+	size = (size_t)snprintf(
+	    text, sizeof(text), "%s", traditional(ec, NULL));
+	snprintf(text + size, sizeof(text) - size, "%s", pkcs8(ec));
+	refused(text);
 }
 
 /* A byte of the base64 is changed: to another alphabet, to none. */
@@ -218,6 +222,25 @@ test_broken_base64(void **state)
 		text[60] = bytes[i];
 		refused(text);
 	}
+}
+
+/* libsodium takes a byte from 0x80 on for a slash. */
+static void
+test_bytes_that_stand_for_a_slash(void **state)
+{
+	char text[TEXT_MAX];
+	char *slash = NULL;
+
+	(void)state;
+	while (slash == NULL) {
+		EVP_PKEY *key = EVP_EC_gen("P-256");
+
+		snprintf(text, sizeof(text), "%s", pkcs8(key));
+		slash = strchr(text, '/');
+		EVP_PKEY_free(key);
+	}
+	*slash = '\x80';
+	refused(text);
 }
 
 static void
@@ -311,6 +334,7 @@ main(void)
 	    cmocka_unit_test(test_what_is_no_private_key),
 	    cmocka_unit_test(test_more_than_one_private_key),
 	    cmocka_unit_test(test_broken_base64),
+	    cmocka_unit_test(test_bytes_that_stand_for_a_slash),
 	    cmocka_unit_test(test_files_that_are_none),
 	    cmocka_unit_test(test_a_certificate),
 	    cmocka_unit_test(test_what_is_no_certificate),

@@ -43,8 +43,8 @@ enum {
 
 static struct {
 	struct identity ca, server, station, foreign_ca, foreign, server_only,
-	    any, purposeless, ca_as_client, self_signed, expired, early,
-	    weak, brief;
+	    any, purposeless, ca_as_client, self_signed, expired, early, weak,
+	    brief;
 } who;
 
 static void
@@ -55,29 +55,39 @@ make_identities(void)
 
 	identity_make("access CA", (struct wish){.ca = true}, &who.ca);
 	identity_make("appliance",
-	    (struct wish){.issuer = ca, .purpose = GNUTLS_KP_TLS_WWW_SERVER, .dns = "mint.test"},
+	    (struct wish){.issuer = ca,
+		.purpose = GNUTLS_KP_TLS_WWW_SERVER,
+		.dns = "mint.test"},
 	    &who.server);
-	identity_make("station", (struct wish){.issuer = ca, .purpose = client}, &who.station);
-	identity_make(
-	    "access CA", (struct wish){.ca = true}, &who.foreign_ca);
-	identity_make("station", (struct wish){.issuer = &who.foreign_ca, .purpose = client},
+	identity_make("station", (struct wish){.issuer = ca, .purpose = client},
+	    &who.station);
+	identity_make("access CA", (struct wish){.ca = true}, &who.foreign_ca);
+	identity_make("station",
+	    (struct wish){.issuer = &who.foreign_ca, .purpose = client},
 	    &who.foreign);
 	identity_make("server only",
-	    (struct wish){.issuer = ca, .purpose = GNUTLS_KP_TLS_WWW_SERVER}, &who.server_only);
-	identity_make("any", (struct wish){.issuer = ca, .purpose = GNUTLS_KP_ANY}, &who.any);
-	identity_make("purposeless", (struct wish){.issuer = ca}, &who.purposeless);
-	identity_make("sub CA", (struct wish){.issuer = ca, .purpose = client, .ca = true},
+	    (struct wish){.issuer = ca, .purpose = GNUTLS_KP_TLS_WWW_SERVER},
+	    &who.server_only);
+	identity_make("any",
+	    (struct wish){.issuer = ca, .purpose = GNUTLS_KP_ANY}, &who.any);
+	identity_make(
+	    "purposeless", (struct wish){.issuer = ca}, &who.purposeless);
+	identity_make("sub CA",
+	    (struct wish){.issuer = ca, .purpose = client, .ca = true},
 	    &who.ca_as_client);
 	identity_make(
 	    "station", (struct wish){.purpose = client}, &who.self_signed);
 	identity_make("old",
-	    (struct wish){.issuer = ca, .purpose = client, .from = -7200, .until = -3600},
+	    (struct wish){
+		.issuer = ca, .purpose = client, .from = -7200, .until = -3600},
 	    &who.expired);
 	identity_make("young",
-	    (struct wish){.issuer = ca, .purpose = client, .from = 3600, .until = 7200},
+	    (struct wish){
+		.issuer = ca, .purpose = client, .from = 3600, .until = 7200},
 	    &who.early);
-	identity_make(
-	    "weak", (struct wish){.issuer = ca, .purpose = client, .rsa = 1024}, &who.weak);
+	identity_make("weak",
+	    (struct wish){.issuer = ca, .purpose = client, .rsa = 1024},
+	    &who.weak);
 }
 
 /* ---- the gate's surroundings */
@@ -98,16 +108,16 @@ sealed(struct mm_span bytes)
 	assert_true(fd >= 0);
 	assert_int_equal(
 	    write(fd, bytes.data, bytes.size), (ssize_t)bytes.size);
-	assert_int_equal(fcntl(fd, F_ADD_SEALS,
-			     F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE |
-				 F_SEAL_SEAL),
+	assert_int_equal(
+	    fcntl(fd, F_ADD_SEALS,
+		F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL),
 	    0);
 	return fd;
 }
 
 static void
-control(uint64_t type, const struct mm_shape *shape, const void *body, int a,
-    int b)
+control(
+    uint64_t type, const struct mm_shape *shape, const void *body, int a, int b)
 {
 	const int fds[MM_CHANNEL_FDS] = {a, b};
 	mm_auto(buffer) packet = {0};
@@ -115,8 +125,8 @@ control(uint64_t type, const struct mm_shape *shape, const void *body, int a,
 	mm_buffer_init(&packet, MM_CHANNEL_MAX);
 	assert_int_equal(
 	    mm_packet_encode(type, 0, shape, body, &packet), MM_OK);
-	assert_int_equal(mm_channel_send_bytes(gate.control,
-			     mm_buffer_span(&packet), fds),
+	assert_int_equal(
+	    mm_channel_send_bytes(gate.control, mm_buffer_span(&packet), fds),
 	    MM_OK);
 }
 
@@ -131,12 +141,12 @@ await(int fd)
 static void
 listen_loopback(void)
 {
-	struct sockaddr_in address = {.sin_family = AF_INET,
-	    .sin_addr = {htonl(INADDR_LOOPBACK)}};
+	struct sockaddr_in address = {
+	    .sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
 	socklen_t size = sizeof(address);
 
-	gate.listener = socket(
-	    AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	gate.listener =
+	    socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	assert_true(gate.listener >= 0);
 	assert_int_equal(
 	    bind(gate.listener, (void *)&address, sizeof(address)), 0);
@@ -201,8 +211,7 @@ static void
 give_keys(void)
 {
 	static const uint8_t ticket[MM_TLS_TICKET_KEY_SIZE] = {7};
-	struct mm_span der =
-	    identity_private(&who.server, GNUTLS_X509_FMT_DER);
+	struct mm_span der = identity_private(&who.server, GNUTLS_X509_FMT_DER);
 	int key = sealed(der);
 	int tickets = sealed(mm_span(ticket, sizeof(ticket)));
 
@@ -218,8 +227,7 @@ await_ready(void)
 	mm_auto(received) message = {.fds = {-1, -1}};
 
 	await(gate.control);
-	assert_int_equal(
-	    mm_channel_receive(gate.control, &message), MM_OK);
+	assert_int_equal(mm_channel_receive(gate.control, &message), MM_OK);
 	assert_false(message.closed);
 	assert_int_equal(message.packet.type, MM_CONTROL_READY);
 }
@@ -339,7 +347,7 @@ struct client {
 
 struct manner {
 	const struct identity *identity; /* NULL: no certificate */
-	const char *priority, *alpn;	 /* NULL: the right ones */
+	const char *priority, *alpn;     /* NULL: the right ones */
 	bool no_alpn;
 	gnutls_datum_t *resume;
 };
@@ -356,8 +364,7 @@ dial(void)
 	assert_true(fd >= 0);
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
-	assert_int_equal(
-	    connect(fd, (void *)&address, sizeof(address)), 0);
+	assert_int_equal(connect(fd, (void *)&address, sizeof(address)), 0);
 	return fd;
 }
 
@@ -367,8 +374,7 @@ set_credentials(struct client *client, const struct identity *identity)
 	gnutls_x509_crt_t chain;
 
 	assert_int_equal(
-	    gnutls_certificate_allocate_credentials(&client->credentials),
-	    0);
+	    gnutls_certificate_allocate_credentials(&client->credentials), 0);
 	gnutls_certificate_set_x509_trust(
 	    client->credentials, &who.ca.certificate, 1);
 	if (identity == NULL)
@@ -384,8 +390,7 @@ static int
 begin(struct client *client, struct manner manner)
 {
 	const char *alpn = manner.alpn != NULL ? manner.alpn : MM_TLS_ALPN;
-	gnutls_datum_t name = {
-	    (unsigned char *)alpn, (unsigned)strlen(alpn)};
+	gnutls_datum_t name = {(unsigned char *)alpn, (unsigned)strlen(alpn)};
 	int result;
 
 	*client = (struct client){.fd = dial()};
@@ -395,19 +400,18 @@ begin(struct client *client, struct manner manner)
 			     GNUTLS_CLIENT | GNUTLS_FORCE_CLIENT_CERT |
 				 GNUTLS_ENABLE_EARLY_DATA | GNUTLS_NO_SIGNAL),
 	    0);
-	assert_int_equal(gnutls_priority_set_direct(client->session,
-			     manner.priority != NULL ? manner.priority
-						     : "NORMAL",
-			     NULL),
+	assert_int_equal(
+	    gnutls_priority_set_direct(client->session,
+		manner.priority != NULL ? manner.priority : "NORMAL", NULL),
 	    0);
-	gnutls_credentials_set(client->session, GNUTLS_CRD_CERTIFICATE,
-	    client->credentials);
+	gnutls_credentials_set(
+	    client->session, GNUTLS_CRD_CERTIFICATE, client->credentials);
 	if (!manner.no_alpn)
 		gnutls_alpn_set_protocols(client->session, &name, 1, 0);
 	gnutls_transport_set_int(client->session, client->fd);
 	if (manner.resume != NULL) {
-		gnutls_session_set_data(client->session,
-		    manner.resume->data, manner.resume->size);
+		gnutls_session_set_data(
+		    client->session, manner.resume->data, manner.resume->size);
 		(void)gnutls_record_send_early_data(
 		    client->session, "\0\0\0\x01\xff", 5);
 	}
@@ -429,15 +433,16 @@ end(struct client *client)
 static void
 join(struct client *client, const struct identity *identity)
 {
-	assert_int_equal(begin(client, (struct manner){.identity = identity}), 0);
+	assert_int_equal(
+	    begin(client, (struct manner){.identity = identity}), 0);
 }
 
 static void
 put(struct client *client, struct mm_span bytes)
 {
 	while (bytes.size > 0) {
-		ssize_t sent = gnutls_record_send(
-		    client->session, bytes.data, bytes.size);
+		ssize_t sent =
+		    gnutls_record_send(client->session, bytes.data, bytes.size);
 
 		assert_true(sent > 0);
 		bytes.data += sent;
@@ -461,8 +466,7 @@ get(struct client *client, struct mm_buffer *item)
 		    MM_OK);
 		if (found.size > 0)
 			break;
-		got = gnutls_record_recv(
-		    client->session, bytes, sizeof(bytes));
+		got = gnutls_record_recv(client->session, bytes, sizeof(bytes));
 		/* A ticket on its way is no answer, and shows as this. */
 		assert_true(got != GNUTLS_E_AGAIN || now_ms() < until);
 		if (got == 0 || gnutls_error_is_fatal((int)got))
@@ -495,8 +499,7 @@ id_of(unsigned number, uint8_t id[MM_ID_SIZE])
 }
 
 static void
-request(struct client *client, uint64_t type, const void *body,
-    unsigned number)
+request(struct client *client, uint64_t type, const void *body, unsigned number)
 {
 	uint8_t id[MM_ID_SIZE];
 	mm_auto(buffer) envelope = {0}, frame = {0};
@@ -534,8 +537,8 @@ static void
 expect(struct client *client, uint64_t type, unsigned number, void *answer)
 {
 	const struct mm_shape *shape = type == MM_MESSAGE_ERROR
-	    ? &mm_error_answer_shape
-	    : mm_message_row(type)->answer;
+					   ? &mm_error_answer_shape
+					   : mm_message_row(type)->answer;
 	static struct mm_arena arena;
 	static struct mm_buffer item;
 	struct mm_envelope envelope;
@@ -696,14 +699,15 @@ expect_refused(struct manner manner, gnutls_alert_description_t alert)
 static void
 bad_client_certificates_are_refused(void **state)
 {
-	const struct identity *const bad[] = {&who.foreign,
-	    &who.server_only, &who.any, &who.purposeless, &who.ca_as_client,
-	    &who.ca, &who.self_signed, &who.expired, &who.early, &who.weak};
+	const struct identity *const bad[] = {&who.foreign, &who.server_only,
+	    &who.any, &who.purposeless, &who.ca_as_client, &who.ca,
+	    &who.self_signed, &who.expired, &who.early, &who.weak};
 
 	(void)state;
 	for (size_t i = 0; i < MM_COUNT(bad); i++)
-		expect_refused(
-		    (struct manner){.identity = bad[i]}, GNUTLS_A_BAD_CERTIFICATE);
+		expect_refused((struct manner){.identity = bad[i]},
+		    GNUTLS_A_BAD_CERTIFICATE);
+	assert_false(is_asked());
 }
 
 static void
@@ -727,8 +731,7 @@ static void
 another_alpn_or_none_is_refused(void **state)
 {
 	(void)state;
-	expect_refused(
-	    (struct manner){.identity = &who.station, .alpn = "h2"},
+	expect_refused((struct manner){.identity = &who.station, .alpn = "h2"},
 	    GNUTLS_A_NO_APPLICATION_PROTOCOL);
 	expect_refused(
 	    (struct manner){.identity = &who.station, .no_alpn = true},
@@ -777,8 +780,8 @@ resumed_sessions_are_known_by_the_same_key(void **state)
 	    0);
 	assert_true(gnutls_session_is_resumed(client.session));
 	/* RFC 8446 4.2.10: the early data that begin() sent is ignored. */
-	assert_int_equal(gnutls_session_get_flags(client.session) &
-		GNUTLS_SFLAGS_EARLY_DATA,
+	assert_int_equal(
+	    gnutls_session_get_flags(client.session) & GNUTLS_SFLAGS_EARLY_DATA,
 	    0);
 	request_status(&client, 2);
 	take_ask(&asked);
@@ -800,9 +803,9 @@ a_resumed_session_still_needs_its_alpn(void **state)
 	ask_and_tell(&client, 1);
 	assert_int_equal(gnutls_session_get_data2(client.session, &data), 0);
 	end(&client);
-	expect_refused((struct manner){.identity = &who.station,
-			   .no_alpn = true,
-			   .resume = &data},
+	expect_refused(
+	    (struct manner){
+		.identity = &who.station, .no_alpn = true, .resume = &data},
 	    GNUTLS_A_NO_APPLICATION_PROTOCOL);
 	gnutls_free(data.data);
 }
@@ -812,8 +815,8 @@ a_resumed_session_still_needs_its_alpn(void **state)
 static void
 lengths_out_of_bounds_end_the_connection(void **state)
 {
-	static const char headers[][MM_FRAME_HEADER] = {{0, 0, 0, 0},
-	    {0, 2, 0, 1}, {'\xff', '\xff', '\xff', '\xff'}};
+	static const char headers[][MM_FRAME_HEADER] = {
+	    {0, 0, 0, 0}, {0, 2, 0, 1}, {'\xff', '\xff', '\xff', '\xff'}};
 	struct client client;
 
 	(void)state;
@@ -888,8 +891,8 @@ the_16th_malformed_item_is_the_last(void **state)
 }
 
 static void
-put_envelope(struct client *client, uint64_t type, struct mm_span body,
-    unsigned number)
+put_envelope(
+    struct client *client, uint64_t type, struct mm_span body, unsigned number)
 {
 	struct mm_envelope envelope = {.type = type, .body = body};
 	mm_auto(buffer) item = {0};
@@ -919,8 +922,7 @@ wrong_messages_are_refused_under_their_id(void **state)
 	expect_error(&client, MM_E_UNKNOWN, 2);
 	put_envelope(&client, MM_MESSAGE_PROVE, mm_span("\xa0", 1), 3);
 	expect_error(&client, MM_E_SHAPE, 3);
-	put_envelope(
-	    &client, MM_MESSAGE_STATUS, mm_span("\xa1\x00\x00", 3), 4);
+	put_envelope(&client, MM_MESSAGE_STATUS, mm_span("\xa1\x00\x00", 3), 4);
 	expect_error(&client, MM_E_SHAPE, 4);
 	request(&client, MM_MESSAGE_ISSUE, &issue, 5);
 	expect_error(&client, MM_E_CSR, 5);
@@ -937,13 +939,12 @@ make_csr(const struct identity *identity)
 
 	assert_int_equal(gnutls_x509_crq_init(&csr), 0);
 	assert_int_equal(gnutls_x509_crq_set_version(csr, 1), 0);
-	assert_int_equal(gnutls_x509_crq_set_dn_by_oid(csr,
-			     GNUTLS_OID_X520_COMMON_NAME, 0, "device", 6),
+	assert_int_equal(gnutls_x509_crq_set_dn_by_oid(
+			     csr, GNUTLS_OID_X520_COMMON_NAME, 0, "device", 6),
 	    0);
 	assert_int_equal(gnutls_x509_crq_set_key(csr, identity->key), 0);
-	assert_int_equal(gnutls_x509_crq_sign2(csr, identity->key,
-			     GNUTLS_DIG_SHA256, 0),
-	    0);
+	assert_int_equal(
+	    gnutls_x509_crq_sign2(csr, identity->key, GNUTLS_DIG_SHA256, 0), 0);
 	assert_int_equal(
 	    gnutls_x509_crq_export2(csr, GNUTLS_X509_FMT_DER, &out), 0);
 	gnutls_x509_crq_deinit(csr);
@@ -969,8 +970,8 @@ the_authority_gets_the_key_of_a_csr(void **state)
 	join(&client, &who.station);
 	request(&client, MM_MESSAGE_ISSUE, &issue, 1);
 	take_ask(&asked);
-	assert_int_equal(mm_shape_decode(&mm_issue_ask_shape, asked.ask.body,
-			     &arena, &ask),
+	assert_int_equal(
+	    mm_shape_decode(&mm_issue_ask_shape, asked.ask.body, &arena, &ask),
 	    MM_OK);
 	assert_true(mm_span_is(ask.device, "SN-1"));
 	identity_digest(&who.station, wanted);
@@ -1099,8 +1100,7 @@ answers_for_who_has_gone_are_dropped(void **state)
 
 /* ---- uploads */
 
-static const struct mm_upload_request small = {
-    .size = 10, .sha256 = {1, 2, 3}};
+static const struct mm_upload_request small = {.size = 10, .sha256 = {1, 2, 3}};
 
 static uint64_t
 begin_upload(struct client *client, const struct mm_upload_request *body)
@@ -1411,10 +1411,10 @@ limit_leaving(unsigned wanted)
 	rlim_t limit = 0;
 
 	for (unsigned left = 0; left < wanted; limit++) {
-		snprintf(path, sizeof(path), "/proc/%d/fd/%u",
-		    (int)gate.pid, (unsigned)limit);
-		left += faccessat(AT_FDCWD, path, F_OK,
-			    AT_SYMLINK_NOFOLLOW) != 0;
+		snprintf(path, sizeof(path), "/proc/%d/fd/%u", (int)gate.pid,
+		    (unsigned)limit);
+		left +=
+		    faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) != 0;
 	}
 	return limit;
 }
@@ -1428,8 +1428,7 @@ descriptors_that_run_out_come_back(void **state)
 
 	(void)state;
 	tight.rlim_cur = limit_leaving(3);
-	assert_int_equal(
-	    prlimit(gate.pid, RLIMIT_NOFILE, NULL, &former), 0);
+	assert_int_equal(prlimit(gate.pid, RLIMIT_NOFILE, NULL, &former), 0);
 	tight.rlim_max = former.rlim_max;
 	assert_int_equal(prlimit(gate.pid, RLIMIT_NOFILE, &tight, NULL), 0);
 	for (size_t i = 0; i < MM_COUNT(fds); i++)
@@ -1469,7 +1468,9 @@ silence_has_its_deadline(void **state)
 
 	(void)state;
 	identity_make("brief",
-	    (struct wish){.issuer = &who.ca, .purpose = GNUTLS_KP_TLS_WWW_CLIENT, .from = -1,
+	    (struct wish){.issuer = &who.ca,
+		.purpose = GNUTLS_KP_TLS_WWW_CLIENT,
+		.from = -1,
 		.until = 1},
 	    &who.brief);
 	join(&brief, &who.brief);
@@ -1641,8 +1642,7 @@ main(void)
 	    cmocka_unit_test(the_idle_are_sent_away),
 	    cmocka_unit_test(keys_that_are_not_sealed_are_not_taken),
 	};
-	int failed =
-	    cmocka_run_group_tests(serving, group_start, group_stop);
+	int failed = cmocka_run_group_tests(serving, group_start, group_stop);
 
 	return failed + cmocka_run_group_tests(ending, NULL, NULL);
 }

@@ -22,7 +22,7 @@ struct seen {
 	struct mm_link *link;
 	size_t received, closed;
 	uint64_t last;
-	int fd;		  /* taken from a message; -1 */
+	int fd;            /* taken from a message; -1 */
 	size_t stop_after; /* messages after which the loop is left */
 	size_t free_after, pause_after;
 };
@@ -90,8 +90,8 @@ set_up(void **state)
 	assert_non_null(f->loop);
 	assert_int_equal(mm_channel_pair(ends), MM_OK);
 	/* Full soon, whatever the machine's wmem_max is. */
-	assert_int_equal(setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &small,
-			     sizeof(small)),
+	assert_int_equal(
+	    setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof(small)),
 	    0);
 	f->peer = ends[1];
 	f->seen = (struct seen){.loop = f->loop, .fd = -1};
@@ -200,8 +200,8 @@ a_descriptor_left_in_the_message_is_closed(void **state)
 
 	mm_buffer_init(&packet, MM_CHANNEL_MAX);
 	assert_int_equal(mm_packet_encode(1, 1, NULL, NULL, &packet), MM_OK);
-	assert_int_equal(mm_channel_send_bytes(
-			     f->peer, mm_buffer_span(&packet), fds),
+	assert_int_equal(
+	    mm_channel_send_bytes(f->peer, mm_buffer_span(&packet), fds),
 	    MM_OK);
 	f->seen.stop_after = 1;
 	run(f);

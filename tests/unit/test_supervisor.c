@@ -478,7 +478,7 @@ test_foreign_directories_are_refused(void **state)
 	assert_int_equal(rmdir(below("anchor")), 0);
 	start(&mint, "plain", -1);
 	assert_exit(finish(&mint), MM_EXIT_CONFIG);
-	assert_int_equal(times(&mint, "No such file or directory"), 1);
+	assert_int_equal(times(&mint, "anchor: there is no "), 1);
 	assert_int_equal(symlink("/", below("anchor")), 0);
 	start(&mint, "plain", -1);
 	assert_exit(finish(&mint), MM_EXIT_CONFIG);

@@ -1,4 +1,4 @@
-#include "server/genesis.h"
+#include "protocol/genesis.h"
 
 enum {
 	GENESIS_BYTES = 65535, /* what one log entry can hold */
@@ -18,7 +18,7 @@ static const struct mm_field order_fields[] = {
 static MM_SHAPE(order_shape, mm_genesis_order, order_fields);
 
 static const struct mm_field file_fields[] = {
-    MM_FIELD(mm_genesis_file, 0, origin, MM_TEXT, 1, 100),
+    MM_FIELD(mm_genesis_file, 0, origin, MM_TEXT, 1, MM_ORIGIN_MAX),
     MM_FIELD(mm_genesis_file, 1, policy, MM_BYTES, 1, GENESIS_BYTES),
     MM_FIELD(mm_genesis_file, 2, text, MM_BYTES, 1, GENESIS_BYTES),
     MM_MANY(mm_genesis_file, 3, statements, &mm_bytes_item_shape, 1,

@@ -1,0 +1,94 @@
+"""Silence: who says nothing, or half of something, is let go in time."""
+
+import socket
+import time
+
+import pytest
+
+import mintmark_client as mm
+from mint import fresh, new_csr
+
+LIMITS = {"handshake": "1s", "frame": "1s", "idle": "3s",
+          "connections_per_source": 32}
+
+
+def closed_after(sock, limit=20):
+    """Seconds until the other side ends the connection."""
+    began = time.monotonic()
+    sock.settimeout(limit)
+    try:
+        while sock.recv(4096):
+            pass
+    except (ConnectionError, mm.ssl.SSLError):
+        pass
+    return time.monotonic() - began
+
+
+def test_no_handshake(mint):
+    with socket.create_connection(mint.address) as sock:
+        assert 0.5 < closed_after(sock) < 10
+
+
+def test_half_a_hello(mint):
+    with socket.create_connection(mint.address) as sock:
+        sock.sendall(b"\x16\x03\x01\x02\x00\x01")
+        assert 0.5 < closed_after(sock) < 10
+
+
+@pytest.mark.parametrize("part", [b"\x00", b"\x00\x00\x00",
+                                  b"\x00\x00\x00\x17\xa3\x00"])
+def test_half_a_frame(mint, part):
+    with mint.client() as client:
+        client.send_bytes(part)
+        assert 0.5 < closed_after(client.sock) < 10
+
+
+def test_a_frame_that_trickles(mint):
+    """A byte now and then does not put the deadline off."""
+    frame = mm.frame(mm.encode({0: 1, 1: b"x" * 16, 2: {}}))
+    with mint.client() as client:
+        client.sock.settimeout(0.2)
+        began = time.monotonic()
+        for byte in frame * 4:
+            try:
+                client.send_bytes(bytes([byte]))
+                if not client.sock.recv(1):
+                    break
+                pytest.fail("an answer came in time: the test is too fast")
+            except TimeoutError:
+                continue
+            except (mm.Closed, ConnectionError, mm.ssl.SSLError):
+                break
+        assert time.monotonic() - began < 10
+
+
+def test_silence(mint):
+    with mint.client() as client:
+        client.status()
+        assert 1 < closed_after(client.sock) < 20
+
+
+def test_many_slow_ones_do_not_keep_a_healthy_one_out(mint, order):
+    slow = [socket.create_connection(mint.address) for _ in range(16)]
+    try:
+        for sock in slow:
+            sock.sendall(b"\x16\x03\x01\x02\x00")
+        with mint.client() as client:
+            assert client.issue(order, fresh("lamp"), new_csr())
+    finally:
+        for sock in slow:
+            sock.close()
+
+
+def test_too_many_connections_of_one_source(mint):
+    """Those over the limit are closed; when they leave, others are served."""
+    many = [socket.create_connection(mint.address) for _ in range(200)]
+    try:
+        many[-1].settimeout(30)
+        ends = sum(closed_after(sock) < 0.5 for sock in many[-20:])
+        assert ends > 0
+    finally:
+        for sock in many:
+            sock.close()
+    with mint.client() as client:
+        assert client.status()

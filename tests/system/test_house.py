@@ -1,0 +1,133 @@
+"""The rules of the house that a machine can check: who includes whom, headers
+that stand alone, nothing exported that nobody uses, no loose ends."""
+
+import re
+import shutil
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# DESIGN.md section 4, downwards only. A room may always include itself.
+# protocol knows nobody; ca, signer and log know protocol alone.
+MAY_INCLUDE = {
+    "protocol": set(),
+    "ca": {"protocol"},
+    "signer": {"protocol"},
+    "log": {"protocol"},
+    "policy": {"ca", "signer", "protocol"},
+    "hsm": {"log", "policy", "ca", "signer", "protocol"},
+    "factory": {"ca", "log", "protocol"},
+    "server": {"protocol", "ca", "signer", "log", "policy", "hsm", "factory"},
+    "cli": {"protocol", "ca", "signer", "log", "policy", "hsm", "factory"},
+}
+
+INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.MULTILINE)
+COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
+
+
+def sources(room, pattern="*.[ch]"):
+    return sorted((ROOT / room).glob(pattern))
+
+
+def name(path):
+    return str(path.relative_to(ROOT))
+
+
+def forbidden(room, text):
+    """The includes in the text of a file of this room that may not be."""
+    found = []
+    for target in INCLUDE.findall(text):
+        other = target.split("/")[0]
+        if other != room and other not in MAY_INCLUDE[room]:
+            found.append(target)
+    return found
+
+
+@pytest.mark.parametrize("room", MAY_INCLUDE)
+def test_a_room_includes_downwards_only(room):
+    wrong = [f"{name(path)} includes {target}" for path in sources(room)
+             for target in forbidden(room, path.read_text())]
+    assert not wrong
+    assert sources(room)
+
+
+def test_an_include_upwards_is_seen():
+    assert forbidden("log", '#include "ca/der.h"\n') == ["ca/der.h"]
+    assert forbidden("ca", '#include "der.h"\n') == ["der.h"]
+    assert forbidden("cli", '#include "server/link.h"\n')
+    assert not forbidden("hsm", '#include "log/entry.h"\n#include <x.h>\n')
+
+
+def variable(make, variable_name):
+    """A plain variable of the Makefile, its continued lines joined."""
+    joined = make.replace("\\\n", " ")
+    return re.search(rf"^{variable_name} := (.*)$", joined,
+                     re.MULTILINE).group(1).split()
+
+
+def flags():
+    make = (ROOT / "Makefile").read_text()
+    packages = subprocess.run(
+        ["pkg-config", "--cflags", *variable(make, "PKGS")],
+        capture_output=True, text=True, check=True)
+    return [*variable(make, "CSTD"), *variable(make, "WARN"), "-I.",
+            "-isystem", "/usr/include/p11-kit-1", "-O1",
+            *packages.stdout.split()]
+
+
+def compile_alone(compiler, text, options):
+    done = subprocess.run(
+        [compiler, *options, "-fsyntax-only", "-x", "c", "-"], input=text,
+        capture_output=True, text=True, cwd=ROOT, check=False)
+    return done.stderr if done.returncode != 0 else ""
+
+
+@pytest.mark.parametrize(
+    "compiler", [c for c in ("gcc", "clang") if shutil.which(c)])
+def test_each_header_compiles_alone(compiler):
+    options = flags()
+    headers = [name(p) for room in MAY_INCLUDE for p in sources(room, "*.h")]
+    with ThreadPoolExecutor() as pool:
+        complaints = pool.map(
+            lambda h: compile_alone(compiler, f'#include "{h}"\n', options),
+            headers)
+    assert not [c for c in complaints if c]
+    assert "bool" in compile_alone(compiler, "bool no_header_says_so;\n",
+                                   options)
+
+
+def words_of(path):
+    text = path.read_text()
+    words = set(re.findall(r"\bmm_\w+", text))
+    # mm_auto(x) is a use of mm_x_clear(), by the macro.
+    return words | {f"mm_{x}_clear" for x in
+                    re.findall(r"\bmm_auto\((\w+)\)", text)}
+
+
+def test_what_a_header_exports_is_used_elsewhere():
+    """By another file than its own, a test's at least."""
+    words = {p: words_of(p) for pattern in ("*/*.[ch]", "tests/*/*.[ch]")
+             for p in ROOT.glob(pattern)}
+    unused = []
+    for room in MAY_INCLUDE:
+        for header in sources(room, "*.h"):
+            text = COMMENT.sub("", header.read_text())
+            # What ends in _ is a macro's own.
+            for function in set(re.findall(r"\b(mm_\w*[a-z0-9])\(", text)):
+                users = [p for p in words
+                         if function in words[p] and p != header]
+                # Its definition is one of them.
+                if len(users) < 2 and f"define {function}" not in text:
+                    unused.append(f"{name(header)}: {function}")
+    assert not unused
+
+
+def test_there_are_no_loose_ends():
+    marks = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b|^#if 0", re.MULTILINE)
+    found = [name(p) for p in ROOT.glob("*/*.[ch]")
+             if marks.search(p.read_text())]
+    assert not found
