@@ -23,7 +23,7 @@ CSTD := -std=c17 -D_GNU_SOURCE -D_FORTIFY_SOURCE=3
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes \
 	-Wmissing-prototypes -Wundef -Wformat=2 -Wvla -Wwrite-strings -Werror
 HARDEN := -fPIE -fstack-protector-strong -fstack-clash-protection \
-	-fcf-protection -fno-strict-aliasing 
+	-fcf-protection -fno-strict-aliasing
 OPT ?= -O2 -g
 CFLAGS_ALL := $(CSTD) $(WARN) $(HARDEN) $(OPT) $(SANITIZE) \
 	-I. -isystem /usr/include/p11-kit-1 $(PKG_CFLAGS) $(CFLAGS)
@@ -47,6 +47,9 @@ $(BUILD)/obj/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	@echo "  CC    $<"
 	@$(CC) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+
+# The assembler takes it in, which the compiler's list does not tell.
+$(BUILD)/obj/cli/policy_text.o: conf/policy.conf
 
 define room
 $(BUILD)/lib/$(1).a: $(call room_objects,$(1))

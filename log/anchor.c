@@ -7,8 +7,8 @@
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
+
+#include "log/held.h"
 
 enum {
 	SLOTS = 2,
@@ -118,21 +118,14 @@ take(const char *directory, int flags, struct mm_anchor **out)
 	struct mm_anchor *anchor;
 	char path[PATH_MAX];
 	mm_autoclose int fd = -1;
-	struct stat info;
+	enum mm_error error;
 
 	if (snprintf(path, sizeof(path), "%s/anchor", directory) >=
 	    (int)sizeof(path))
 		return mm_fail(MM_E_STATE, "the anchor's path is too long");
-	fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | flags, 0600);
-	if (fd < 0 && errno == ENOENT)
-		return mm_fail(MM_E_NOT_FOUND, "there is no %s", path);
-	if (fd < 0 || fstat(fd, &info) < 0)
-		return mm_fail(
-		    MM_E_STATE, "cannot open %s: %s", path, strerror(errno));
-	if (!S_ISREG(info.st_mode))
-		return mm_fail(MM_E_STATE, "%s is not a regular file", path);
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
-		return mm_fail(MM_E_LOCKED, "another notary holds %s", path);
+	error = mm_held_open(path, O_RDWR | flags, &fd);
+	if (error != MM_OK)
+		return error;
 	anchor = calloc(1, sizeof(*anchor));
 	if (anchor == NULL)
 		return mm_fail(MM_E_MEMORY, "no memory for the anchor");

@@ -68,12 +68,13 @@ check_file(int fd, const char *path)
 }
 
 static enum mm_error
-read_seed(const char *path, uint8_t *seed)
+read_seed(const char *directory, const char *path, uint8_t *seed)
 {
 	mm_autoclose int fd =
 	    open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	enum mm_error error;
 
+	(void)directory;
 	if (fd < 0)
 		return mm_fail(MM_E_STATE, "cannot open the log key %s: %s",
 		    path, strerror(errno));
@@ -85,33 +86,15 @@ read_seed(const char *path, uint8_t *seed)
 	return MM_OK;
 }
 
-enum mm_error
-mm_log_key_open(const char *directory, struct mm_log_key *out)
-{
-	char path[PATH_MAX];
-	uint8_t *seed;
-	enum mm_error error = key_path(directory, path);
-
-	if (error != MM_OK)
-		return error;
-	seed = secret_alloc(SEED_SIZE);
-	if (seed == NULL)
-		return mm_fail(MM_E_MEMORY, "no locked memory for the log key");
-	error = read_seed(path, seed);
-	if (error == MM_OK)
-		error = derive(seed, out);
-	sodium_free(seed);
-	return error;
-}
-
 static enum mm_error
-write_seed(const char *directory, const char *path, const uint8_t *seed)
+write_seed(const char *directory, const char *path, uint8_t *seed)
 {
 	mm_autoclose int parent =
 	    open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	mm_autoclose int fd = open(
 	    path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 
+	randombytes_buf(seed, SEED_SIZE);
 	if (parent < 0 || fd < 0)
 		return mm_fail(MM_E_STATE, "cannot make the log key %s: %s",
 		    path, strerror(errno));
@@ -122,8 +105,12 @@ write_seed(const char *directory, const char *path, const uint8_t *seed)
 	return MM_OK;
 }
 
-enum mm_error
-mm_log_key_create(const char *directory, struct mm_log_key *out)
+/* The seed comes from `get`, and is nowhere but in sodium memory. */
+static enum mm_error
+key_of(const char *directory,
+    enum mm_error (*get)(
+	const char *directory, const char *path, uint8_t *seed),
+    struct mm_log_key *out)
 {
 	char path[PATH_MAX];
 	uint8_t *seed;
@@ -134,12 +121,23 @@ mm_log_key_create(const char *directory, struct mm_log_key *out)
 	seed = secret_alloc(SEED_SIZE);
 	if (seed == NULL)
 		return mm_fail(MM_E_MEMORY, "no locked memory for the log key");
-	randombytes_buf(seed, SEED_SIZE);
-	error = write_seed(directory, path, seed);
+	error = get(directory, path, seed);
 	if (error == MM_OK)
 		error = derive(seed, out);
 	sodium_free(seed);
 	return error;
+}
+
+enum mm_error
+mm_log_key_open(const char *directory, struct mm_log_key *out)
+{
+	return key_of(directory, read_seed, out);
+}
+
+enum mm_error
+mm_log_key_create(const char *directory, struct mm_log_key *out)
+{
+	return key_of(directory, write_seed, out);
 }
 
 void

@@ -6,8 +6,8 @@
 #include <sqlite3.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
+
+#include "log/held.h"
 
 #define FILE_NAME "log.db"
 
@@ -368,31 +368,6 @@ store_path(const char *directory, char out[PATH_MAX])
 	return MM_OK;
 }
 
-/*
- * Opens log.db itself to hold a lock on it: SQLite's own let readers and
- * writers in. This descriptor must be closed after SQLite's, since closing
- * any of a file's descriptors drops the process's POSIX locks.
- */
-static enum mm_error
-take_lock(const char *path, int *out)
-{
-	mm_autoclose int fd =
-	    open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-	struct stat info;
-
-	if (fd < 0 && errno == ENOENT)
-		return mm_fail(MM_E_NOT_FOUND, "there is no %s", path);
-	if (fd < 0 || fstat(fd, &info) < 0)
-		return mm_fail(
-		    MM_E_STATE, "cannot open %s: %s", path, strerror(errno));
-	if (!S_ISREG(info.st_mode))
-		return mm_fail(MM_E_STATE, "%s is not a regular file", path);
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
-		return mm_fail(MM_E_LOCKED, "another notary holds %s", path);
-	*out = mm_take_fd(fd);
-	return MM_OK;
-}
-
 static struct mm_store *
 store_new(void)
 {
@@ -437,7 +412,12 @@ settle(sqlite3 *db)
 static enum mm_error
 open_writer(struct mm_store *store, const char *path)
 {
-	enum mm_error error = take_lock(path, &store->lock);
+	/*
+	 * A lock on log.db itself: SQLite's own let readers and writers in.
+	 * This descriptor must be closed after SQLite's, since closing any of
+	 * a file's descriptors drops the process's POSIX locks.
+	 */
+	enum mm_error error = mm_held_open(path, O_RDONLY, &store->lock);
 
 	if (error != MM_OK)
 		return error;

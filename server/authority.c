@@ -1,6 +1,7 @@
 #include "server/authority.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -18,9 +19,11 @@ enum {
 void
 mm_authority_fail(struct mm_authority *a, enum mm_error error)
 {
-	if (a->fatal == MM_OK)
+	if (a->fatal == MM_OK) {
 		a->fatal = error;
-	mm_journal(MM_LEVEL_ERROR, mm_error_name(error), "%s", mm_why(error));
+		snprintf(a->fatal_why, sizeof(a->fatal_why), "%s",
+		    mm_why(error));
+	}
 	ev_break(a->loop, EVBREAK_ALL);
 }
 
@@ -472,7 +475,8 @@ serve(struct mm_authority *a)
 	a->tick.data = a;
 	ev_timer_start(a->loop, &a->tick);
 	ev_run(a->loop, 0);
-	return a->fatal;
+	return a->fatal == MM_OK ? MM_OK
+				 : mm_fail(a->fatal, "%s", a->fatal_why);
 }
 
 enum mm_error

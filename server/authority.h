@@ -194,7 +194,8 @@ struct mm_authority {
 	ev_tstamp store_again; /* not before, after the disk was full */
 	bool store_short;      /* the last batch found no room */
 	enum mm_error start_held; /* why the first batch has to wait */
-	enum mm_error fatal;   /* ends the process */
+	enum mm_error fatal;   /* ends the process; its last words: */
+	char fatal_why[256];
 };
 
 /* --- authority.c --- */

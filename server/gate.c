@@ -12,10 +12,10 @@
 #include <sodium.h>
 
 #include "protocol/journal.h"
+#include "protocol/sealed.h"
 #include "server/connection.h"
 #include "server/listen.h"
 #include "server/sandbox.h"
-#include "server/upload.h"
 
 enum {
 	ACCEPTS = 4, /* at a time: other gates want some too */

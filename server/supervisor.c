@@ -74,6 +74,16 @@ stop(struct supervisor *s, int status)
 	s->status = status;
 }
 
+/* What a check of ours finds wrong is this box's: a person must look. */
+static int
+exit_status(enum mm_error error)
+{
+	enum mm_exit status = mm_error_exit(error);
+
+	return status == MM_EXIT_NO || status == MM_EXIT_DATA ? MM_EXIT_CONFIG
+							      : (int)status;
+}
+
 /* It cannot go on: the one line that says why, and the status. */
 static void
 fail(struct supervisor *s, const char *name, enum mm_error error,
@@ -84,7 +94,7 @@ fail(struct supervisor *s, const char *name, enum mm_error error,
 	mm_lines_say(MM_LEVEL_ERROR, "%s%s%s", name,
 	    name[0] != '\0' ? ": " : "", why);
 	stop(s, MM_EXIT_YES);
-	s->status = (int)mm_error_exit(error);
+	s->status = exit_status(error);
 }
 
 /* --- starting a child --- */

@@ -10,6 +10,7 @@
 #include <gnutls/x509.h>
 #include <sodium.h>
 
+#include "protocol/sealed.h"
 #include "protocol/tls.h"
 
 enum { PKCS8_MAX = 1024 };
@@ -21,8 +22,7 @@ sealed(const char *name, const void *data, size_t size)
 	    memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
 	if (fd < 0 || pwrite(fd, data, size, 0) != (ssize_t)size ||
-	    fcntl(fd, F_ADD_SEALS,
-		F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) < 0)
+	    fcntl(fd, F_ADD_SEALS, MM_SEALS) < 0)
 		return -1;
 	return mm_take_fd(fd);
 }

@@ -1,12 +1,10 @@
 #include "server/upload.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 
-enum { SEALS = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL };
+#include "protocol/sealed.h"
 
 enum mm_error
 mm_upload_open(uint64_t number, uint64_t size, struct mm_upload *out)
@@ -82,25 +80,10 @@ mm_upload_seal(struct mm_upload *upload, uint64_t number)
 		    (unsigned long long)upload->received,
 		    (unsigned long long)upload->size);
 	seals = fcntl(upload->fd, F_GET_SEALS);
-	if (seals == SEALS || fcntl(upload->fd, F_ADD_SEALS, SEALS) == 0)
+	if (seals == MM_SEALS || fcntl(upload->fd, F_ADD_SEALS, MM_SEALS) == 0)
 		return MM_OK;
 	return mm_fail(
 	    MM_E_SYSTEM, "cannot seal the image: %s", strerror(errno));
-}
-
-enum mm_error
-mm_sealed_check(int fd, size_t max, size_t *size)
-{
-	int seals = fcntl(fd, F_GET_SEALS);
-	struct stat info;
-
-	if (seals < 0 || (seals & SEALS) != SEALS)
-		return mm_fail(MM_E_PEER, "a memfd is not sealed");
-	if (fstat(fd, &info) < 0 || info.st_size <= 0 ||
-	    (uintmax_t)info.st_size > max)
-		return mm_fail(MM_E_PEER, "a memfd is of the wrong size");
-	*size = (size_t)info.st_size;
-	return MM_OK;
 }
 
 void

@@ -40,12 +40,6 @@ enum mm_error mm_upload_add(struct mm_upload *upload, uint64_t number,
 enum mm_error
 mm_upload_seal(struct mm_upload *upload, uint64_t number) mm_must_use;
 
-/*
- * A descriptor that came as a sealed memfd: MM_E_PEER where anybody could
- * still change it or it is larger than `max`. Its size goes to `size`.
- */
-enum mm_error mm_sealed_check(int fd, size_t max, size_t *size) mm_must_use;
-
 void mm_upload_clear(struct mm_upload *upload);
 
 #endif

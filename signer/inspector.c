@@ -3,11 +3,10 @@
  * readers do wrong ends here.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 
+#include "protocol/sealed.h"
 #include "signer/image.h"
 #include "signer/scheme.h"
 
@@ -33,44 +32,23 @@ mapping_clear(struct mapping *mapping)
 		munmap(mapping->start, mapping->size);
 }
 
-/* An image that somebody could still write to is no image. */
-static enum mm_error
-check_seals(int memfd)
-{
-	const int needed =
-	    F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
-	int seals = fcntl(memfd, F_GET_SEALS);
-
-	if (seals < 0)
-		return mm_fail(MM_E_INSPECTOR, "the image is no memfd: %s",
-		    strerror(errno));
-	if ((seals & needed) != needed)
-		return mm_fail(MM_E_INSPECTOR, "the image is not sealed");
-	return MM_OK;
-}
-
 static enum mm_error
 map(int memfd, uint64_t max, struct mapping *out)
 {
-	struct stat info;
-	enum mm_error error = check_seals(memfd);
+	size_t size;
 	void *start;
 
-	if (error != MM_OK)
-		return error;
-	if (fstat(memfd, &info) < 0)
-		return mm_fail(MM_E_INSPECTOR, "fstat: %s", strerror(errno));
-	if (info.st_size <= 0)
-		return mm_fail(MM_E_INSPECTOR, "the image is empty");
-	if ((uint64_t)info.st_size > max)
+	if (mm_sealed_check(memfd, SIZE_MAX, &size) != MM_OK)
+		return mm_fail(
+		    MM_E_INSPECTOR, "the image: %s", mm_why(MM_E_PEER));
+	if (size > max)
 		return mm_fail(MM_E_IMAGE_SIZE,
-		    "the image has %jd bytes; %llu are the limit",
-		    (intmax_t)info.st_size, (unsigned long long)max);
-	start = mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_SHARED, memfd,
-	    0);
+		    "the image has %zu bytes; %llu are the limit", size,
+		    (unsigned long long)max);
+	start = mmap(NULL, size, PROT_READ, MAP_SHARED, memfd, 0);
 	if (start == MAP_FAILED)
 		return mm_fail(MM_E_INSPECTOR, "mmap: %s", strerror(errno));
-	*out = (struct mapping){start, (size_t)info.st_size};
+	*out = (struct mapping){start, size};
 	return MM_OK;
 }
 

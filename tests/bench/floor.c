@@ -110,7 +110,7 @@ sign(const char *module)
 	CK_MECHANISM generate = {CKM_EC_KEY_PAIR_GEN, NULL, 0};
 	CK_MECHANISM ecdsa = {CKM_ECDSA, NULL, 0};
 	CK_C_GetFunctionList get;
-	CK_FUNCTION_LIST *p11;
+	CK_FUNCTION_LIST *p11 = NULL;
 	CK_SESSION_HANDLE session;
 	CK_OBJECT_HANDLE half, key;
 	CK_BYTE digest[32] = {1}, signature[128];

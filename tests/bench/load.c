@@ -79,9 +79,9 @@ cpu(long daemon)
 static struct mm_span
 make_csr(void)
 {
-	gnutls_x509_privkey_t key;
-	gnutls_x509_crq_t csr;
-	gnutls_datum_t der;
+	gnutls_x509_privkey_t key = NULL;
+	gnutls_x509_crq_t csr = NULL;
+	gnutls_datum_t der = {NULL, 0};
 
 	if (gnutls_x509_privkey_init(&key) < 0 ||
 	    gnutls_x509_crq_init(&csr) < 0 ||

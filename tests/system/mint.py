@@ -29,6 +29,7 @@ BUILD = (ROOT / os.environ.get("MINTMARK_BUILD", "build")).resolve()
 MINTMARK = BUILD / "mintmark"
 MINTMARKD = BUILD / "mintmarkd"
 VECTORS = ROOT / "tests" / "vectors"
+NOWHERE = "127.0.0.1:1"
 PATIENCE = 60  # seconds; nothing takes so long that works
 
 # What a mint says when a process of it has come to harm.
@@ -146,9 +147,15 @@ class Mint:
         self.base = Path(directory or tempfile.mkdtemp(prefix="mintmark-"))
         self.dir = self.base / "mint"
         self.config = self.dir / "appliance.conf"
-        mintmark("quickstart", "--dir", self.dir, "--listen",
-                 "127.0.0.1:0", "--units", units, *options)
-        self.own_settings = self.config.read_text()
+        try:
+            mintmark("quickstart", "--dir", self.dir, "--listen",
+                     NOWHERE, "--units", units, *options)
+        except BaseException:
+            shutil.rmtree(self.base, ignore_errors=True)
+            raise
+        # Whichever port is free; the daemon says which.
+        self.own_settings = self.config.read_text().replace(
+            f'"{NOWHERE}"', '"127.0.0.1:0"')
         self.limit(**(limits or {}))
         self.vkey_text = (self.dir / "public/log.vkey").read_text().strip()
         self.vkey = auditor.Vkey(self.vkey_text)

@@ -240,6 +240,9 @@ fail_each_call(void)
 		error = sign_once(&signature);
 		assert_int_equal(error == MM_OK, signature.size > 0);
 		assert_int_equal(error == MM_OK, calls < fail_at);
+		/* It is the token that failed, whatever was being asked. */
+		if (error != MM_OK)
+			assert_int_equal(error, MM_E_TOKEN);
 	}
 	assert_true(fail_at > 2);
 }

@@ -201,6 +201,33 @@ static const struct mm_field some_fields[] = {
     MM_MANY(some, 0, list, &mm_uint_item_shape, 1, 2)};
 static MM_SHAPE(some_shape, some, some_fields);
 
+/* Else the words of an earlier fault, somebody else's, would be told. */
+static void
+the_list_that_is_wrong_is_named(void **state)
+{
+	static const struct {
+		const char *hex;
+		enum mm_error error;
+	} bad[] = {{"a1 00 80", MM_E_RANGE}, {"a1 00 83 01 02 03", MM_E_RANGE},
+	    {"a1 00 01", MM_E_SHAPE}, {"a1 00 9a 10000000", MM_E_CBOR}};
+	struct mm_uint_item three[3] = {{1}, {2}, {3}};
+	struct some some = {{three, 3}};
+	mm_auto(buffer) out = {0};
+
+	(void)state;
+	for (size_t i = 0; i < MM_COUNT(bad); i++) {
+		mm_fail(bad[i].error, "what was wrong before");
+		assert_int_equal(
+		    decode(&some_shape, bad[i].hex, &some), bad[i].error);
+		assert_non_null(strstr(mm_why(bad[i].error), "list list"));
+	}
+	mm_buffer_init(&out, 64);
+	mm_fail(MM_E_RANGE, "what was wrong before");
+	assert_int_equal(
+	    mm_shape_encode(&some_shape, &some, &out), MM_E_RANGE);
+	assert_non_null(strstr(mm_why(MM_E_RANGE), "list list"));
+}
+
 struct any {
 	struct mm_span item;
 };
@@ -407,6 +434,7 @@ main(void)
 	    cmocka_unit_test(what_is_absent_stays_empty),
 	    cmocka_unit_test(other_forms_are_refused_and_change_nothing),
 	    cmocka_unit_test(the_field_that_is_wrong_is_named),
+	    cmocka_unit_test(the_list_that_is_wrong_is_named),
 	    cmocka_unit_test(bounds_hold_on_both_sides),
 	    cmocka_unit_test(a_huge_list_takes_no_memory),
 	    cmocka_unit_test(an_arena_that_is_full_is_told),

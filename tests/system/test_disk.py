@@ -1,0 +1,140 @@
+"""A full disk: nothing is signed, the reason is told, reads go on, and
+service resumes by itself when there is room again."""
+
+import os
+import shutil
+import subprocess
+
+import pytest
+
+import mintmark_client as mm
+from mint import Mint, eventually, fresh, new_csr, nothing_signed, refused
+
+
+def mount(place, size):
+    if os.geteuid() != 0:
+        pytest.skip("a file system of the test's own needs root")
+    done = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={size},mode=700", "tmpfs",
+         place], capture_output=True, text=True)
+    if done.returncode != 0:
+        pytest.skip(f"mounting is not permitted: {done.stderr.strip()}")
+
+
+class SmallDisk:
+    """One directory of a mint on a tmpfs of its own."""
+
+    def __init__(self, mint, name, size="6m"):
+        self.place = mint.dir / name
+        self.ballast = self.place / "ballast"
+        held = mint.base / "held"
+        self.place.rename(held)
+        self.place.mkdir(mode=0o700)
+        mount(self.place, size)
+        shutil.copytree(held, self.place, dirs_exist_ok=True)
+
+    def fill(self, leave=0):
+        """All but so many bytes."""
+        self.ballast.write_bytes(b"")
+        free = os.statvfs(self.place)
+        size = free.f_bavail * free.f_frsize - leave
+        with self.ballast.open("wb") as f:
+            while size > 0:
+                try:
+                    size -= f.write(bytes(min(size, 4096)))
+                    f.flush()
+                except OSError:
+                    break
+
+    def free(self):
+        self.ballast.unlink(missing_ok=True)
+
+    def remove(self):
+        subprocess.run(["umount", "-l", self.place], check=False)
+
+
+@pytest.fixture
+def small():
+    mint = Mint(limits={"reserve": "1M"})
+    disk = None
+    try:
+        disk = SmallDisk(mint, "state")
+        mint.disk = disk
+        mint.start()
+        yield mint
+        mint.unharmed()
+        mint.stop()
+        mint.audit()
+    finally:
+        if disk is not None and mint.daemon is not None:
+            mint.kill()
+        if disk is not None:
+            disk.remove()
+        mint.remove()
+
+
+def test_a_full_disk(small):
+    order, csr, device = small.new_order(), new_csr(), fresh("lamp")
+    with small.client() as client:
+        first = client.issue(order, device, csr)
+        small.disk.fill()
+        with nothing_signed(small):
+            for _ in range(3):
+                with refused("disk-full") as r:
+                    client.issue(order, fresh("lamp"), new_csr())
+                assert r.error.retry_after > 0
+        # Reads go on, and what was promised is kept.
+        assert client.show(device) == first
+        assert client.issue(order, device, csr) == first
+        assert client.status()
+        small.disk.free()
+
+        def resumed():
+            try:
+                return client.issue(order, fresh("lamp"), new_csr())
+            except mm.Refused as e:
+                assert e.name == "disk-full", e
+                return None
+        assert eventually(resumed, "the service without a restart", 90)
+
+
+def test_a_request_refused_for_the_disk_is_done_later(small):
+    """With the same id: it was not used up by the refusal."""
+    order, request = small.new_order(), os.urandom(16)
+    body = mm.issue_body(order, fresh("lamp"), new_csr())
+    with small.client() as client:
+        small.disk.fill()
+        with refused("disk-full"):
+            client.ask("issue", body, request)
+        small.disk.free()
+
+        def done():
+            try:
+                return client.ask("issue", body, request)
+            except mm.Refused as e:
+                assert e.name == "disk-full", e
+                return None
+        first = eventually(done, "its certificate", 90)
+        assert client.ask("issue", body, request) == first
+
+
+def test_a_start_with_a_full_disk(small):
+    """It starts and reads, or says in one line why not; then it works."""
+    order, csr, device = small.new_order(), new_csr(), fresh("lamp")
+    with small.client() as client:
+        first = client.issue(order, device, csr)
+    small.stop()
+    small.disk.fill()
+    from mint import Daemon
+    daemon = Daemon(small.config)
+    eventually(lambda: daemon.lines, "a line")
+    if any("ready" in (x or "") for x in daemon.lines):
+        daemon.process.terminate()
+        assert daemon.wait() == 0, daemon.said()
+    else:
+        assert daemon.wait() in (69, 75, 78), daemon.said()
+        assert len([x for x in daemon.lines if x]) == 1, daemon.said()
+    small.disk.free()
+    small.start()
+    with small.client() as client:
+        assert client.show(device) == first
