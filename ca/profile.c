@@ -212,7 +212,7 @@ mm_device_check(struct mm_span device)
 
 	if (device.size < 1 || device.size > 64)
 		return mm_fail(MM_E_DEVICE_ID,
-		    "the device id has %zu characters; 1 to 64 it may",
+		    "the device id has %zu characters, not 1 to 64",
 		    device.size);
 	for (size_t i = 0; i < device.size; i++)
 		if (device.data[i] == '\0' ||

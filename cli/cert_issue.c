@@ -82,9 +82,15 @@ run(const struct mm_invocation *invocation)
 	if (error == MM_OK)
 		error = read_csr(
 		    invocation->operands[0], &arena, &request.csr, &csr);
-	return error == MM_OK
-	    ? issue(invocation, &appliance, &request, csr.spki, &arena)
-	    : error;
+	if (error == MM_OK)
+		error = issue(
+		    invocation, &appliance, &request, csr.spki, &arena);
+	return error != MM_E_ORDER
+	    ? error
+	    : mm_fail(error,
+		  "there is no order \"%.*s\" here; an officer makes one "
+		  "with mintmark order create",
+		  MM_SPAN(request.order));
 }
 
 static const struct mm_cli_option options[] = {

@@ -33,10 +33,12 @@ assemble(struct mm_harvest *h, struct mm_harvested *one,
 
 	mm_buffer_init(&der, 65536);
 	error = mm_certificate_assemble(one->entry.tbs, signature, &der);
-	if (error == MM_OK)
-		one->certificate =
-		    mm_arena_copy(&h->arena, mm_buffer_span(&der));
-	return error;
+	if (error != MM_OK)
+		return error;
+	one->certificate = mm_arena_copy(&h->arena, mm_buffer_span(&der));
+	return one->certificate.data != NULL
+	    ? MM_OK
+	    : mm_fail(MM_E_MEMORY, "no memory for a certificate");
 }
 
 static enum mm_error

@@ -245,6 +245,15 @@ make_settings(const struct quickstart *q)
 	return write_text(q, "appliance.conf", 0644, &conf);
 }
 
+static enum mm_error
+keep(struct quickstart *q, const struct mm_buffer *bytes, struct mm_span *out)
+{
+	*out = mm_arena_copy(&q->arena, mm_buffer_span(bytes));
+	return out->data != NULL
+	    ? MM_OK
+	    : mm_fail(MM_E_MEMORY, "no memory for what the genesis needs");
+}
+
 /* Signs a statement; its one-element list lies in the arena. */
 static enum mm_error
 state(struct quickstart *q, uint64_t kind, const void *body,
@@ -260,11 +269,10 @@ state(struct quickstart *q, uint64_t kind, const void *body,
 	mm_buffer_init(&statement, MM_STATEMENT_MAX);
 	error = mm_officer_state(
 	    q->officer, mm_span_text(q->origin), kind, body, &statement);
-	if (error == MM_OK)
-		item->value =
-		    mm_arena_copy(&q->arena, mm_buffer_span(&statement));
+	if (error != MM_OK)
+		return error;
 	*out = (struct mm_list){item, 1};
-	return error;
+	return keep(q, &statement, &item->value);
 }
 
 static enum mm_error
@@ -308,9 +316,10 @@ make_principal(
 	mm_buffer_init(&spki, MM_SPKI_MAX);
 	snprintf(name, sizeof(name), "identities/%s", identities[i].name);
 	error = mm_identity_key(path_in(q, name, path), &spki);
+	if (error == MM_OK)
+		error = keep(q, &spki, &q->spki[i]);
 	if (error != MM_OK)
 		return error;
-	q->spki[i] = mm_arena_copy(&q->arena, mm_buffer_span(&spki));
 	out->spki = q->spki[i];
 	crypto_hash_sha256(claim.key, out->spki.data, out->spki.size);
 	if (claim.role == MM_ROLE_STATION)

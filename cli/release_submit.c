@@ -55,6 +55,9 @@ read_statements(struct submission *s)
 			return error;
 		items[i].value =
 		    mm_arena_copy(&s->arena, mm_buffer_span(&file));
+		if (items[i].value.data == NULL)
+			return mm_fail(
+			    MM_E_MEMORY, "no memory for statements");
 	}
 	s->request.statements = (struct mm_list){items, paths.count};
 	return MM_OK;
@@ -108,6 +111,8 @@ sign_statement(struct submission *s, const struct mm_officer_key *officer)
 		return error;
 	item->value =
 	    mm_arena_copy(&s->arena, mm_buffer_span(&statement));
+	if (item->value.data == NULL)
+		return mm_fail(MM_E_MEMORY, "no memory for a statement");
 	s->request.statements = (struct mm_list){item, 1};
 	return MM_OK;
 }

@@ -12,8 +12,9 @@ mm_module_open(const char *path, struct mm_module *out)
 
 	if (library == NULL)
 		return mm_fail(MM_E_MODULE,
-		    "the PKCS#11 module cannot be loaded: %s; is token "
-		    "module the right path, and is its package installed?",
+		    "the PKCS#11 module cannot be loaded: %s; is "
+		    "`module` in the section token right, and is its package "
+		    "installed?",
 		    dlerror());
 	*(void **)&get = dlsym(library, "C_GetFunctionList");
 	if (get == NULL || get(&call) != CKR_OK || call == NULL) {

@@ -104,6 +104,18 @@ mm_notary_run_genesis(
 	return error;
 }
 
+/* Without it nobody can say whether log.db is the newest. */
+static enum mm_error
+anchor_gone(const struct mm_notary *notary)
+{
+	return mm_fail(MM_E_ROLLBACK,
+	    "the anchor of log.db is gone: nothing says any more that log.db "
+	    "was not rolled back, so nothing is signed. Put the anchor's file "
+	    "back into %s; where it is lost, end this log and begin a new one "
+	    "with another origin and key",
+	    notary->anchor_directory);
+}
+
 static enum mm_error
 rolled_back(const struct mm_notary *notary, const char *what)
 {
@@ -134,7 +146,7 @@ open_parts(struct mm_notary *notary)
 	if (store != MM_OK)
 		return rolled_back(notary, "log.db is gone, its anchor is not");
 	if (anchor != MM_OK)
-		return rolled_back(notary, "the anchor of log.db is gone");
+		return anchor_gone(notary);
 	return mm_log_key_open(notary->key_directory, &notary->key);
 }
 

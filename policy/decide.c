@@ -8,6 +8,7 @@ enum mm_error
 mm_decide_message(const struct mm_principal *principal, uint64_t type)
 {
 	const struct mm_message_type_row *row = mm_message_row(type);
+	const char *role;
 
 	if (principal == NULL)
 		return mm_fail(MM_E_PRINCIPAL, "%s",
@@ -18,11 +19,14 @@ mm_decide_message(const struct mm_principal *principal, uint64_t type)
 	if (row == NULL)
 		return mm_fail(MM_E_UNKNOWN, "there is no message %llu",
 		    (unsigned long long)type);
-	if (principal->role >= MM_ROLES ||
+	role = mm_role_name(principal->role);
+	if (role == NULL || principal->role >= MM_ROLES ||
 	    (row->roles >> principal->role & 1) == 0)
 		return mm_fail(MM_E_ROLE,
-		    "principal %.*s may not ask for \"%s\"",
-		    MM_SPAN(principal->name), row->name);
+		    "principal %.*s has the role %s, which may not ask for "
+		    "\"%s\"",
+		    MM_SPAN(principal->name), role != NULL ? role : "?",
+		    row->name);
 	return MM_OK;
 }
 

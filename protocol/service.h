@@ -14,7 +14,8 @@ enum mm_control {
 	MM_CONTROL_LINK = 2,	  /* mm_control_link and one descriptor */
 	MM_CONTROL_STOP = 3,	  /* finish what is stored, then exit */
 	MM_CONTROL_READY = 4,	  /* child: I serve */
-	MM_CONTROL_KILL = 5,	  /* authority: end this process, it hangs */
+	MM_CONTROL_KILL = 5,	  /* authority: end this token, which hangs, or
+				   * this gate, which broke the protocol */
 	MM_CONTROL_INSPECT = 6,	  /* authority: memfd and channel's end */
 	MM_CONTROL_TLS = 7,	  /* gate: sealed memfds of key and ticket key;
 				   * authority: the key's SPKI */

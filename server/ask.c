@@ -1,15 +1,16 @@
 #include "server/ask.h"
 
-enum { WHY_MAX = 512 /* bytes */ };
-
 #include "protocol/statement.h"
+
+enum { WHY_MAX = 512 /* bytes */ };
 
 static const struct mm_field ask_fields[] = {
     MM_FIELD(mm_ask, 0, connection, MM_UINT, 0, INT64_MAX),
     MM_FIELD(mm_ask, 1, client, MM_FIXED, 0, 32),
     MM_FIELD(mm_ask, 2, type, MM_UINT, 1, MM_MESSAGE_TYPES - 1),
     MM_FIELD(mm_ask, 3, id, MM_FIXED, 0, MM_ID_SIZE),
-    MM_FIELD(mm_ask, 4, body, MM_ITEM, 1, MM_FRAME_MAX)};
+    MM_FIELD(mm_ask, 4, body, MM_ITEM, 1, MM_FRAME_MAX),
+    MM_OPTIONAL(mm_ask, 5, announced, MM_FIXED, 0, 32)};
 MM_SHAPE(mm_ask_shape, mm_ask, ask_fields);
 
 /* The bounds are the wire's; what is in them is the authority's to judge. */

@@ -22,19 +22,20 @@ struct mm_ask {
 	uint8_t client[32];  /* SHA-256 of the TLS client's SPKI */
 	uint64_t type;	     /* enum mm_message_type */
 	uint8_t id[MM_ID_SIZE];
-	struct mm_span body; /* of the message's request shape, but: */
+	struct mm_span body; /* of the message's request shape, but see below */
+	uint8_t announced[32]; /* a release: its upload's SHA-256; else zero */
 };
 /*
- * in the place of mm_issue_request. A CSR that is not good is asked about
+ * In the place of mm_issue_request. A CSR that is not good is asked about
  * too, so that its refusal is logged:
  */
 struct mm_issue_ask {
 	struct mm_span order, profile, device;
 	struct mm_span spki; /* empty where the CSR is refused */
-	uint64_t refused;    /* enum mm_error, MM_E_CSR to MM_E_KEY_WEAK; or 0 */
+	uint64_t refused;    /* MM_E_CSR to MM_E_KEY_WEAK, or 0 */
 	struct mm_span why;
 };
-/* in the place of mm_statement_request: */
+/* In the place of mm_statement_request: */
 struct mm_statement_ask {
 	struct mm_list statements; /* mm_bytes_item */
 	struct mm_span spki;	   /* empty: no CSR, or it is refused */

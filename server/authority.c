@@ -55,6 +55,7 @@ mm_jobs_push(struct mm_jobs *jobs, struct mm_job *job)
 	*jobs->last = job;
 	jobs->last = &job->next;
 	jobs->count++;
+	jobs->bytes += job->ask.body.size;
 }
 
 struct mm_job *
@@ -68,6 +69,7 @@ mm_jobs_pop(struct mm_jobs *jobs)
 	if (jobs->first == NULL)
 		jobs->last = &jobs->first;
 	jobs->count--;
+	jobs->bytes -= job->ask.body.size;
 	return job;
 }
 
@@ -84,6 +86,7 @@ mm_jobs_remove(struct mm_jobs *jobs, struct mm_job *job)
 	if (jobs->last == &job->next)
 		jobs->last = place;
 	jobs->count--;
+	jobs->bytes -= job->ask.body.size;
 }
 
 void
@@ -139,12 +142,28 @@ job_new(struct mm_authority *a, uint64_t gate, struct mm_span body)
 	return job;
 }
 
-/* It is dropped, and its process ends: never half-believed. */
+/*
+ * Never half-believed: the supervisor ends its process, which would go on
+ * taking connections, and starts another.
+ */
+static void
+kill_gate(struct mm_authority *a, uint64_t instance)
+{
+	struct mm_control_link link = {MM_GATE, instance};
+	enum mm_error error;
+
+	mm_journal(MM_LEVEL_ERROR, "gate-broke-protocol",
+	    "a gate sent what is no request and is ended");
+	error = mm_channel_send(a->control, MM_CONTROL_KILL, 0,
+	    &mm_control_link_shape, &link);
+	if (error != MM_OK)
+		mm_authority_fail(a, error);
+}
+
 static void
 drop_gate(struct mm_authority *a, uint64_t instance)
 {
-	mm_journal(MM_LEVEL_ERROR, "gate-broke-protocol",
-	    "a gate sent what is no request and is dropped");
+	kill_gate(a, instance);
 	mm_link_free(a->gates[instance]);
 	a->gates[instance] = NULL;
 }
@@ -166,7 +185,8 @@ gate_asks(void *self, struct mm_link *link, struct mm_received *message)
 	}
 	if (a->stopping)
 		mm_answer_error(a, job, mm_plain(MM_E_STOPPING));
-	else if (a->queue.count >= MM_JOBS_MAX)
+	else if (a->queue.count >= MM_JOBS_MAX ||
+	    a->queue.bytes >= MM_JOBS_BYTES)
 		mm_answer_error(a, job, mm_plain(MM_E_BUSY));
 	else if (job->ask.type == MM_MESSAGE_RELEASE)
 		mm_release_arrived(a, job, message->fds[0]);
@@ -181,8 +201,11 @@ gate_gone(void *self, struct mm_link *link)
 	struct mm_authority *a = self;
 	uint64_t instance = instance_of(a, link);
 
-	if (instance < MM_GATES_MAX)
-		a->gates[instance] = NULL;
+	if (instance == MM_GATES_MAX)
+		return;
+	if (mm_link_broken(link))
+		kill_gate(a, instance);
+	a->gates[instance] = NULL;
 }
 
 /* --- links --- */

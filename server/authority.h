@@ -34,6 +34,7 @@
 enum {
 	MM_GATES_MAX = 64,
 	MM_JOBS_MAX = 4096,  /* waiting for a decision */
+	MM_JOBS_BYTES = 16 << 20, /* of their bodies */
 	MM_ISSUERS_MAX = 8,
 	MM_ITEMS_MAX = 2048, /* decided, and not yet signed and stored */
 	MM_REFERENCES_MAX = 1 + MM_CHAIN_MAX, /* that one item rests on */
@@ -48,6 +49,7 @@ struct mm_job {
 	struct mm_ask ask;
 	struct mm_principal principal; /* as of the decision */
 	struct mm_inspect_answer inspected;
+	struct mm_statement_answer stated; /* the certificate, if any */
 	struct mm_link *inspector;
 	struct mm_authority *authority;
 	uint64_t index; /* of the entry the answer is about */
@@ -55,7 +57,7 @@ struct mm_job {
 
 struct mm_jobs {
 	struct mm_job *first, **last;
-	size_t count;
+	size_t count, bytes; /* bytes: of their bodies */
 };
 
 enum mm_item_state {
@@ -239,24 +241,18 @@ enum mm_error mm_batch_add(struct mm_authority *a, uint64_t kind,
 /* Asks the notary to prove this entry too. */
 enum mm_error mm_batch_refer(
     struct mm_authority *a, uint64_t index) mm_must_use;
-/* Whether there is no room for what a request of `size` bytes makes. */
-bool mm_batch_full(const struct mm_authority *a, size_t size);
 /* Nobody waits for the notary for ever. */
 void mm_batch_tick(struct mm_authority *a);
 /* At the end: frees what is left. */
 void mm_batch_clear(struct mm_authority *a);
 void mm_batch_answered(
     struct mm_authority *a, struct mm_received *received);
-/* Decides one job: it is answered, parked, or in the batch afterwards. */
-void mm_job_decide(struct mm_authority *a, struct mm_job *job);
 
 /* The one of an index, or NULL. */
 const struct mm_inclusion *mm_inclusion_find(
     const struct mm_list *inclusions, uint64_t index);
 
 /* --- authority_signing.c --- */
-enum mm_error mm_item_new(struct mm_authority *a, uint64_t index,
-    uint64_t kind, struct mm_item **out) mm_must_use;
 /* Adds an entry to the batch, with its item. */
 enum mm_error mm_item_draft(struct mm_authority *a, uint64_t kind,
     const void *body, struct mm_item **out) mm_must_use;

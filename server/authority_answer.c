@@ -161,17 +161,24 @@ answer_certificate(struct making *m)
 	return error;
 }
 
-/* A principal's statement with a CSR: its certificate is the answer. */
+/*
+ * A principal's statement with a CSR: its certificate goes along with the
+ * receipt of the statement's entry, on which it rests.
+ */
 static enum mm_error
 answer_identity(struct making *m)
 {
-	struct mm_statement_answer answer = {
-	    .index = m->index, .receipt = m->receipt};
-	enum mm_error error =
-	    make_certificate(m, &answer.certificate, &answer.chain);
+	struct mm_statement_answer *stated = &m->job->stated;
+	struct mm_certificate_entry body;
+	struct mm_entry frame;
+	enum mm_error error = mm_entry_decode_as(m->entry,
+	    MM_ENTRY_CERTIFICATE, &m->job->arena, &frame, &body);
 
 	if (error == MM_OK)
-		mm_answer(m->a, m->job, &mm_statement_answer_shape, &answer);
+		error = make_certificate(
+		    m, &stated->certificate, &stated->chain);
+	if (error == MM_OK)
+		mm_read_stated(m->a, m->job, body.basis);
 	return error;
 }
 
@@ -238,9 +245,10 @@ mm_answer_stated(struct mm_authority *a, struct mm_job *job,
     struct mm_span note)
 {
 	struct making m = {a, job, index, entry, {NULL, 0}, {NULL, 0}};
-	struct mm_statement_answer answer = {.index = index};
+	struct mm_statement_answer answer = job->stated;
 	enum mm_error error = make_receipt(&m, proof, note);
 
+	answer.index = index;
 	answer.receipt = m.receipt;
 	if (error == MM_OK)
 		mm_answer(a, job, &mm_statement_answer_shape, &answer);

@@ -15,8 +15,9 @@ enum {
 	SERVER_AGAIN = 60     /* seconds until a voided one is */
 };
 
-bool
-mm_batch_full(const struct mm_authority *a, size_t size)
+/* Whether there is no room for what a request of `size` bytes makes. */
+static bool
+is_full(const struct mm_authority *a, size_t size)
 {
 	const struct mm_batch *batch = &a->batch;
 
@@ -151,7 +152,7 @@ refer_unproven(struct mm_authority *a)
 
 		if (i->state != MM_ITEM_UNPROVEN)
 			continue;
-		if (mm_batch_full(a, 0))
+		if (is_full(a, 0))
 			return MM_OK;
 		for (size_t n = 0; n < i->rest.count && error == MM_OK; n++)
 			error = mm_batch_refer(a, i->rest.indexes[n]);
@@ -223,8 +224,9 @@ static const struct {
     {MM_MESSAGE_PROVE, mm_read_decide},
 };
 
-void
-mm_job_decide(struct mm_authority *a, struct mm_job *job)
+/* The job is answered, parked, or in the batch afterwards. */
+static void
+decide(struct mm_authority *a, struct mm_job *job)
 {
 	enum mm_error error = mm_job_admit(a, job);
 
@@ -282,8 +284,8 @@ static void
 fill_asked(struct mm_authority *a)
 {
 	while (a->ready && !a->batch.closing && a->queue.first != NULL &&
-	    !mm_batch_full(a, a->queue.first->ask.body.size))
-		mm_job_decide(a, mm_jobs_pop(&a->queue));
+	    !is_full(a, a->queue.first->ask.body.size))
+		decide(a, mm_jobs_pop(&a->queue));
 }
 
 static void
@@ -343,6 +345,9 @@ fill(struct mm_authority *a)
 		error = fill_own(a);
 	if (error == MM_OK)
 		fill_asked(a);
+	/* What was refused just now goes along. */
+	if (error == MM_OK && !a->batch.closing && !is_full(a, 0))
+		error = mm_refusals_add(a);
 	return error;
 }
 

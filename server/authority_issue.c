@@ -334,7 +334,8 @@ server_again(struct mm_authority *a, const struct mm_certificate_entry *body,
 	(void)a;
 	(void)body;
 	(void)arena;
-	return mm_fail(MM_E_STARTING, "it was for the TLS key of a former start");
+	return mm_fail(
+	    MM_E_STARTING, "it was for the TLS key of a former start");
 }
 
 enum mm_error

@@ -6,6 +6,18 @@
 #include "protocol/journal.h"
 #include "signer/scheme.h"
 
+/* The gate does not hash: what came is known only here. */
+static enum mm_error
+check_announced(const struct mm_job *job)
+{
+	if (memcmp(job->inspected.facts.sha256, job->ask.announced,
+		sizeof(job->ask.announced)) != 0)
+		return mm_fail(MM_E_UPLOAD,
+		    "the image's SHA-256 is not the one that was announced: "
+		    "upload it again");
+	return MM_OK;
+}
+
 /* The inspector has answered, or gone without a word. */
 static void
 inspected(void *self, struct mm_link *link, struct mm_received *message)
@@ -19,6 +31,8 @@ inspected(void *self, struct mm_link *link, struct mm_received *message)
 	else
 		error = mm_shape_decode(&mm_inspect_answer_shape,
 		    message->packet.body, &job->arena, &job->inspected);
+	if (error == MM_OK)
+		error = check_announced(job);
 	/* The format's name lies in the message. */
 	if (error == MM_OK)
 		job->inspected.facts.format = mm_arena_copy(

@@ -12,8 +12,8 @@ enum {
 	SIGNATURE_MAX = 4096 /* bytes */
 };
 
-enum mm_error
-mm_item_new(struct mm_authority *a, uint64_t index, uint64_t kind,
+static enum mm_error
+new_item(struct mm_authority *a, uint64_t index, uint64_t kind,
     struct mm_item **out)
 {
 	struct mm_item *item = calloc(1, sizeof(*item));
@@ -47,7 +47,7 @@ mm_item_draft(struct mm_authority *a, uint64_t kind, const void *body,
 	if (a->item_count >= MM_ITEMS_MAX)
 		return mm_fail(MM_E_BUSY,
 		    "%zu entries wait for the token", a->item_count);
-	error = mm_item_new(a, a->size + a->batch.count, kind, &item);
+	error = new_item(a, a->size + a->batch.count, kind, &item);
 	if (error != MM_OK)
 		return error;
 	error = mm_batch_add(a, kind, body, &line);
@@ -604,7 +604,7 @@ mm_signing_recover(struct mm_authority *a, struct mm_span entry,
 	error = mm_entry_decode(entry, &arena, &frame);
 	if (error != MM_OK)
 		return error;
-	error = mm_item_new(a, index, frame.kind, &item);
+	error = new_item(a, index, frame.kind, &item);
 	if (error != MM_OK)
 		return error;
 	mm_buffer_add(&item->entry, entry.data, entry.size);

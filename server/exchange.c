@@ -7,7 +7,7 @@
 struct mm_pending {
 	struct mm_pending *next;
 	uint64_t type;
-	uint64_t size; /* of an upload */
+	struct mm_upload_request upload; /* where it asks for one */
 	uint8_t id[MM_ID_SIZE];
 };
 
@@ -84,8 +84,7 @@ mm_exchange_refuse(
 
 /* The request goes to the authority and is remembered until it answers. */
 static enum mm_error
-ask(struct mm_exchange *x, const struct mm_request *request, uint64_t size,
-    int fd)
+ask(struct mm_exchange *x, const struct mm_request *request, int fd)
 {
 	mm_autofree struct mm_pending *pending = calloc(1, sizeof(*pending));
 	struct mm_ask packet = {.connection = x->number,
@@ -97,12 +96,17 @@ ask(struct mm_exchange *x, const struct mm_request *request, uint64_t size,
 		return mm_fail(MM_E_MEMORY, "no memory for a request");
 	memcpy(packet.client, x->client, sizeof(packet.client));
 	memcpy(packet.id, request->id, MM_ID_SIZE);
+	if (fd >= 0)
+		memcpy(packet.announced, x->announced, sizeof(x->announced));
 	error = mm_gate_ask(x->gate, &packet, fd);
 	if (error != MM_OK)
 		return error;
 	*pending = (struct mm_pending){
-	    .next = x->pending, .type = request->type, .size = size};
+	    .next = x->pending, .type = request->type};
 	memcpy(pending->id, request->id, MM_ID_SIZE);
+	if (request->type == MM_MESSAGE_UPLOAD)
+		memcpy(&pending->upload, request->body,
+		    sizeof(pending->upload));
 	x->pending = mm_take(pending);
 	x->flight++;
 	return MM_OK;
@@ -148,7 +152,7 @@ ask_upload(struct mm_exchange *x, const struct mm_request *request)
 		return error;
 	if (is_asking(x, MM_MESSAGE_UPLOAD))
 		return mm_fail(MM_E_BUSY, "an upload is being asked for");
-	return ask(x, request, body->size, -1);
+	return ask(x, request, -1);
 }
 
 static enum mm_error
@@ -175,7 +179,7 @@ ask_release(struct mm_exchange *x, const struct mm_request *request)
 	enum mm_error error = mm_upload_seal(&x->upload, body->upload);
 
 	if (error == MM_OK)
-		error = ask(x, request, 0, x->upload.fd);
+		error = ask(x, request, x->upload.fd);
 	/* Where it could not be asked, the client may ask again. */
 	if (error == MM_OK)
 		drop_upload(x);
@@ -210,7 +214,7 @@ mm_exchange_take(struct mm_exchange *x, const struct mm_request *request)
 	for (size_t i = 0; i < MM_COUNT(ours); i++)
 		if (ours[i].type == request->type)
 			return ours[i].take(x, request);
-	return ask(x, request, 0, -1);
+	return ask(x, request, -1);
 }
 
 /* ---- what the authority says */
@@ -223,9 +227,11 @@ begin_upload(struct mm_exchange *x, const struct mm_pending *pending)
 	enum mm_error error = check_uploads(x);
 
 	if (error == MM_OK)
-		error = mm_upload_open(reply.upload, pending->size, &x->upload);
+		error = mm_upload_open(
+		    reply.upload, pending->upload.size, &x->upload);
 	if (error != MM_OK)
 		return error;
+	memcpy(x->announced, pending->upload.sha256, sizeof(x->announced));
 	x->gate->upload_number++;
 	x->gate->uploads++;
 	x->upload_touched = ev_now(x->gate->loop);

@@ -20,6 +20,7 @@ struct mm_exchange {
 	struct mm_pending *pending; /* requests that the authority has */
 	unsigned flight;            /* how many */
 	struct mm_upload upload;
+	uint8_t announced[32]; /* the upload's SHA-256, as its sender has it */
 	ev_tstamp upload_touched;
 };
 

@@ -90,12 +90,17 @@ mm_gate_ask(struct mm_gate *gate, const struct mm_ask *ask, int fd)
 		   : error;
 }
 
+/*
+ * The new one (NULL: none yet) is in place before anybody hears of the end
+ * of the former: a client may ask again at once.
+ */
 static void
-lose_authority(struct process *process)
+set_authority(struct process *process, struct mm_link *link)
 {
 	struct mm_gate *gate = &process->gate;
 
-	mm_link_free(mm_take(gate->authority));
+	mm_link_free(gate->authority);
+	gate->authority = link;
 	for (uint64_t i = 0; i < gate->settings->connections; i++)
 		if (gate->slots[i] != NULL)
 			mm_connection_abandon(gate->slots[i]);
@@ -399,14 +404,14 @@ authority_says(void *self, struct mm_link *link, struct mm_received *message)
 	if (error == MM_OK)
 		return;
 	mm_journal(MM_LEVEL_ERROR, "authority-dropped", "%s", mm_why(error));
-	lose_authority(process);
+	set_authority(process, NULL);
 }
 
 static void
 authority_gone(void *self, struct mm_link *link)
 {
 	(void)link;
-	lose_authority(self);
+	set_authority(self, NULL);
 }
 
 static enum mm_error
@@ -415,6 +420,7 @@ take_link(struct process *process, struct mm_received *message)
 	const struct mm_link_handler handler = {
 	    authority_says, authority_gone, process};
 	struct mm_control_link who;
+	struct mm_link *link;
 	mm_auto(arena) arena = {0};
 	enum mm_error error;
 
@@ -426,12 +432,12 @@ take_link(struct process *process, struct mm_received *message)
 	if (who.process != MM_AUTHORITY || message->fds[0] < 0)
 		return mm_fail(
 		    MM_E_PEER, "a gate speaks with the authority alone");
-	lose_authority(process);
-	process->gate.authority = mm_link_new(
+	link = mm_link_new(
 	    process->gate.loop, mm_take_fd(message->fds[0]), &handler);
-	return process->gate.authority != NULL
-		   ? MM_OK
-		   : mm_fail(MM_E_MEMORY, "no memory for a link");
+	if (link == NULL)
+		return mm_fail(MM_E_MEMORY, "no memory for a link");
+	set_authority(process, link);
+	return MM_OK;
 }
 
 static enum mm_error

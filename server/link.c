@@ -23,7 +23,7 @@ struct mm_link {
 	struct waiting *first, **last;
 	size_t queued;
 	int fd;
-	bool paused;
+	bool paused, broken;
 	/* The handler is being run: freeing waits until it has returned. */
 	bool busy, freed;
 };
@@ -93,6 +93,7 @@ receive_one(struct mm_link *link)
 	enum mm_error error = mm_channel_receive(link->fd, &message);
 
 	if (error != MM_OK || message.closed) {
+		link->broken = error == MM_E_PEER;
 		end(link);
 		return false;
 	}
@@ -228,6 +229,12 @@ mm_link_send(struct mm_link *link, uint64_t type, uint64_t id,
 	if (error == MM_E_BUSY)
 		error = queue(link, &packet, fds);
 	return error;
+}
+
+bool
+mm_link_broken(const struct mm_link *link)
+{
+	return link->broken;
 }
 
 void

@@ -16,8 +16,9 @@ struct mm_link_handler {
 	 * descriptors by setting them to -1. */
 	void (*receive)(
 	    void *self, struct mm_link *link, struct mm_received *message);
-	/* The peer has gone or broke the protocol; the link is freed after.
-	 * Not called for a link that mm_link_free() ends. */
+	/* The peer has gone or broke the protocol, as mm_link_broken() says;
+	 * the link is freed after. Not called for a link that mm_link_free()
+	 * ends. */
 	void (*closed)(void *self, struct mm_link *link);
 	void *self;
 };
@@ -37,6 +38,8 @@ void mm_link_free(struct mm_link *link);
 enum mm_error mm_link_send(struct mm_link *link, uint64_t type, uint64_t id,
     const struct mm_shape *shape, const void *body,
     const int fds[MM_CHANNEL_FDS]) mm_must_use;
+/* Within `closed`: what came was no packet. The peer still runs. */
+bool mm_link_broken(const struct mm_link *link);
 /* Stops and resumes taking messages, for back-pressure. */
 void mm_link_pause(struct mm_link *link, bool paused);
 

@@ -104,6 +104,8 @@ enum mm_error
 mm_request_read(
     struct mm_span item, struct mm_arena *arena, struct mm_request *out)
 {
+	/* Answers to what could not be read have this one. */
+	static const uint8_t no_id[MM_ID_SIZE];
 	const struct mm_message_type_row *row;
 	struct mm_envelope envelope;
 	struct mm_span ask;
@@ -115,6 +117,9 @@ mm_request_read(
 	if (error != MM_OK)
 		return error;
 	memcpy(out->id, envelope.id, MM_ID_SIZE);
+	if (memcmp(envelope.id, no_id, MM_ID_SIZE) == 0)
+		return mm_fail(MM_E_RANGE,
+		    "the request's id is all zeros: choose 16 random bytes");
 	row = mm_message_row(envelope.type);
 	if (row == NULL)
 		return mm_fail(MM_E_UNKNOWN, "there is no message of type %llu",

@@ -322,7 +322,33 @@ heard_ready(struct supervisor *s, struct mm_child *child,
 	link_clients(s, child);
 }
 
-/* Only a token worker may be given up by the authority. */
+/* What the authority may give up, and why it does. */
+static const struct {
+	enum mm_process process;
+	enum mm_error error;
+	const char *why;
+} given_up[] = {
+    {MM_TOKEN, MM_E_TOKEN, "it missed its deadline and was killed"},
+    {MM_GATE, MM_E_PEER, "it broke the protocol and was killed"},
+};
+
+static bool
+give_up(struct supervisor *s, const struct mm_control_link *link)
+{
+	for (size_t i = 0; i < MM_COUNT(given_up); i++) {
+		if (given_up[i].process != link->process)
+			continue;
+		for (each_child(s, child)) {
+			if (child->process == link->process &&
+			    child->instance == link->instance)
+				mm_child_kill(child, given_up[i].error,
+				    given_up[i].why);
+		}
+		return true;
+	}
+	return false;
+}
+
 static void
 heard_kill(struct supervisor *s, struct mm_child *child,
     struct mm_received *message)
@@ -333,16 +359,8 @@ heard_kill(struct supervisor *s, struct mm_child *child,
 	mm_arena_init(&arena, sizeof(link));
 	if (mm_shape_decode(&mm_control_link_shape, message->packet.body,
 		&arena, &link) != MM_OK ||
-	    link.process != MM_TOKEN) {
+	    !give_up(s, &link))
 		mm_child_kill(child, MM_E_PEER, "it broke the protocol");
-		return;
-	}
-	for (each_child(s, token)) {
-		if (token->process == MM_TOKEN &&
-		    token->instance == link.instance)
-			mm_child_kill(token, MM_E_TOKEN,
-			    "it missed its deadline and was killed");
-	}
 }
 
 static struct mm_child *

@@ -163,7 +163,7 @@ class Client:
         """Waits for this answer; keeps others that come before it."""
         while request_id not in self.early:
             kind, answered, body = self.receive()
-            if answered == ZERO_ID:  # ours could not be read
+            if kind == 0 and answered == ZERO_ID:  # it could not be read
                 raise Refused(body, answered)
             self.early[answered] = (kind, body)
         kind, body = self.early.pop(request_id)

@@ -13,9 +13,9 @@ from cryptography import x509
 
 import auditor
 import mintmark_client as mm
-from mint import eventually, fresh, new_csr
+from mint import Daemon, eventually, fresh, new_csr, wait_gone
 
-ROUNDS = 40 if os.environ.get("MINTMARK_FAULTS") else 1
+ROUNDS = 8 if os.environ.get("MINTMARK_FAULTS") else 1
 SEED = int(os.environ.get("MINTMARK_SEED", "0")) or random.randrange(1 << 30)
 VICTIMS = ["supervisor", "notary", "authority", "token", "archive", "gate"]
 WORKERS = 4
@@ -192,7 +192,6 @@ def test_killed_while_starting(own_mint):
                 for _ in range(40)]
         client.answer_to(sent[0])
         own_mint.kill()
-    from mint import Daemon, wait_gone
     dice = random.Random(SEED)
     for _ in range(5 * ROUNDS):
         daemon = Daemon(own_mint.config)

@@ -8,7 +8,8 @@ import subprocess
 import pytest
 
 import mintmark_client as mm
-from mint import Mint, eventually, fresh, new_csr, nothing_signed, refused
+from mint import (Daemon, Mint, eventually, fresh, new_csr, nothing_signed,
+                  refused)
 
 
 def mount(place, size):
@@ -125,7 +126,6 @@ def test_a_start_with_a_full_disk(small):
         first = client.issue(order, device, csr)
     small.stop()
     small.disk.fill()
-    from mint import Daemon
     daemon = Daemon(small.config)
     eventually(lambda: daemon.lines, "a line")
     if any("ready" in (x or "") for x in daemon.lines):

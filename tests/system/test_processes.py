@@ -1,14 +1,20 @@
 """The process table of DESIGN.md section 2, as the kernel sees it."""
 
+import ctypes
 import os
 import re
+import signal
+import socket
 import stat
+import struct
 
 import psutil
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ed25519
 
 import mintmark_client as mm
-from mint import fresh, new_csr
+from mint import eventually, fresh, new_csr
 
 ROLES = ["gate", "authority", "notary", "token", "archive"]
 # What Linux calls them in the permission masks of /proc/PID/fdinfo.
@@ -193,7 +199,6 @@ def unreadable_without_capabilities(pid):
     """A child of ours with our uid but no capability tries."""
     child = os.fork()
     if child == 0:
-        import ctypes
         libc = ctypes.CDLL(None)
         header = (ctypes.c_uint32 * 2)(0x20080522, 0)
         libc.capset(header, (ctypes.c_uint32 * 6)())
@@ -277,8 +282,6 @@ def test_the_log_key_is_in_the_notary_alone(busy):
     key = (busy.dir / "log-key/log.key").read_bytes()
     seeds = [key[i:i + 32] for i in range(0, max(1, len(key) - 31))]
     public = busy.vkey.raw
-    from cryptography.hazmat.primitives.asymmetric import ed25519
-    from cryptography.hazmat.primitives import serialization
     for seed in seeds:
         made = ed25519.Ed25519PrivateKey.from_private_bytes(seed)
         if made.public_key().public_bytes(
@@ -296,18 +299,15 @@ def test_the_token_directory_is_private(busy):
         assert mode & 0o077 == 0, (name, oct(mode))
 
 
-# ---------------------------------------------------------------- comings, goings
+# ------------------------------------------------------------ comings, goings
 
 def test_a_connection_leaves_nothing_behind(busy):
     """THREATS 40: resets and half connections cost no descriptor."""
-    import socket
-    import struct
     gates = busy.daemon.children()["gate"]
 
     def count():
         return sum(len(fds(p.pid)) for p in gates)
 
-    from mint import eventually
     before = count()
     for _ in range(100):
         with socket.create_connection(busy.address) as sock:
@@ -322,7 +322,6 @@ def test_a_connection_leaves_nothing_behind(busy):
 
 def test_signals_that_mean_nothing(busy):
     """HUP, USR1 and the like do not end it."""
-    import signal
     supervisor = busy.daemon.supervisor()
     for _ in range(100):
         for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGCHLD):

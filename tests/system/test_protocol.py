@@ -178,7 +178,7 @@ def test_garbage_of_a_fixed_seed(mint, order):
 
 
 def test_what_the_fuzzers_found_interesting(mint):
-    corpus = ROOT / "tests/fuzz/corpus/message"
+    corpus = ROOT / "tests/fuzz/corpus/fuzz_message"
     if not corpus.is_dir():
         pytest.skip("there is no corpus of messages")
     client = mint.client("auditor")

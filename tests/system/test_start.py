@@ -3,12 +3,14 @@ and starts after the worst that must."""
 
 import os
 import shutil
+import socket
 import sqlite3
 import subprocess
 
 import pytest
 
-from mint import (MINTMARKD, Daemon, eventually, fresh, new_csr, run,
+import mintmark_client as mm
+from mint import (MINTMARKD, Daemon, Mint, eventually, fresh, new_csr, run,
                   wait_gone)
 
 CONFIG, AWAY = 78, 69
@@ -141,7 +143,6 @@ def test_a_state_directory_for_everybody(still):
 
 
 def test_the_state_of_another_mint(still):
-    from mint import Mint
     other = Mint()
     try:
         shutil.rmtree(still.dir / "state")
@@ -297,7 +298,6 @@ def test_a_role_is_not_for_people():
 
 
 def test_an_address_that_is_taken(still):
-    from mint import Mint
     other = Mint()
     try:
         other.start()
@@ -309,7 +309,7 @@ def test_an_address_that_is_taken(still):
         other.remove()
 
 
-# ------------------------------------------------------------- two of them, death
+# ------------------------------------------------------- two of them, death
 
 def test_a_second_daemon_on_one_state(still):
     still.start()
@@ -337,7 +337,6 @@ def test_a_killed_process_is_replaced(still, role):
         process.kill()
 
     def served():
-        import mintmark_client as mm
         try:
             with still.client() as client:
                 return client.issue(order, fresh("lamp"), new_csr())
@@ -364,7 +363,6 @@ def test_a_killed_notary_ends_the_service(still):
 
 def test_a_stop_while_requests_wait(still):
     """SIGTERM under load: it drains, nothing is half done."""
-    import mintmark_client as mm
     still.start()
     order = still.new_order()
     with still.client() as client:
@@ -391,6 +389,5 @@ def test_the_released_port_is_gone_after_the_stop(still):
     assert (still.dir / "state/listen").read_text().strip() == \
         "%s:%d" % still.address
     still.stop()
-    import socket
     with pytest.raises(OSError):
         socket.create_connection(still.address, timeout=5).close()

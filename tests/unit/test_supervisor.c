@@ -104,6 +104,8 @@ act(void)
 		say(MM_CONTROL_DONE);
 	if (me == MM_AUTHORITY && plays("authority-kills-token"))
 		say_kill(MM_TOKEN);
+	if (me == MM_AUTHORITY && plays("authority-kills-gate"))
+		say_kill(MM_GATE);
 	if (me == MM_AUTHORITY && plays("authority-kills-notary"))
 		say_kill(MM_NOTARY);
 	if (me == MM_AUTHORITY && plays("authority-inspects"))
@@ -616,6 +618,19 @@ test_the_authority_may_give_up_a_token_worker(void **state)
 	finish(&mint);
 }
 
+/* Else it would go on taking connections that nobody serves. */
+static void
+test_the_authority_may_give_up_a_gate(void **state)
+{
+	struct mint mint;
+
+	(void)state;
+	start(&mint, "authority-kills-gate", -1);
+	expect(&mint, "mintmarkd: gate: it broke the protocol and was killed");
+	kill(mint.pid, SIGTERM);
+	finish(&mint);
+}
+
 static void
 test_the_authority_may_not_end_the_notary(void **state)
 {
@@ -784,6 +799,7 @@ main(int argc, char **argv)
 	    cmocka_unit_test(test_a_child_that_does_not_leave_is_killed),
 	    cmocka_unit_test(test_signals_in_masses_change_nothing),
 	    cmocka_unit_test(test_the_authority_may_give_up_a_token_worker),
+	    cmocka_unit_test(test_the_authority_may_give_up_a_gate),
 	    cmocka_unit_test(test_the_authority_may_not_end_the_notary),
 	    cmocka_unit_test(test_a_gate_that_oversteps_is_killed),
 	    cmocka_unit_test(test_an_inspector_gets_image_and_channel),
