@@ -167,4 +167,5 @@ clean:
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 .PHONY: all unit deps deps-test deps-fuzz demo test sanitize test-faults \
 	replay fuzzers fuzz bench bench-programs fmt clean
-.SECONDARY:
+# Objects that only a pattern asks for are kept, too.
+.PRECIOUS: $(BUILD)/obj/%.o

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <ftw.h>
+#include <ftw.h>
 #include <limits.h>
 #include <sodium.h>
 #include <spawn.h>
@@ -413,6 +414,39 @@ run_genesis(const struct quickstart *q)
 	    q->dir);
 }
 
+/*
+ * SoftHSM writes its token's file anew, in place, at every login: a process
+ * that is killed in that instant leaves a token without keys. What is in its
+ * files now stays as it is, so they are made read-only, which SoftHSM takes.
+ */
+static int
+make_read_only(const char *path, const struct stat *info, int type,
+    struct FTW *where)
+{
+	size_t length = strlen(path);
+	static const char suffix[] = ".object";
+
+	(void)info;
+	(void)where;
+	if (type != FTW_F || length < sizeof(suffix) ||
+	    strcmp(path + length - (sizeof(suffix) - 1), suffix) != 0)
+		return 0;
+	return chmod(path, 0400);
+}
+
+static enum mm_error
+seal_token(const struct quickstart *q)
+{
+	char path[PATH_MAX];
+
+	if (nftw(path_in(q, "token/tokens", path), make_read_only, 8,
+		FTW_PHYS) != 0)
+		return mm_fail(MM_E_FILE,
+		    "cannot make the token's files read-only: %s",
+		    strerror(errno));
+	return MM_OK;
+}
+
 static enum mm_error
 write_public(const struct quickstart *q, const char *name,
     const struct mm_harvested *const *certificates, size_t count)
@@ -557,6 +591,8 @@ run_steps(struct quickstart *q)
 		error = write_genesis(q);
 	if (error == MM_OK)
 		error = run_genesis(q);
+	if (error == MM_OK)
+		error = seal_token(q);
 	if (error == MM_OK)
 		error = collect(q);
 	return error;

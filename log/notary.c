@@ -3,10 +3,12 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/statvfs.h>
+#include <time.h>
 
 #include "log/begin.h"
 
 enum {
+	AHEAD = 60,	 /* seconds that an entry may be ahead of the clock */
 	NOTE_SIZE = 512, /* a checkpoint with one signature; more than that */
 	INCLUSION_SIZE = 16 + MM_NOTARY_LEVELS * (2 + MM_HASH_SIZE)
 };
@@ -158,6 +160,23 @@ check_limits(
 	return MM_OK;
 }
 
+/* After an entry of the far future no other could follow, for ever. */
+static enum mm_error
+check_future(const struct mm_notary *notary, const struct mm_tail *tail)
+{
+	struct timespec now;
+
+	if (tail->time == notary->tail.time)
+		return MM_OK;
+	clock_gettime(CLOCK_REALTIME, &now);
+	if (tail->time > (uint64_t)now.tv_sec + AHEAD)
+		return mm_fail(MM_E_NOTARY_TIME,
+		    "the entry's time %llu is ahead of the clock, %llu",
+		    (unsigned long long)tail->time,
+		    (unsigned long long)now.tv_sec);
+	return MM_OK;
+}
+
 static enum mm_error
 check_batch(const struct mm_notary *notary,
     const struct mm_notary_append_request *in, struct mm_tail *tail)
@@ -174,6 +193,9 @@ check_batch(const struct mm_notary *notary,
 		if (error != MM_OK)
 			return error;
 	}
+	error = check_future(notary, tail);
+	if (error != MM_OK)
+		return error;
 	return tail->closing ? MM_OK : check_room(notary);
 }
 

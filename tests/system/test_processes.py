@@ -225,20 +225,48 @@ def everybody(mint):
             yield role, process
 
 
+PAGE = 4096
+RUN = 1 << 20  # bytes read at a time
+
+
+def present(pagemap, begin, end):
+    """The runs of a mapping that are in memory or in swap. A sanitizer's
+    shadow has terabytes of which next to nothing is there."""
+    at = begin
+    while at < end:
+        stop = min(end, at + (RUN << 9))
+        pagemap.seek(at // PAGE * 8)
+        bits = pagemap.read((stop - at) // PAGE * 8)
+        if not any(bits[7::8]):
+            at = stop
+            continue
+        for i in range(0, len(bits) // 8, RUN // PAGE):
+            if any(b & 0xc0 for b in bits[8 * i + 7:8 * (i + RUN // PAGE):8]):
+                run = at + i * PAGE
+                yield run, min(run + RUN, stop)
+        at = stop
+
+
 def memory_has(pid, needle):
     """Whether the bytes are anywhere in a process's memory."""
-    with open(f"/proc/{pid}/mem", "rb", 0) as memory:
+    with open(f"/proc/{pid}/mem", "rb", 0) as memory, \
+            open(f"/proc/{pid}/pagemap", "rb", 0) as pagemap:
         for line in open(f"/proc/{pid}/maps"):
             span, mode = line.split()[:2]
             begin, end = (int(x, 16) for x in span.split("-"))
-            if "r" not in mode or "[v" in line:
+            if "r" not in mode or "[v" in line or end - begin > 1 << 40:
                 continue
-            try:
-                memory.seek(begin)
-                if needle in memory.read(end - begin):
+            # A needle that lies across two runs is found by the overlap.
+            before = b""
+            for at, stop in present(pagemap, begin, end):
+                try:
+                    memory.seek(at)
+                    bytes_ = memory.read(stop - at)
+                except (OSError, OverflowError, ValueError):
+                    continue
+                if needle in before + bytes_:
                     return True
-            except (OSError, OverflowError, ValueError):
-                continue
+                before = bytes_[-len(needle):]
     return False
 
 

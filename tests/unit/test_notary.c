@@ -5,6 +5,7 @@
 
 #include <signal.h>
 #include <sqlite3.h>
+#include <time.h>
 
 #include "log/store.h"
 #include "log_faults.h"
@@ -199,6 +200,11 @@ refuses_entries_out_of_place(void **state)
 
 	world_genesis(world);
 	frame.time = SAMPLE_TIME - 1;
+	assert_int_equal(append_one(world, &frame, &start), MM_E_NOTARY_TIME);
+	/* No later entry could follow it. */
+	frame.time = (uint64_t)time(NULL) + 3600;
+	assert_int_equal(append_one(world, &frame, &start), MM_E_NOTARY_TIME);
+	frame.time = INT64_MAX;
 	assert_int_equal(append_one(world, &frame, &start), MM_E_NOTARY_TIME);
 	frame.time = SAMPLE_TIME;
 	frame.policy[0] ^= 1;
