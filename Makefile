@@ -42,6 +42,7 @@ LINK_ALL := $(call archives,cli server factory hsm policy signer ca log protocol
 UNIT := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(sort $(wildcard tests/unit/test_*.c)))
 
 all: $(BUILD)/mintmark $(BUILD)/mintmarkd
+	@:
 
 $(BUILD)/obj/%.o: %.c Makefile
 	@mkdir -p $(@D)

@@ -184,6 +184,8 @@ check_batch(const struct mm_notary *notary,
 	uint64_t index = mm_notary_size(notary);
 	enum mm_error error = check_limits(notary, in);
 
+	if (error == MM_OK)
+		error = mm_store_check_linked(notary->store);
 	if (error != MM_OK)
 		return error;
 	tail->closing = true;

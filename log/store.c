@@ -6,6 +6,7 @@
 #include <sqlite3.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "log/held.h"
 
@@ -380,6 +381,18 @@ store_new(void)
 	store->lock = -1;
 	mm_buffer_init(&store->row, MM_NOTE_MAX);
 	return store;
+}
+
+enum mm_error
+mm_store_check_linked(const struct mm_store *store)
+{
+	struct stat info;
+
+	if (fstat(store->lock, &info) < 0 || info.st_nlink == 0)
+		return mm_fail(MM_E_STATE,
+		    "log.db has been removed while it was in use: put the "
+		    "state directory back where it was");
+	return MM_OK;
 }
 
 void

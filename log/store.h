@@ -55,6 +55,9 @@ mm_store_open(const char *directory, struct mm_store **out) mm_must_use;
 enum mm_error
 mm_store_open_reader(const char *directory, struct mm_store **out) mm_must_use;
 void mm_store_close(struct mm_store *store);
+/* MM_E_STATE where the writer's file has been removed under it: what would
+ * be stored in it now could never be found again. */
+enum mm_error mm_store_check_linked(const struct mm_store *store) mm_must_use;
 
 const struct mm_store_identity *mm_store_identity(const struct mm_store *store);
 

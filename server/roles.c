@@ -75,10 +75,7 @@ run_archive(const struct mm_configure *configure, int control, int extra)
 		return error;
 	service = mm_archive_service(archive);
 	error = serve(configure, &service, control);
-	/* The tiles that are due are written before it leaves. */
-	while (error == MM_OK && service.idle != NULL &&
-	    service.idle(service.self))
-		;
+	/* Closing writes the tiles that are due. */
 	mm_archive_close(archive);
 	return error;
 }

@@ -68,8 +68,10 @@ stop(struct supervisor *s, int status)
 {
 	if (s->phase == STOPPING)
 		return;
-	if (s->phase == SERVING)
+	if (s->phase == SERVING) {
 		mm_notify("STOPPING=1");
+		mm_lines_say(MM_LEVEL_INFO, "stopping");
+	}
 	s->phase = STOPPING;
 	s->status = status;
 }

@@ -408,6 +408,21 @@ a_removed_store_is_refused(void **state)
 }
 
 static void
+a_store_removed_while_in_use_takes_nothing(void **state)
+{
+	struct world *world = *state;
+
+	world_genesis(world);
+	world_shell("mv @/log.db %", world->state, world->root);
+	world_must_append(world, 1);
+	world_shell("mv %/log.db @", world->state, world->root);
+	world_must_append(world, 1);
+	world_shell("rm @/log.db", world->state, NULL);
+	assert_int_equal(world_append_many(world, 1), MM_E_STATE);
+	assert_non_null(strstr(mm_why(MM_E_STATE), "removed"));
+}
+
+static void
 a_truncated_store_is_refused(void **state)
 {
 	struct world *world = *state;
@@ -819,6 +834,7 @@ main(void)
 	    T(genesis_must_be_of_this_log), T(genesis_wants_empty_directories),
 	    T(an_empty_directory_is_no_log), T(a_second_notary_is_refused),
 	    T(a_rolled_back_store_is_refused), T(a_removed_store_is_refused),
+	    T(a_store_removed_while_in_use_takes_nothing),
 	    T(a_truncated_store_is_refused),
 	    T(a_store_without_its_wal_is_refused),
 	    T(a_missing_anchor_is_refused), T(a_damaged_anchor_is_refused),
