@@ -308,7 +308,7 @@ def good():
     case("ok-rsa2048", OK, csr(rsa_key(2048)))
     case("ok-rsa4096-sha512", OK, csr(rsa_key(4096, digest="sha512")))
     p, q = prime(1024), prime(1024)
-    case("ok-rsa-exponent-64-bits", OK, csr(rsa_primes(p, q, 2**64 - 59)))
+    case("rsa-exponent-64-bits", WEAK, csr(rsa_primes(p, q, 2**64 - 59)))
     case("ok-ed25519", OK, csr(plain_key(
         ed25519.Ed25519PrivateKey.generate(), "1.3.101.112")))
     case("ok-empty-subject", OK, csr(subject=name()))
