@@ -13,9 +13,8 @@
 static const uint8_t dummy[] = {0x30, 6, 2, 1, 1, 2, 1, 1};
 
 static int
-sign_dummy(gnutls_privkey_t key, gnutls_sign_algorithm_t algorithm,
-    void *data, unsigned flags, const gnutls_datum_t *hash,
-    gnutls_datum_t *signature)
+sign_dummy(gnutls_privkey_t key, gnutls_sign_algorithm_t algorithm, void *data,
+    unsigned flags, const gnutls_datum_t *hash, gnutls_datum_t *signature)
 {
 	(void)key, (void)algorithm, (void)data, (void)flags, (void)hash;
 	signature->data = gnutls_malloc(sizeof(dummy));
@@ -72,15 +71,15 @@ import_issuer(struct mm_span tbs, gnutls_x509_crt_t *out)
 	int code;
 
 	mm_buffer_init(&der, MM_TBS_MAX + 64);
-	error = mm_certificate_assemble(
-	    tbs, mm_span(dummy, sizeof(dummy)), &der);
+	error =
+	    mm_certificate_assemble(tbs, mm_span(dummy, sizeof(dummy)), &der);
 	if (error != MM_OK)
 		return error;
 	datum = (gnutls_datum_t){der.data, (unsigned)der.size};
 	code = gnutls_x509_crt_init(out);
 	if (code >= 0)
-		code = gnutls_x509_crt_import(
-		    *out, &datum, GNUTLS_X509_FMT_DER);
+		code =
+		    gnutls_x509_crt_import(*out, &datum, GNUTLS_X509_FMT_DER);
 	if (code >= 0)
 		return MM_OK;
 	gnutls_x509_crt_deinit(*out);
@@ -97,8 +96,7 @@ find_issuer(struct mm_span tbs, gnutls_x509_crt_t *out)
 
 	for (size_t i = 0; i < MM_COUNT(kept_issuers); i++)
 		if (kept_issuers[i].certificate != NULL &&
-		    mm_span_equal(
-			mm_buffer_span(&kept_issuers[i].tbs), tbs)) {
+		    mm_span_equal(mm_buffer_span(&kept_issuers[i].tbs), tbs)) {
 			*out = kept_issuers[i].certificate;
 			return MM_OK;
 		}
@@ -142,9 +140,8 @@ set_times(gnutls_x509_crt_t certificate, const struct mm_form *form)
 	int code = gnutls_x509_crt_set_activation_time(
 	    certificate, (time_t)form->not_before);
 
-	return code < 0
-	    ? code
-	    : gnutls_x509_crt_set_expiration_time(certificate, end);
+	return code < 0 ? code
+			: gnutls_x509_crt_set_expiration_time(certificate, end);
 }
 
 static int
@@ -153,8 +150,8 @@ set_constraints(gnutls_x509_crt_t certificate, const struct mm_form *form)
 	const struct mm_profile *profile = form->plan->profile;
 	bool ca = profile->purpose == MM_PURPOSE_CA;
 
-	return gnutls_x509_crt_set_basic_constraints(certificate, ca,
-	    profile->path ? (int)profile->path_length : -1);
+	return gnutls_x509_crt_set_basic_constraints(
+	    certificate, ca, profile->path ? (int)profile->path_length : -1);
 }
 
 /* GnuTLS counts the bits of the first byte from the top. */
@@ -178,8 +175,7 @@ set_purposes(gnutls_x509_crt_t certificate, const struct mm_form *form)
 	for (mm_list_each(const struct mm_text_item, item,
 		 form->plan->profile->purposes)) {
 		mm_span_string(item->value, oid, sizeof(oid));
-		code = gnutls_x509_crt_set_key_purpose_oid(
-		    certificate, oid, 0);
+		code = gnutls_x509_crt_set_key_purpose_oid(certificate, oid, 0);
 		if (code < 0)
 			return code;
 	}
@@ -193,8 +189,7 @@ set_names(gnutls_x509_crt_t certificate, const struct mm_form *form)
 
 	if (form->plan->profile->purpose != MM_PURPOSE_SERVER)
 		return 0;
-	for (mm_list_each(
-		 const struct mm_text_item, item, form->plan->names)) {
+	for (mm_list_each(const struct mm_text_item, item, form->plan->names)) {
 		size_t size = mm_ip_address(item->value, address);
 		int code = gnutls_x509_crt_set_subject_alt_name(certificate,
 		    size > 0 ? GNUTLS_SAN_IPADDRESS : GNUTLS_SAN_DNSNAME,
@@ -242,8 +237,8 @@ fault(const char *what, int code)
 
 /* Each part as ready DER: RFC 4514 text would let a comma add attributes. */
 static enum mm_error
-set_subject(gnutls_x509_crt_t certificate,
-    const struct mm_certificate_plan *plan)
+set_subject(
+    gnutls_x509_crt_t certificate, const struct mm_certificate_plan *plan)
 {
 	char oid[MM_OID_TEXT_SIZE];
 	enum mm_error error;
@@ -258,8 +253,8 @@ set_subject(gnutls_x509_crt_t certificate,
 		if (error != MM_OK)
 			return error;
 		code = gnutls_x509_crt_set_dn_by_oid(certificate,
-		    mm_span_string(part->oid, oid, sizeof(oid)), 1,
-		    value.data, (unsigned)value.size);
+		    mm_span_string(part->oid, oid, sizeof(oid)), 1, value.data,
+		    (unsigned)value.size);
 		if (code < 0)
 			return fault("subject", code);
 	}

@@ -34,8 +34,8 @@ mm_certificate_assemble(
 
 /* RFC 5280 4.1.1 */
 static enum mm_error
-take_apart(struct mm_span certificate, struct mm_span *tbs,
-    struct mm_span *signature)
+take_apart(
+    struct mm_span certificate, struct mm_span *tbs, struct mm_span *signature)
 {
 	struct mm_der outer = mm_der(certificate);
 	struct mm_der fields = mm_der_enter(&outer, MM_DER_SEQUENCE);

@@ -14,10 +14,10 @@ struct mm_certificate_plan {
 	const struct mm_profile *profile;
 	struct mm_span subject; /* fills the template */
 	struct mm_span spki;
-	struct mm_span issuer;	/* the issuer's DER TBSCertificate, which has all
-				 * that is needed of it; empty: self-signed */
-	struct mm_list names;	/* mm_text_item: subjectAltName of servers,
-				 * DNS names and IP addresses */
+	struct mm_span issuer; /* the issuer's DER TBSCertificate, which has all
+				* that is needed of it; empty: self-signed */
+	struct mm_list names;  /* mm_text_item: subjectAltName of servers,
+				* DNS names and IP addresses */
 	uint64_t now;
 };
 
@@ -52,13 +52,13 @@ struct mm_tbs {
 	struct mm_span issuer, subject; /* DER Names */
 	struct mm_span spki;
 	struct mm_key key;
-	uint64_t key_usage; /* bits of enum mm_key_usage */
+	uint64_t key_usage;      /* bits of enum mm_key_usage */
 	struct mm_list purposes; /* mm_text_item: EKU OIDs */
-	bool ca, path;		 /* path: a pathLenConstraint is there */
+	bool ca, path;           /* path: a pathLenConstraint is there */
 	uint64_t path_length;
 };
-enum mm_error mm_tbs_read(struct mm_span tbs, struct mm_arena *arena,
-    struct mm_tbs *out) mm_must_use;
+enum mm_error mm_tbs_read(
+    struct mm_span tbs, struct mm_arena *arena, struct mm_tbs *out) mm_must_use;
 
 /*
  * Holds a TBS against its profile, extension for extension, nothing more
@@ -67,17 +67,17 @@ enum mm_error mm_tbs_read(struct mm_span tbs, struct mm_arena *arena,
  * `plan->now` is the time of the entry: notBefore must be `backdate` before
  * it. MM_E_CERTIFICATE says which.
  */
-enum mm_error mm_tbs_check(struct mm_span tbs,
-    const struct mm_certificate_plan *plan) mm_must_use;
+enum mm_error mm_tbs_check(
+    struct mm_span tbs, const struct mm_certificate_plan *plan) mm_must_use;
 
 /* Verifies the certificate's ECDSA P-256 signature by the issuer's key. */
-enum mm_error mm_certificate_verify(struct mm_span certificate,
-    struct mm_span issuer_spki) mm_must_use;
+enum mm_error mm_certificate_verify(
+    struct mm_span certificate, struct mm_span issuer_spki) mm_must_use;
 
 /* PEM and back, one block; label "CERTIFICATE". */
-enum mm_error mm_pem_encode(const char *label, struct mm_span der,
-    struct mm_buffer *out) mm_must_use;
-enum mm_error mm_pem_decode(const char *label, struct mm_span pem,
-    struct mm_buffer *out) mm_must_use;
+enum mm_error mm_pem_encode(
+    const char *label, struct mm_span der, struct mm_buffer *out) mm_must_use;
+enum mm_error mm_pem_decode(
+    const char *label, struct mm_span pem, struct mm_buffer *out) mm_must_use;
 
 #endif

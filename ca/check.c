@@ -22,8 +22,7 @@ put_issuer(const struct mm_form *form, struct mm_buffer *out)
 	const struct mm_certificate_plan *plan = form->plan;
 
 	if (form->self_signed)
-		return mm_name_put(
-		    &plan->profile->subject, plan->subject, out);
+		return mm_name_put(&plan->profile->subject, plan->subject, out);
 	mm_buffer_add(
 	    out, form->issuer.subject.data, form->issuer.subject.size);
 	return out->error;
@@ -36,8 +35,7 @@ put_validity(const struct mm_form *form, struct mm_buffer *out)
 
 	mm_der_put_time(out, form->not_before);
 	mm_der_put_time(out,
-	    form->not_after == UINT64_MAX ? MM_DER_TIME_MAX
-					  : form->not_after);
+	    form->not_after == UINT64_MAX ? MM_DER_TIME_MAX : form->not_after);
 	mm_der_close(out, times);
 	return out->error;
 }
@@ -59,8 +57,7 @@ put_spki(const struct mm_form *form, struct mm_buffer *out)
 static const struct {
 	const char *name;
 	size_t offset; /* in struct mm_tbs_parts */
-	enum mm_error (*put)(
-	    const struct mm_form *form, struct mm_buffer *out);
+	enum mm_error (*put)(const struct mm_form *form, struct mm_buffer *out);
 } fields[] = {
     {"issuer", offsetof(struct mm_tbs_parts, issuer), put_issuer},
     {"validity", offsetof(struct mm_tbs_parts, validity), put_validity},
@@ -75,8 +72,9 @@ check_fields(const struct mm_form *form, const struct mm_tbs_parts *parts)
 
 	mm_buffer_init(&wanted, MM_TBS_MAX);
 	for (size_t i = 0; i < MM_COUNT(fields); i++) {
-		const struct mm_span *found = (const struct mm_span *)(
-		    (const char *)parts + fields[i].offset);
+		const struct mm_span *found =
+		    (const struct mm_span *)((const char *)parts +
+					     fields[i].offset);
 		enum mm_error error;
 
 		mm_buffer_reset(&wanted);
@@ -156,15 +154,14 @@ put_names(const struct mm_form *form, struct mm_buffer *out)
 	size_t value = mm_der_open(out, MM_DER_SEQUENCE);
 	uint8_t address[16];
 
-	for (mm_list_each(
-		 const struct mm_text_item, item, form->plan->names)) {
+	for (mm_list_each(const struct mm_text_item, item, form->plan->names)) {
 		size_t size = mm_ip_address(item->value, address);
 
 		if (size > 0)
 			mm_der_put(out, MM_DER_CONTEXT | 7, address, size);
 		else
-			mm_der_put(out, MM_DER_CONTEXT | 2,
-			    item->value.data, item->value.size);
+			mm_der_put(out, MM_DER_CONTEXT | 2, item->value.data,
+			    item->value.size);
 	}
 	mm_der_close(out, value);
 	return out->error;
@@ -194,8 +191,7 @@ static const struct extension {
 	const char *name, *oid;
 	bool critical;
 	bool (*wanted)(const struct mm_form *form); /* NULL: always */
-	enum mm_error (*put)(
-	    const struct mm_form *form, struct mm_buffer *out);
+	enum mm_error (*put)(const struct mm_form *form, struct mm_buffer *out);
 } extensions[] = {
     {"basicConstraints", "2.5.29.19", true, NULL, put_constraints},
     {"keyUsage", "2.5.29.15", true, NULL, put_usage},
@@ -210,8 +206,7 @@ put_extension(const struct extension *extension, const struct mm_form *form,
     struct mm_buffer *out)
 {
 	size_t whole = mm_der_open(out, MM_DER_SEQUENCE), value;
-	enum mm_error error =
-	    mm_der_put_oid(out, mm_span_text(extension->oid));
+	enum mm_error error = mm_der_put_oid(out, mm_span_text(extension->oid));
 
 	if (error != MM_OK)
 		return error;
@@ -255,8 +250,7 @@ compare_extension(const struct extension *extension, struct mm_span wanted,
 }
 
 static enum mm_error
-check_extensions(
-    const struct mm_form *form, const struct mm_tbs_parts *parts)
+check_extensions(const struct mm_form *form, const struct mm_tbs_parts *parts)
 {
 	mm_auto(buffer) wanted = {0};
 	size_t at = 0;
@@ -289,8 +283,8 @@ check_device(const struct mm_certificate_plan *plan, struct mm_span subject)
 		return MM_OK;
 	if (memmem(subject.data, subject.size, plan->subject.data,
 		plan->subject.size) == NULL)
-		return mm_fail(MM_E_CERTIFICATE,
-		    "subject: the device's id is not in it");
+		return mm_fail(
+		    MM_E_CERTIFICATE, "subject: the device's id is not in it");
 	return MM_OK;
 }
 

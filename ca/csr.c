@@ -133,9 +133,9 @@ verify_evp(struct mm_span signed_bytes, const struct mm_csr *csr,
 	EVP_PKEY *key = d2i_PUBKEY(NULL, &at, (long)csr->spki.size);
 	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
 	bool ok = key != NULL && ctx != NULL &&
-	    EVP_DigestVerifyInit(ctx, NULL, md, NULL, key) == 1 &&
-	    EVP_DigestVerify(ctx, signature.data, signature.size,
-		signed_bytes.data, signed_bytes.size) == 1;
+		  EVP_DigestVerifyInit(ctx, NULL, md, NULL, key) == 1 &&
+		  EVP_DigestVerify(ctx, signature.data, signature.size,
+		      signed_bytes.data, signed_bytes.size) == 1;
 
 	EVP_MD_CTX_free(ctx);
 	EVP_PKEY_free(key);
@@ -161,7 +161,10 @@ static const struct algorithm {
 	bool (*verify)(struct mm_span signed_bytes, const struct mm_csr *csr,
 	    const EVP_MD *md, struct mm_span signature);
 } algorithms[] = {
-#define ALGORITHM(bytes) {(const uint8_t *)(bytes), sizeof(bytes) - 1}
+#define ALGORITHM(bytes) \
+	{ \
+		(const uint8_t *)(bytes), sizeof(bytes) - 1 \
+	}
 #define ECDSA(last) ALGORITHM("\x06\x08\x2a\x86\x48\xce\x3d\x04\x03" last)
 #define RSA_PKCS1(last) \
 	ALGORITHM("\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01" last "\x05\x00")
@@ -220,8 +223,7 @@ read_der(struct mm_span der, struct mm_csr *out)
 	whole = mm_der_whole(&request, MM_DER_SEQUENCE);
 	identifier = mm_der_take(&request, MM_DER_SEQUENCE);
 	signature = mm_der_bits(&request);
-	if (!mm_der_end(&outer) || !mm_der_end(&request) ||
-	    !mm_der_sound(der))
+	if (!mm_der_end(&outer) || !mm_der_end(&request) || !mm_der_sound(der))
 		return malformed("DER");
 	request = mm_der(whole);
 	info = mm_der_enter(&request, MM_DER_SEQUENCE);
@@ -240,8 +242,7 @@ decode_pem(struct mm_span text, struct mm_buffer *der)
 	bool old = memmem(text.data, text.size, begin_new,
 		       sizeof(begin_new) - 1) == NULL;
 	enum mm_error error = mm_pem_decode(
-	    old ? "CERTIFICATE REQUEST" : "NEW CERTIFICATE REQUEST", text,
-	    der);
+	    old ? "CERTIFICATE REQUEST" : "NEW CERTIFICATE REQUEST", text, der);
 
 	if (error != MM_OK)
 		return mm_fail(MM_E_CSR, "the CSR: %s", mm_why(error));

@@ -51,8 +51,7 @@ take_length(struct mm_der *reader, size_t *length)
 		return true;
 	}
 	count &= 0x7f;
-	if (count == 0 || count > 4 || left(reader) < count ||
-	    *reader->at == 0)
+	if (count == 0 || count > 4 || left(reader) < count || *reader->at == 0)
 		return false;
 	for (size_t i = 0; i < count; i++)
 		value = value << 8 | *reader->at++;
@@ -115,8 +114,8 @@ integer_ok(struct mm_span value)
 	if (value.size == 0)
 		return false;
 	return value.size == 1 ||
-	    !((value.data[0] == 0x00 && value.data[1] < 0x80) ||
-		(value.data[0] == 0xff && value.data[1] >= 0x80));
+	       !((value.data[0] == 0x00 && value.data[1] < 0x80) ||
+		   (value.data[0] == 0xff && value.data[1] >= 0x80));
 }
 
 struct mm_span
@@ -145,7 +144,7 @@ static bool
 boolean_ok(struct mm_span value)
 {
 	return value.size == 1 &&
-	    (value.data[0] == 0x00 || value.data[0] == 0xff);
+	       (value.data[0] == 0x00 || value.data[0] == 0xff);
 }
 
 bool
@@ -276,8 +275,7 @@ mm_der_close(struct mm_buffer *out, size_t opened)
 	if (mm_buffer_grow(out, extra) == NULL)
 		return;
 	memmove(out->data + opened + extra, out->data + opened, length);
-	out->data[opened - 1] =
-	    (uint8_t)(extra == 0 ? length : 0x80 | extra);
+	out->data[opened - 1] = (uint8_t)(extra == 0 ? length : 0x80 | extra);
 	for (size_t i = 0; i < extra; i++)
 		out->data[opened + i] =
 		    (uint8_t)(length >> 8 * (extra - 1 - i));
@@ -294,7 +292,7 @@ take_arc(struct mm_span *text, uint64_t *arc)
 		*arc = *arc * 10 + (uint64_t)(*text->data - '0');
 	/* 18 digits cannot overflow; a leading zero is another spelling. */
 	return digits > 0 && digits <= 18 &&
-	    (digits == 1 || text->data[-(ptrdiff_t)digits] != '0');
+	       (digits == 1 || text->data[-(ptrdiff_t)digits] != '0');
 }
 
 static void
@@ -321,8 +319,7 @@ put_arcs(struct mm_buffer *out, struct mm_span text)
 		if (text.size == 0 || *text.data != '.')
 			return false;
 		text = mm_span(text.data + 1, text.size - 1);
-		if (!take_arc(&text, &arc) ||
-		    (second && first < 2 && arc > 39))
+		if (!take_arc(&text, &arc) || (second && first < 2 && arc > 39))
 			return false;
 		put_arc(out, second ? first * 40 + arc : arc);
 	}

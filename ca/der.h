@@ -69,8 +69,8 @@ bool mm_der_end(const struct mm_der *reader);
 bool mm_der_sound(struct mm_span elements);
 
 /* The writer appends to a buffer, whose sticky error tells of failure. */
-void mm_der_put(struct mm_buffer *out, unsigned tag, const void *contents,
-    size_t size);
+void mm_der_put(
+    struct mm_buffer *out, unsigned tag, const void *contents, size_t size);
 /* Opens an element; what is appended until `close` is in it. */
 size_t mm_der_open(struct mm_buffer *out, unsigned tag);
 void mm_der_close(struct mm_buffer *out, size_t opened);
@@ -80,8 +80,8 @@ void mm_der_put_time(struct mm_buffer *out, uint64_t seconds);
 #define MM_DER_TIME_MAX UINT64_C(253402300799)
 
 /* Appends the whole OBJECT IDENTIFIER of a dotted text; MM_E_POLICY. */
-enum mm_error mm_der_put_oid(
-    struct mm_buffer *out, struct mm_span text) mm_must_use;
+enum mm_error
+mm_der_put_oid(struct mm_buffer *out, struct mm_span text) mm_must_use;
 /* The dotted text of an OID's contents; false where it is malformed or does
  * not fit. */
 bool mm_der_oid_text(struct mm_span oid, char out[MM_OID_TEXT_SIZE]);

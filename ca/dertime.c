@@ -31,8 +31,8 @@ date_of(uint64_t days)
 	/* One 400 years' cycle has 146097 days. */
 	uint64_t shifted = days + 719468;
 	uint64_t era = shifted / 146097, in_era = shifted % 146097;
-	uint64_t year = (in_era - in_era / 1460 + in_era / 36524 -
-			    in_era / 146096) / 365;
+	uint64_t year =
+	    (in_era - in_era / 1460 + in_era / 36524 - in_era / 146096) / 365;
 	uint64_t in_year = in_era - (365 * year + year / 4 - year / 100);
 	uint64_t month = (5 * in_year + 2) / 153;
 	struct date date = {
@@ -79,9 +79,9 @@ mm_der_time(struct mm_der *reader)
 	minute = digits(&at, 2, &bad);
 	second = digits(&at, 2, &bad);
 	reader->bad = bad || *at != 'Z' || date.year < 1970 ||
-	    (wide && date.year < FIRST_GENERALIZED) || date.month < 1 ||
-	    date.month > 12 || date.day < 1 || date.day > 31 || hour > 23 ||
-	    minute > 59 || second > 59;
+		      (wide && date.year < FIRST_GENERALIZED) ||
+		      date.month < 1 || date.month > 12 || date.day < 1 ||
+		      date.day > 31 || hour > 23 || minute > 59 || second > 59;
 	if (reader->bad)
 		return 0;
 	days = days_of(date);
@@ -96,8 +96,7 @@ mm_der_put_time(struct mm_buffer *out, uint64_t seconds)
 	struct date date = date_of(seconds / DAY);
 	unsigned rest = (unsigned)(seconds % DAY);
 	bool wide = date.year >= FIRST_GENERALIZED;
-	size_t opened =
-	    mm_der_open(out, wide ? MM_DER_TIME : MM_DER_UTC_TIME);
+	size_t opened = mm_der_open(out, wide ? MM_DER_TIME : MM_DER_UTC_TIME);
 
 	mm_buffer_printf(out, "%0*u%02u%02u%02u%02u%02uZ", wide ? 4 : 2,
 	    wide ? date.year : date.year % 100, date.month, date.day,

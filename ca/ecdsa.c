@@ -61,9 +61,8 @@ mm_ecdsa_point_ok(uint64_t type, struct mm_span point)
 		return false;
 	group = group_of(curve);
 	place = group != NULL ? EC_POINT_new(group) : NULL;
-	ok = place != NULL &&
-	    EC_POINT_oct2point(group, place, point.data, point.size, NULL) ==
-		1;
+	ok = place != NULL && EC_POINT_oct2point(group, place, point.data,
+				  point.size, NULL) == 1;
 	EC_POINT_free(place);
 	ERR_clear_error();
 	return ok;
@@ -77,16 +76,15 @@ mm_ecdsa_verify(uint64_t type, struct mm_span point, struct mm_span digest,
 	EC_KEY *key;
 	bool ok;
 
-	if (curve == NULL || point.size != curve->point ||
-	    signature.size > 256)
+	if (curve == NULL || point.size != curve->point || signature.size > 256)
 		return false;
 	key = EC_KEY_new();
 	/* ECDSA_verify refuses what is not strict DER by itself. */
 	ok = key != NULL && group_of(curve) != NULL &&
-	    EC_KEY_set_group(key, curve->group) == 1 &&
-	    EC_KEY_oct2key(key, point.data, point.size, NULL) == 1 &&
-	    ECDSA_verify(0, digest.data, (int)digest.size, signature.data,
-		(int)signature.size, key) == 1;
+	     EC_KEY_set_group(key, curve->group) == 1 &&
+	     EC_KEY_oct2key(key, point.data, point.size, NULL) == 1 &&
+	     ECDSA_verify(0, digest.data, (int)digest.size, signature.data,
+		 (int)signature.size, key) == 1;
 	EC_KEY_free(key);
 	ERR_clear_error();
 	return ok;

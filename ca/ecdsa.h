@@ -14,7 +14,7 @@ size_t mm_ecdsa_point_size(uint64_t type);
 bool mm_ecdsa_point_ok(uint64_t type, struct mm_span point);
 
 /* Whether a DER ECDSA-Sig-Value over the digest verifies. */
-bool mm_ecdsa_verify(uint64_t type, struct mm_span point,
-    struct mm_span digest, struct mm_span signature);
+bool mm_ecdsa_verify(uint64_t type, struct mm_span point, struct mm_span digest,
+    struct mm_span signature);
 
 #endif

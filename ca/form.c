@@ -63,8 +63,8 @@ check_path(const struct mm_form *form)
 static enum mm_error
 check_issuer(struct mm_form *form)
 {
-	enum mm_error error = mm_tbs_read(
-	    form->plan->issuer, &form->arena, &form->issuer);
+	enum mm_error error =
+	    mm_tbs_read(form->plan->issuer, &form->arena, &form->issuer);
 
 	if (error != MM_OK)
 		return error;
@@ -97,8 +97,8 @@ reckon_times(struct mm_form *form)
 	uint64_t now = form->plan->now;
 
 	if (now < profile->backdate || now > TIME_LAST)
-		return mm_fail(MM_E_CERTIFICATE,
-		    "validity: the time is %llu", (unsigned long long)now);
+		return mm_fail(MM_E_CERTIFICATE, "validity: the time is %llu",
+		    (unsigned long long)now);
 	form->not_before = now - profile->backdate;
 	form->not_after = UINT64_MAX;
 	if (profile->validity != 0) {
@@ -112,8 +112,8 @@ reckon_times(struct mm_form *form)
 	if (form->not_before < form->issuer.not_before)
 		form->not_before = form->issuer.not_before;
 	if (form->not_before > now)
-		return mm_fail(MM_E_CERTIFICATE,
-		    "validity: the issuer's has not begun");
+		return mm_fail(
+		    MM_E_CERTIFICATE, "validity: the issuer's has not begun");
 	if (form->not_after > form->issuer.not_after)
 		return mm_fail(MM_E_CERTIFICATE,
 		    "validity: it would end after the issuer's; renew the "

@@ -70,8 +70,7 @@ read_ec(struct parts *parts, struct mm_key *out)
 	if (form == 2 || form == 3)
 		return mm_fail(MM_E_KEY_TYPE,
 		    "the key's point is compressed; send it uncompressed");
-	if (form != 4 ||
-	    parts->bits.size != mm_ecdsa_point_size(out->type))
+	if (form != 4 || parts->bits.size != mm_ecdsa_point_size(out->type))
 		return unreadable("not a point");
 	if (!mm_ecdsa_point_ok(out->type, parts->bits))
 		return mm_fail(
@@ -122,8 +121,7 @@ check_modulus(struct mm_span modulus)
 		    RSA_BITS_MIN);
 	weakness = mm_rsa_weakness(modulus);
 	if (weakness != NULL)
-		return mm_fail(
-		    MM_E_KEY_WEAK, "the RSA key has a %s", weakness);
+		return mm_fail(MM_E_KEY_WEAK, "the RSA key has a %s", weakness);
 	return MM_OK;
 }
 
@@ -181,8 +179,8 @@ take_apart(struct mm_span spki, struct parts *out)
 	out->parameters = mm_der_enter(&info, MM_DER_SEQUENCE);
 	out->oid = mm_der_take(&out->parameters, MM_DER_OID);
 	out->bits = mm_der_bits(&info);
-	if (!mm_der_end(&outer) || !mm_der_end(&info) ||
-	    out->parameters.bad || !mm_der_sound(spki))
+	if (!mm_der_end(&outer) || !mm_der_end(&info) || out->parameters.bad ||
+	    !mm_der_sound(spki))
 		return unreadable("not a DER SubjectPublicKeyInfo");
 	return MM_OK;
 }
@@ -212,12 +210,12 @@ mm_key_read(struct mm_span spki, struct mm_key *out)
 		return error;
 	if (spki.size > MM_SPKI_MAX)
 		return mm_fail(MM_E_KEY_TYPE,
-		    "the public key has %zu bytes; %d are the most",
-		    spki.size, MM_SPKI_MAX);
-	if (gnutls_hash_fast(GNUTLS_DIG_SHA256, spki.data, spki.size,
-		key.sha256) < 0 ||
-	    gnutls_hash_fast(GNUTLS_DIG_SHA256, parts.bits.data,
-		parts.bits.size, hash) < 0)
+		    "the public key has %zu bytes; %d are the most", spki.size,
+		    MM_SPKI_MAX);
+	if (gnutls_hash_fast(
+		GNUTLS_DIG_SHA256, spki.data, spki.size, key.sha256) < 0 ||
+	    gnutls_hash_fast(
+		GNUTLS_DIG_SHA256, parts.bits.data, parts.bits.size, hash) < 0)
 		return mm_fail(MM_E_BUG, "SHA-256 failed");
 	memcpy(key.ski, hash, sizeof(key.ski));
 	*out = key;
@@ -227,8 +225,7 @@ mm_key_read(struct mm_span spki, struct mm_key *out)
 const char *
 mm_key_type_name(uint64_t type)
 {
-	static const char *const names[] = {
-	    [MM_KEY_P256] = "P-256",
+	static const char *const names[] = {[MM_KEY_P256] = "P-256",
 	    [MM_KEY_P384] = "P-384",
 	    [MM_KEY_RSA] = "RSA",
 	    [MM_KEY_ED25519] = "Ed25519"};
@@ -244,8 +241,8 @@ static const uint8_t p256_head[26] = {0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a,
     0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00};
 
 enum mm_error
-mm_key_verify_p256(struct mm_span spki, const uint8_t digest[32],
-    struct mm_span signature)
+mm_key_verify_p256(
+    struct mm_span spki, const uint8_t digest[32], struct mm_span signature)
 {
 	const size_t head = sizeof(p256_head);
 	struct mm_span point;

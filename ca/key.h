@@ -35,7 +35,7 @@ const char *mm_key_type_name(uint64_t type);
 
 /* Verifies a DER ECDSA signature over a SHA-256 digest with a P-256 key:
  * MM_E_KEY_TYPE, MM_E_TOKEN_SIGNATURE. */
-enum mm_error mm_key_verify_p256(struct mm_span spki,
-    const uint8_t digest[32], struct mm_span signature) mm_must_use;
+enum mm_error mm_key_verify_p256(struct mm_span spki, const uint8_t digest[32],
+    struct mm_span signature) mm_must_use;
 
 #endif

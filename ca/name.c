@@ -92,8 +92,7 @@ check_string(
 
 	while (i < MM_COUNT(kinds) && kinds[i].tag != tag)
 		i++;
-	if (i == MM_COUNT(kinds) ||
-	    (kinds[i].string & attribute->strings) == 0)
+	if (i == MM_COUNT(kinds) || (kinds[i].string & attribute->strings) == 0)
 		return mm_fail(MM_E_CSR,
 		    "the subject's %s has a string type that it may not have",
 		    attribute->name);
@@ -115,16 +114,16 @@ struct seen {
 };
 
 static enum mm_error
-note_seen(struct seen *seen, const struct attribute *attribute,
-    struct mm_span oid)
+note_seen(
+    struct seen *seen, const struct attribute *attribute, struct mm_span oid)
 {
 	if (seen->count == MM_NAME_PARTS)
-		return mm_fail(MM_E_CSR,
-		    "the subject has over %d attributes", MM_NAME_PARTS);
+		return mm_fail(MM_E_CSR, "the subject has over %d attributes",
+		    MM_NAME_PARTS);
 	for (size_t i = 0; i < seen->count && !attribute->many; i++)
 		if (mm_span_equal(seen->oids[i], oid))
-			return mm_fail(MM_E_CSR,
-			    "the subject has its %s twice", attribute->name);
+			return mm_fail(MM_E_CSR, "the subject has its %s twice",
+			    attribute->name);
 	seen->oids[seen->count++] = oid;
 	return MM_OK;
 }
@@ -201,8 +200,8 @@ mm_name_put_value(const struct mm_subject_part *part, struct mm_span subject,
 }
 
 enum mm_error
-mm_name_put(const struct mm_list *parts, struct mm_span subject,
-    struct mm_buffer *out)
+mm_name_put(
+    const struct mm_list *parts, struct mm_span subject, struct mm_buffer *out)
 {
 	size_t name = mm_der_open(out, MM_DER_SEQUENCE);
 	enum mm_error error;

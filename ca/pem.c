@@ -16,14 +16,14 @@ enum { LINE = 64 };
 enum mm_error
 mm_pem_encode(const char *label, struct mm_span der, struct mm_buffer *out)
 {
-	size_t size = sodium_base64_encoded_len(
-	    der.size, sodium_base64_VARIANT_ORIGINAL);
+	size_t size =
+	    sodium_base64_encoded_len(der.size, sodium_base64_VARIANT_ORIGINAL);
 	mm_autofree char *text = malloc(size);
 
 	if (text == NULL)
 		return mm_fail(MM_E_MEMORY, "no memory for PEM");
-	sodium_bin2base64(text, size, der.data, der.size,
-	    sodium_base64_VARIANT_ORIGINAL);
+	sodium_bin2base64(
+	    text, size, der.data, der.size, sodium_base64_VARIANT_ORIGINAL);
 	mm_buffer_printf(out, "-----BEGIN %s-----\n", label);
 	for (size_t at = 0; at + 1 < size; at += LINE)
 		mm_buffer_printf(out, "%.*s\n", LINE, text + at);
@@ -62,9 +62,8 @@ cut(struct mm_span text, const char *mark, struct mm_span *before,
     struct mm_span *after)
 {
 	size_t length = strlen(mark);
-	const uint8_t *found = text.size == 0
-	    ? NULL
-	    : memmem(text.data, text.size, mark, length);
+	const uint8_t *found =
+	    text.size == 0 ? NULL : memmem(text.data, text.size, mark, length);
 
 	if (found == NULL)
 		return false;
@@ -88,7 +87,8 @@ decode_body(struct mm_span body, struct mm_buffer *out)
 	if (!mm_text_is_ascii(body) ||
 	    sodium_base642bin(place, body.size, (const char *)body.data,
 		body.size, "\r\n", &size, NULL,
-		sodium_base64_VARIANT_ORIGINAL) != 0 || size == 0)
+		sodium_base64_VARIANT_ORIGINAL) != 0 ||
+	    size == 0)
 		return mm_fail(MM_E_FORMAT, "the PEM block is not base64");
 	mm_buffer_add(out, place, size);
 	return out->error;

@@ -9,9 +9,9 @@
 
 enum {
 	KEYS_ALL = 1 << MM_KEY_P256 | 1 << MM_KEY_P384 | 1 << MM_KEY_RSA |
-	    1 << MM_KEY_ED25519,
+		   1 << MM_KEY_ED25519,
 	USAGE_ALL = MM_KU_DIGITAL_SIGNATURE | MM_KU_KEY_AGREEMENT |
-	    MM_KU_KEY_CERT_SIGN | MM_KU_CRL_SIGN
+		    MM_KU_KEY_CERT_SIGN | MM_KU_CRL_SIGN
 };
 
 static const struct mm_field subject_part[] = {
@@ -40,7 +40,7 @@ MM_SHAPE(mm_profile_shape, mm_profile, profile_fields);
 
 /* What no device may claim to be for: RFC 5280 4.2.1.12. */
 static const char *const privileges[] = {SERVER_AUTH, CODE_SIGNING,
-    "2.5.29.37.0",	  /* anyExtendedKeyUsage */
+    "2.5.29.37.0",        /* anyExtendedKeyUsage */
     "1.3.6.1.5.5.7.3.8",  /* timeStamping */
     "1.3.6.1.5.5.7.3.9"}; /* OCSPSigning */
 
@@ -114,8 +114,8 @@ mm_purpose_check(
 		    (unsigned long long)purpose);
 	if (ca != rule->ca)
 		return mm_fail(MM_E_CERTIFICATE,
-		    "basicConstraints: a %s certificate %s a CA's",
-		    rule->name, rule->ca ? "must be" : "must not be");
+		    "basicConstraints: a %s certificate %s a CA's", rule->name,
+		    rule->ca ? "must be" : "must not be");
 	if (key_usage == 0 || (key_usage & ~rule->may) != 0 ||
 	    (key_usage & rule->must) != rule->must)
 		return mm_fail(MM_E_CERTIFICATE,
@@ -127,8 +127,8 @@ mm_purpose_check(
 static enum mm_error
 unsound(const struct mm_profile *profile, const char *why)
 {
-	return mm_fail(MM_E_POLICY, "profile %.*s: %s",
-	    MM_SPAN(profile->name), why);
+	return mm_fail(
+	    MM_E_POLICY, "profile %.*s: %s", MM_SPAN(profile->name), why);
 }
 
 static enum mm_error
@@ -188,8 +188,7 @@ mm_profile_check(const struct mm_profile *profile)
 	bool ca = profile->purpose == MM_PURPOSE_CA;
 	enum mm_error error;
 
-	if (profile->keys == 0 ||
-	    (profile->keys & ~(uint64_t)KEYS_ALL) != 0)
+	if (profile->keys == 0 || (profile->keys & ~(uint64_t)KEYS_ALL) != 0)
 		return unsound(profile, "it allows no key or unknown ones");
 	/* We sign ecdsa-with-SHA256, so every signing key is P-256. */
 	if (ca && profile->keys != 1 << MM_KEY_P256)

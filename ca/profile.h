@@ -10,10 +10,10 @@
 
 /* What the certificate is for; decides which statement it needs. */
 enum mm_purpose {
-	MM_PURPOSE_DEVICE = 1,	    /* an order */
-	MM_PURPOSE_CLIENT = 2,	    /* a principal's statement */
-	MM_PURPOSE_SERVER = 3,	    /* the policy itself: our TLS name */
-	MM_PURPOSE_CA = 4,	    /* a ceremony */
+	MM_PURPOSE_DEVICE = 1,      /* an order */
+	MM_PURPOSE_CLIENT = 2,      /* a principal's statement */
+	MM_PURPOSE_SERVER = 3,      /* the policy itself: our TLS name */
+	MM_PURPOSE_CA = 4,          /* a ceremony */
 	MM_PURPOSE_CODE_SIGNING = 5 /* a ceremony */
 };
 
@@ -26,22 +26,22 @@ enum mm_key_usage {
 };
 
 struct mm_subject_part {
-	struct mm_span oid;	 /* "2.5.4.3" */
+	struct mm_span oid;      /* "2.5.4.3" */
 	struct mm_span template; /* UTF-8; `{device}` or `{name}` is filled */
 };
 
 struct mm_profile {
 	struct mm_span name;
-	uint64_t purpose;	/* enum mm_purpose */
-	struct mm_span issuer;	/* name of the signing key */
-	struct mm_list subject; /* mm_subject_part, in RFC 5280's order */
-	uint64_t validity;	/* seconds; 0: 99991231235959Z */
-	uint64_t backdate;	/* seconds before now of notBefore; 0: none */
-	uint64_t keys;		/* bits 1 << enum mm_key_type */
-	uint64_t key_usage;	/* bits of enum mm_key_usage */
+	uint64_t purpose;        /* enum mm_purpose */
+	struct mm_span issuer;   /* name of the signing key */
+	struct mm_list subject;  /* mm_subject_part, in RFC 5280's order */
+	uint64_t validity;       /* seconds; 0: 99991231235959Z */
+	uint64_t backdate;       /* seconds before now of notBefore; 0: none */
+	uint64_t keys;           /* bits 1 << enum mm_key_type */
+	uint64_t key_usage;      /* bits of enum mm_key_usage */
 	struct mm_list purposes; /* mm_text_item: EKU OIDs; empty: no EKU */
-	bool path;		/* CAs: a pathLenConstraint is written */
-	uint64_t path_length;	/* and this is it */
+	bool path;               /* CAs: a pathLenConstraint is written */
+	uint64_t path_length;    /* and this is it */
 };
 extern const struct mm_shape mm_subject_part_shape, mm_profile_shape;
 

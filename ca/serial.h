@@ -12,7 +12,7 @@ enum { MM_SERIAL_SIZE = 20 };
 void mm_serial_make(uint8_t out[MM_SERIAL_SIZE]);
 
 /* The serial of a TBSCertificate of ours, without parsing the rest. */
-enum mm_error mm_serial_of_tbs(
-    struct mm_span tbs, uint8_t out[MM_SERIAL_SIZE]) mm_must_use;
+enum mm_error
+mm_serial_of_tbs(struct mm_span tbs, uint8_t out[MM_SERIAL_SIZE]) mm_must_use;
 
 #endif

@@ -112,12 +112,11 @@ read_usage(struct mm_der *value, struct mm_arena *arena, struct mm_tbs *out)
 }
 
 static bool
-read_purposes(
-    struct mm_der *value, struct mm_arena *arena, struct mm_tbs *out)
+read_purposes(struct mm_der *value, struct mm_arena *arena, struct mm_tbs *out)
 {
 	struct mm_der oids = mm_der_enter(value, MM_DER_SEQUENCE);
-	struct mm_text_item *items = mm_arena_alloc(
-	    arena, MM_EXTENSIONS_MAX * sizeof(*items));
+	struct mm_text_item *items =
+	    mm_arena_alloc(arena, MM_EXTENSIONS_MAX * sizeof(*items));
 	size_t count = 0;
 
 	if (items == NULL)
@@ -128,8 +127,7 @@ read_purposes(
 
 		if (!mm_der_oid_text(oid, text))
 			return false;
-		items[count].value =
-		    mm_arena_copy(arena, mm_span_text(text));
+		items[count].value = mm_arena_copy(arena, mm_span_text(text));
 		if (items[count++].value.data == NULL)
 			return false;
 	}
@@ -150,8 +148,8 @@ read_nothing(struct mm_der *value, struct mm_arena *arena, struct mm_tbs *out)
 /* RFC 5280 4.2.1; all of them begin with 2.5.29. */
 static const struct {
 	uint8_t id;
-	bool (*read)(struct mm_der *value, struct mm_arena *arena,
-	    struct mm_tbs *out);
+	bool (*read)(
+	    struct mm_der *value, struct mm_arena *arena, struct mm_tbs *out);
 } known[] = {
     {14, read_nothing}, /* subjectKeyIdentifier */
     {15, read_usage},
@@ -174,8 +172,8 @@ known_at(struct mm_span oid)
 }
 
 static enum mm_error
-read_extension(struct mm_span extension, struct mm_arena *arena,
-    unsigned *seen, struct mm_tbs *out)
+read_extension(struct mm_span extension, struct mm_arena *arena, unsigned *seen,
+    struct mm_tbs *out)
 {
 	struct mm_der outer = mm_der(extension);
 	struct mm_der fields = mm_der_enter(&outer, MM_DER_SEQUENCE);
@@ -210,8 +208,8 @@ mm_tbs_read(struct mm_span bytes, struct mm_arena *arena, struct mm_tbs *out)
 	if (error == MM_OK)
 		error = mm_key_read(parts.spki, &read.key);
 	for (size_t i = 0; i < parts.count && error == MM_OK; i++)
-		error = read_extension(
-		    parts.extensions[i], arena, &seen, &read);
+		error =
+		    read_extension(parts.extensions[i], arena, &seen, &read);
 	if (error != MM_OK)
 		return error;
 	if (!read_validity(parts.validity, &read))

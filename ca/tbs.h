@@ -20,8 +20,8 @@ struct mm_tbs_parts {
 	struct mm_span extensions[MM_EXTENSIONS_MAX];
 	size_t count;
 };
-enum mm_error mm_tbs_split(
-    struct mm_span tbs, struct mm_tbs_parts *out) mm_must_use;
+enum mm_error
+mm_tbs_split(struct mm_span tbs, struct mm_tbs_parts *out) mm_must_use;
 
 /*
  * A plan with everything judged and reckoned that does not depend on how it
@@ -32,14 +32,14 @@ struct mm_form {
 	bool self_signed;
 	struct mm_span spki;
 	struct mm_key key;
-	struct mm_tbs issuer; /* where not self-signed */
+	struct mm_tbs issuer;           /* where not self-signed */
 	uint64_t not_before, not_after; /* UINT64_MAX: 99991231235959Z */
-	struct mm_arena arena;		/* the issuer's */
+	struct mm_arena arena;          /* the issuer's */
 };
 /* `spki` and `key`, which was read from it, are the certificate's. */
-enum mm_error mm_form_init(struct mm_form *form,
-    const struct mm_certificate_plan *plan, struct mm_span spki,
-    const struct mm_key *key) mm_must_use;
+enum mm_error
+mm_form_init(struct mm_form *form, const struct mm_certificate_plan *plan,
+    struct mm_span spki, const struct mm_key *key) mm_must_use;
 void mm_form_clear(struct mm_form *form);
 
 /* The AuthorityKeyIdentifier: the issuer's, or its own. */

@@ -81,8 +81,7 @@ square_root(const BIGNUM *n, BIGNUM *root, BN_CTX *ctx)
 	    !BN_lshift(next, next, (BN_num_bits(n) + 1) / 2))
 		return false;
 	do {
-		if (!BN_copy(root, next) ||
-		    !BN_div(next, NULL, n, root, ctx) ||
+		if (!BN_copy(root, next) || !BN_div(next, NULL, n, root, ctx) ||
 		    !BN_add(next, next, root) || !BN_rshift1(next, next))
 			return false;
 	} while (BN_cmp(next, root) < 0);
@@ -128,8 +127,7 @@ is_fermat_close(const BIGNUM *n)
 	auto_ctx *ctx = BN_CTX_new();
 	auto_bn *a = BN_new(), *rest = BN_new();
 
-	if (ctx == NULL || a == NULL || rest == NULL ||
-	    !square_root(n, a, ctx))
+	if (ctx == NULL || a == NULL || rest == NULL || !square_root(n, a, ctx))
 		return true;
 	/* The first a is the root cut off, where only a square itself ends. */
 	for (int round = 0; round <= FERMAT_ROUNDS; round++) {

@@ -43,23 +43,20 @@ mm_appliance_read(const struct mm_invocation *invocation, uint64_t wait,
 
 	out->identity = mm_option(invocation, "identity");
 	out->wait = wait;
-	error =
-	    mm_value_number(invocation, "wait", 0, MM_WAIT_MAX, &out->wait);
+	error = mm_value_number(invocation, "wait", 0, MM_WAIT_MAX, &out->wait);
 	if (error == MM_OK)
-		error =
-		    mm_path(path, sizeof(path), out->identity, "log.vkey");
+		error = mm_path(path, sizeof(path), out->identity, "log.vkey");
 	if (error != MM_OK)
 		return error;
 	error = mm_vkey_read(path, &out->vkey);
 	return error != MM_E_FILE
-	    ? error
-	    : mm_fail(error, "%s is no identity directory: %s",
-		  out->identity, mm_why(error));
+		   ? error
+		   : mm_fail(error, "%s is no identity directory: %s",
+			 out->identity, mm_why(error));
 }
 
 static enum mm_error
-try_once(
-    const struct mm_appliance *appliance, mm_attempt *attempt, void *self)
+try_once(const struct mm_appliance *appliance, mm_attempt *attempt, void *self)
 {
 	struct mm_client *client;
 	enum mm_error error =
@@ -145,8 +142,7 @@ mm_client_ask(struct mm_client *client, uint64_t type, const void *body,
 	if (error == MM_OK)
 		error = mm_client_receive(client, arena, answered, answer);
 	if (error == MM_OK && memcmp(id, answered, MM_ID_SIZE) != 0)
-		error =
-		    mm_fail(MM_E_SHAPE, "the answer is another request's");
+		error = mm_fail(MM_E_SHAPE, "the answer is another request's");
 	return error;
 }
 

@@ -23,8 +23,7 @@ decode_body(struct mm_attested *attested, struct mm_arena *arena)
 	if (!has_body[kind])
 		return MM_OK;
 	return mm_entry_decode_as(attested->receipt.entry,
-	    (enum mm_entry_kind)kind, arena, &attested->entry,
-	    &attested->body);
+	    (enum mm_entry_kind)kind, arena, &attested->entry, &attested->body);
 }
 
 enum mm_error
@@ -116,8 +115,8 @@ mm_attested_signature(const struct mm_attested *attested,
 	enum mm_error error = mm_attested_is(attested, MM_ENTRY_IMAGE);
 
 	if (error == MM_OK &&
-	    mm_key_verify_p256(
-		spki, attested->body.image.digest, signature) != MM_OK)
+	    mm_key_verify_p256(spki, attested->body.image.digest, signature) !=
+		MM_OK)
 		error = mm_fail(MM_E_MISMATCH,
 		    "the signature is not made by the certificate's key over "
 		    "this image");
@@ -165,8 +164,7 @@ put_time(json_t *object, const char *key, uint64_t seconds)
 static void
 tell_certificate(const struct mm_attested *attested, json_t *out)
 {
-	const struct mm_certificate_entry *entry =
-	    &attested->body.certificate;
+	const struct mm_certificate_entry *entry = &attested->body.certificate;
 	mm_auto(arena) arena = {0};
 	struct mm_tbs tbs;
 
@@ -208,9 +206,8 @@ tell_statement(const struct mm_attested *attested, json_t *out)
 json_t *
 mm_attested_json(const struct mm_attested *attested)
 {
-	static void (*const tell[MM_ENTRY_KINDS])(
-	    const struct mm_attested *, json_t *) = {
-	    [MM_ENTRY_PRINCIPAL] = tell_statement,
+	static void (*const tell[MM_ENTRY_KINDS])(const struct mm_attested *,
+	    json_t *) = {[MM_ENTRY_PRINCIPAL] = tell_statement,
 	    [MM_ENTRY_ORDER] = tell_statement,
 	    [MM_ENTRY_CERTIFICATE] = tell_certificate,
 	    [MM_ENTRY_IMAGE] = tell_image};
@@ -221,8 +218,7 @@ mm_attested_json(const struct mm_attested *attested)
 	    out, "log", json_string(attested->checkpoint.origin));
 	put_number(out, "size", attested->checkpoint.size);
 	put_number(out, "index", attested->receipt.index);
-	json_object_set_new(
-	    out, "kind", json_string(mm_entry_kind_name(kind)));
+	json_object_set_new(out, "kind", json_string(mm_entry_kind_name(kind)));
 	put_time(out, "time", attested->entry.time);
 	if (tell[kind] != NULL)
 		tell[kind](attested, out);

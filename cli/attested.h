@@ -26,14 +26,14 @@ struct mm_attested {
  * Reads a receipt and verifies it: the errors of mm_receipt_decode and
  * mm_receipt_verify, MM_E_ENTRY. Spans point into receipt and arena.
  */
-enum mm_error mm_attested_read(struct mm_span receipt,
-    const struct mm_vkey *vkey, struct mm_arena *arena,
-    struct mm_attested *out) mm_must_use;
+enum mm_error
+mm_attested_read(struct mm_span receipt, const struct mm_vkey *vkey,
+    struct mm_arena *arena, struct mm_attested *out) mm_must_use;
 
 /* The rest compares, and says MM_E_MISMATCH. */
 
-enum mm_error mm_attested_is(const struct mm_attested *attested,
-    enum mm_entry_kind kind) mm_must_use;
+enum mm_error mm_attested_is(
+    const struct mm_attested *attested, enum mm_entry_kind kind) mm_must_use;
 /* A certificate's TBS is the entry's. */
 enum mm_error mm_attested_tbs(
     const struct mm_attested *attested, struct mm_span tbs) mm_must_use;

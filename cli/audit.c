@@ -75,8 +75,8 @@ wrong(uint64_t index, const char *format, ...)
 	va_start(arguments, format);
 	vsnprintf(why, sizeof(why), format, arguments);
 	va_end(arguments);
-	return mm_fail(MM_E_LOG_WRONG, "entry %llu: %s",
-	    (unsigned long long)index, why);
+	return mm_fail(
+	    MM_E_LOG_WRONG, "entry %llu: %s", (unsigned long long)index, why);
 }
 
 /* --- entries that wait for their signature --- */
@@ -99,14 +99,13 @@ wait_for(struct mm_audit *audit, const struct waiting *one)
 	if (audit->done > audit->count / 2)
 		forget_done(audit);
 	if (audit->count == audit->capacity) {
-		size_t wider = audit->capacity > 0 ? 2 * audit->capacity
-						   : WAITING_FIRST;
-		struct waiting *waiting = reallocarray(
-		    audit->waiting, wider, sizeof(*waiting));
+		size_t wider =
+		    audit->capacity > 0 ? 2 * audit->capacity : WAITING_FIRST;
+		struct waiting *waiting =
+		    reallocarray(audit->waiting, wider, sizeof(*waiting));
 
 		if (waiting == NULL)
-			return mm_fail(
-			    MM_E_MEMORY, "no memory for an audit");
+			return mm_fail(MM_E_MEMORY, "no memory for an audit");
 		audit->waiting = waiting;
 		audit->capacity = wider;
 	}
@@ -127,10 +126,10 @@ compare_index(const void *wanted, const void *found)
 static enum mm_error
 take(struct mm_audit *audit, uint64_t index, struct waiting *out)
 {
-	struct waiting *found = audit->count == 0
-	    ? NULL
-	    : bsearch(&index, audit->waiting, audit->count, sizeof(*found),
-		  compare_index);
+	struct waiting *found =
+	    audit->count == 0 ? NULL
+			      : bsearch(&index, audit->waiting, audit->count,
+				    sizeof(*found), compare_index);
 
 	if (found == NULL || found->key == DONE)
 		return wrong(index, "it does not wait for a signature");
@@ -187,8 +186,8 @@ check_issuer(const struct at *at, const struct mm_genesis_key *key,
 {
 	if (key->use == MM_KEY_CODE_SIGNING &&
 	    !mm_span_equal(key->spki, tbs->spki))
-		return wrong(at->index, "key %.*s is no CA's",
-		    MM_SPAN(key->name));
+		return wrong(
+		    at->index, "key %.*s is no CA's", MM_SPAN(key->name));
 	return MM_OK;
 }
 
@@ -199,8 +198,8 @@ add_certificate(const struct at *at)
 	struct mm_certificate_entry body;
 	struct mm_entry entry;
 	struct mm_tbs tbs;
-	enum mm_error error = mm_entry_decode_as(at->bytes,
-	    MM_ENTRY_CERTIFICATE, at->arena, &entry, &body);
+	enum mm_error error = mm_entry_decode_as(
+	    at->bytes, MM_ENTRY_CERTIFICATE, at->arena, &entry, &body);
 
 	if (error == MM_OK)
 		error = find_key(at, body.issuer, &one.key);
@@ -274,8 +273,7 @@ add_voids(const struct at *at)
 		struct waiting waiting;
 
 		error = take(at->audit,
-		    mm_list_at(body.voids, struct mm_void, i)->index,
-		    &waiting);
+		    mm_list_at(body.voids, struct mm_void, i)->index, &waiting);
 	}
 	return error;
 }
@@ -302,8 +300,7 @@ mm_audit_add(struct mm_audit *audit, struct mm_span bytes)
 	if (error == MM_OK && adds[entry.kind] != NULL)
 		error = adds[entry.kind](&at);
 	if (error == MM_OK)
-		error = mm_frontier_append(
-		    &audit->frontier, &leaf, NULL, NULL);
+		error = mm_frontier_append(&audit->frontier, &leaf, NULL, NULL);
 	return error;
 }
 

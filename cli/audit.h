@@ -11,8 +11,8 @@
 
 struct mm_audit;
 
-enum mm_error mm_audit_new(
-    const struct mm_vkey *vkey, struct mm_audit **out) mm_must_use;
+enum mm_error
+mm_audit_new(const struct mm_vkey *vkey, struct mm_audit **out) mm_must_use;
 void mm_audit_free(struct mm_audit *audit);
 
 /*
@@ -20,8 +20,8 @@ void mm_audit_free(struct mm_audit *audit);
  * it contradicts what came before or a signature does not verify; mm_why()
  * names the entry. There is no going on after an error.
  */
-enum mm_error mm_audit_add(
-    struct mm_audit *audit, struct mm_span entry) mm_must_use;
+enum mm_error
+mm_audit_add(struct mm_audit *audit, struct mm_span entry) mm_must_use;
 
 struct mm_audit_report {
 	struct mm_log_report log;

@@ -56,8 +56,7 @@ issue(const struct mm_invocation *invocation,
 		    &answer, &wanted, &appliance->vkey, arena, &attested);
 	if (error != MM_OK)
 		return error;
-	return mm_certificate_report(
-	    invocation, prefix, &answer, &attested);
+	return mm_certificate_report(invocation, prefix, &answer, &attested);
 }
 
 static enum mm_error
@@ -83,14 +82,14 @@ run(const struct mm_invocation *invocation)
 		error = read_csr(
 		    invocation->operands[0], &arena, &request.csr, &csr);
 	if (error == MM_OK)
-		error = issue(
-		    invocation, &appliance, &request, csr.spki, &arena);
-	return error != MM_E_ORDER
-	    ? error
-	    : mm_fail(error,
-		  "there is no order \"%.*s\" here; an officer makes one "
-		  "with mintmark order create",
-		  MM_SPAN(request.order));
+		error =
+		    issue(invocation, &appliance, &request, csr.spki, &arena);
+	return error != MM_E_ORDER ? error
+				   : mm_fail(error,
+					 "there is no order \"%.*s\" here; an "
+					 "officer makes one "
+					 "with mintmark order create",
+					 MM_SPAN(request.order));
 }
 
 static const struct mm_cli_option options[] = {

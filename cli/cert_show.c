@@ -22,8 +22,8 @@ read_request(const struct mm_invocation *invocation, struct mm_arena *arena,
 		return mm_fail(MM_E_USAGE, "say --device or --serial");
 	error = mm_values_named(invocation, names, MM_COUNT(names));
 	if (error == MM_OK)
-		error = mm_value_hex(invocation, "serial", MM_SERIAL_SIZE,
-		    arena, &out->serial);
+		error = mm_value_hex(
+		    invocation, "serial", MM_SERIAL_SIZE, arena, &out->serial);
 	if (error != MM_OK)
 		return error;
 	if (out->serial.size > 0 && mm_option(invocation, "profile") != NULL)
@@ -31,8 +31,7 @@ read_request(const struct mm_invocation *invocation, struct mm_arena *arena,
 		    MM_E_USAGE, "--profile goes with --device alone");
 	out->device = mm_value_text(invocation, "device", NULL);
 	if (out->serial.size == 0)
-		out->profile =
-		    mm_value_text(invocation, "profile", "device");
+		out->profile = mm_value_text(invocation, "profile", "device");
 	return MM_OK;
 }
 
@@ -77,8 +76,7 @@ show(const struct mm_invocation *invocation,
 		    &answer, &wanted, &appliance.vkey, arena, &attested);
 	if (error != MM_OK)
 		return error;
-	return mm_certificate_report(
-	    invocation, prefix, &answer, &attested);
+	return mm_certificate_report(invocation, prefix, &answer, &attested);
 }
 
 static enum mm_error

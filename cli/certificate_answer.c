@@ -51,22 +51,22 @@ mm_certificate_answer_check(const struct mm_certificate_answer *answer,
 {
 	struct mm_certificate certificate;
 	struct mm_attested attested;
-	enum mm_error error = mm_certificate_open(
-	    answer->certificate, arena, &certificate);
+	enum mm_error error =
+	    mm_certificate_open(answer->certificate, arena, &certificate);
 
 	if (error == MM_OK)
-		error = mm_attested_read(
-		    answer->receipt, vkey, arena, &attested);
+		error =
+		    mm_attested_read(answer->receipt, vkey, arena, &attested);
 	if (error == MM_OK)
 		error = mm_attested_tbs(&attested, certificate.tbs);
 	if (error == MM_OK && attested.receipt.index != answer->index)
 		error = differs("index");
 	if (error == MM_OK)
-		error = check_wanted(wanted, &attested.body.certificate,
-		    &certificate.read);
+		error = check_wanted(
+		    wanted, &attested.body.certificate, &certificate.read);
 	if (error == MM_OK)
-		error = mm_chain_check(
-		    answer->certificate, &answer->chain, arena);
+		error =
+		    mm_chain_check(answer->certificate, &answer->chain, arena);
 	if (error == MM_OK)
 		*out = attested;
 	return error;
@@ -90,8 +90,8 @@ write_files(const struct mm_invocation *invocation, const char *prefix,
 	    invocation, prefix, ".crt", &leaf, "certificate", report);
 
 	if (error == MM_OK)
-		error = mm_result_certificates(invocation, prefix,
-		    ".chain.pem", &answer->chain, "chain", report);
+		error = mm_result_certificates(invocation, prefix, ".chain.pem",
+		    &answer->chain, "chain", report);
 	if (error == MM_OK)
 		error = mm_result_write(invocation, prefix, ".receipt",
 		    answer->receipt, "receipt", report);
@@ -109,9 +109,9 @@ mm_certificate_report(const struct mm_invocation *invocation,
 	if (prefix != NULL)
 		error = write_files(invocation, prefix, answer, report);
 	else
-		json_object_update_new(report,
-		    json_pack("{s:n, s:n, s:n}", "certificate", "chain",
-			"receipt"));
+		json_object_update_new(
+		    report, json_pack("{s:n, s:n, s:n}", "certificate", "chain",
+				"receipt"));
 
 	if (error == MM_OK)
 		mm_print(invocation, report);

@@ -20,8 +20,8 @@ struct mm_certificate_wanted {
  * the chain signs the one before it. MM_E_MISMATCH, MM_E_CERTIFICATE, the
  * errors of a receipt.
  */
-enum mm_error mm_certificate_answer_check(
-    const struct mm_certificate_answer *answer,
+enum mm_error
+mm_certificate_answer_check(const struct mm_certificate_answer *answer,
     const struct mm_certificate_wanted *wanted, const struct mm_vkey *vkey,
     struct mm_arena *arena, struct mm_attested *out) mm_must_use;
 

@@ -6,8 +6,8 @@
 enum { FILE_MAX = 2 * MM_CERTIFICATE_MAX };
 
 enum mm_error
-mm_certificate_open(struct mm_span der, struct mm_arena *arena,
-    struct mm_certificate *out)
+mm_certificate_open(
+    struct mm_span der, struct mm_arena *arena, struct mm_certificate *out)
 {
 	mm_auto(buffer) tbs = {0};
 	struct mm_certificate one;
@@ -42,8 +42,8 @@ take_der(struct mm_span bytes, struct mm_arena *arena, struct mm_span *der)
 		return error;
 	*der = mm_arena_copy(arena, bytes);
 	return der->data != NULL
-	    ? MM_OK
-	    : mm_fail(MM_E_MEMORY, "no memory for a certificate");
+		   ? MM_OK
+		   : mm_fail(MM_E_MEMORY, "no memory for a certificate");
 }
 
 enum mm_error

@@ -43,16 +43,15 @@ mm_command_help(const struct mm_command *command)
 		    command->options[i].help);
 	printf("  %-26s %s\n", "--json", "results as JSON");
 	if (command->writes)
-		printf("  %-26s %s\n", "--force",
-		    "overwrite files that exist");
+		printf("  %-26s %s\n", "--force", "overwrite files that exist");
 	if (command->results != NULL)
 		printf("\nThe keys of --json:\n%s\n", command->results);
 }
 
 /* The row of "--name" or "--name=value"; its value where it is attached. */
 static size_t
-find_row(const struct mm_command *command, const char *word,
-    const char **attached)
+find_row(
+    const struct mm_command *command, const char *word, const char **attached)
 {
 	const char *name = word + 2, *equal = strchr(name, '=');
 	size_t length = equal != NULL ? (size_t)(equal - name) : strlen(name);
@@ -67,8 +66,7 @@ find_row(const struct mm_command *command, const char *word,
 
 /* One option word; `*used` counts the words it took. */
 static enum mm_error
-read_option(struct mm_invocation *out, int left, char *const *words,
-    int *used)
+read_option(struct mm_invocation *out, int left, char *const *words, int *used)
 {
 	const char *attached;
 	size_t row = find_row(out->command, words[0], &attached);
@@ -87,18 +85,17 @@ read_option(struct mm_invocation *out, int left, char *const *words,
 		return mm_fail(MM_E_USAGE, "there is no option %s", words[0]);
 	option = &out->command->options[row];
 	if (out->values[row] != NULL)
-		return mm_fail(
-		    MM_E_USAGE, "--%s is said twice", option->name);
+		return mm_fail(MM_E_USAGE, "--%s is said twice", option->name);
 	if (option->value == NULL) {
 		out->values[row] = "";
-		return attached == NULL ? MM_OK
-					: mm_fail(MM_E_USAGE,
-					      "--%s takes no value",
-					      option->name);
+		return attached == NULL
+			   ? MM_OK
+			   : mm_fail(MM_E_USAGE, "--%s takes no value",
+				 option->name);
 	}
 	if (attached == NULL && left < 2)
-		return mm_fail(MM_E_USAGE, "--%s wants %s", option->name,
-		    option->value);
+		return mm_fail(
+		    MM_E_USAGE, "--%s wants %s", option->name, option->value);
 	out->values[row] = attached != NULL ? attached : words[1];
 	*used = attached != NULL ? 1 : 2;
 	return MM_OK;
@@ -112,12 +109,10 @@ check_complete(const struct mm_invocation *out)
 	for (size_t i = 0; i < command->option_count; i++)
 		if (command->options[i].required && out->values[i] == NULL)
 			return mm_fail(MM_E_USAGE, "--%s %s is missing: %s",
-			    command->options[i].name,
-			    command->options[i].value,
+			    command->options[i].name, command->options[i].value,
 			    command->options[i].help);
 	if (out->operand_count < command->operand_min)
-		return mm_fail(
-		    MM_E_USAGE, "%s is missing", command->operands);
+		return mm_fail(MM_E_USAGE, "%s is missing", command->operands);
 	return MM_OK;
 }
 
@@ -136,12 +131,10 @@ mm_invocation_read(const struct mm_command *command, int count,
 		if (options && strcmp(words[i], "--") == 0)
 			options = false;
 		else if (options && strncmp(words[i], "--", 2) == 0)
-			error = read_option(
-			    out, count - i, words + i, &used);
-		else if (options && words[i][0] == '-' &&
-		    words[i][1] != '\0')
-			error = mm_fail(MM_E_USAGE,
-			    "there is no option %s", words[i]);
+			error = read_option(out, count - i, words + i, &used);
+		else if (options && words[i][0] == '-' && words[i][1] != '\0')
+			error = mm_fail(
+			    MM_E_USAGE, "there is no option %s", words[i]);
 		else if (out->operand_count == command->operand_max)
 			error = mm_fail(MM_E_USAGE,
 			    "\"%s\" is one word too many", words[i]);

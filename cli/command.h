@@ -33,11 +33,11 @@ struct mm_invocation {
 
 struct mm_command {
 	const char *noun, *verb; /* verb NULL: the noun alone */
-	const char *operands;	 /* for the help: "FILE" */
+	const char *operands;    /* for the help: "FILE" */
 	size_t operand_min, operand_max;
 	const char *summary;
 	const char *results; /* the keys that --json prints, for the help */
-	bool writes;	     /* files, so that --force means something */
+	bool writes;         /* files, so that --force means something */
 	const struct mm_cli_option *options;
 	size_t option_count;
 	/* The exit status comes from the error; MM_E_... of a checked "no" is
@@ -45,22 +45,20 @@ struct mm_command {
 	enum mm_error (*run)(const struct mm_invocation *invocation);
 };
 
-#define MM_COMMAND_OPTIONS(table) .options = table, .option_count = MM_COUNT(table)
+#define MM_COMMAND_OPTIONS(table) \
+	.options = table, .option_count = MM_COUNT(table)
 
 extern const struct mm_command mm_quickstart_command, mm_cert_issue_command,
-    mm_cert_show_command, mm_release_submit_command,
-    mm_release_fetch_command, mm_log_status_command, mm_log_verify_command,
-    mm_receipt_verify_command, mm_image_inspect_command,
-    mm_order_create_command, mm_flash_der_command;
+    mm_cert_show_command, mm_release_submit_command, mm_release_fetch_command,
+    mm_log_status_command, mm_log_verify_command, mm_receipt_verify_command,
+    mm_image_inspect_command, mm_order_create_command, mm_flash_der_command;
 
 /* The option's value, or NULL; of a flag "" or NULL. */
-const char *mm_option(
-    const struct mm_invocation *invocation, const char *name);
+const char *mm_option(const struct mm_invocation *invocation, const char *name);
 
 /* Takes a command line apart by the command's rows; MM_E_USAGE. */
-enum mm_error mm_invocation_read(const struct mm_command *command,
-    int count, char *const *words,
-    struct mm_invocation *out) mm_must_use;
+enum mm_error mm_invocation_read(const struct mm_command *command, int count,
+    char *const *words, struct mm_invocation *out) mm_must_use;
 
 /* What `command` takes, for people. */
 void mm_command_help(const struct mm_command *command);
@@ -79,15 +77,15 @@ enum mm_error mm_output(const struct mm_invocation *invocation,
     const char *path, struct mm_span bytes) mm_must_use;
 /* Whether mm_output() could do that: asked before what cannot be undone.
  * MM_E_EXISTS, MM_E_FILE. */
-enum mm_error mm_output_check(const struct mm_invocation *invocation,
-    const char *path) mm_must_use;
+enum mm_error mm_output_check(
+    const struct mm_invocation *invocation, const char *path) mm_must_use;
 /* PEM of certificates one after the other, as a file. */
-enum mm_error mm_output_certificates(const struct mm_invocation *invocation,
-    const char *path, const struct mm_span *certificates,
-    size_t count) mm_must_use;
+enum mm_error
+mm_output_certificates(const struct mm_invocation *invocation, const char *path,
+    const struct mm_span *certificates, size_t count) mm_must_use;
 /* Reads a file, or stdin for "-". */
-enum mm_error mm_input(const char *path, size_t max,
-    struct mm_buffer *out) mm_must_use;
+enum mm_error
+mm_input(const char *path, size_t max, struct mm_buffer *out) mm_must_use;
 /* directory/name in `out`; MM_E_FILE where it is too long. */
 enum mm_error mm_path(char *out, size_t size, const char *directory,
     const char *name) mm_must_use;

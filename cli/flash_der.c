@@ -40,8 +40,7 @@ read_certificate(const struct mm_invocation *invocation, const char *name,
 }
 
 static enum mm_error
-read_key(
-    const struct mm_invocation *invocation, struct mm_flash_secret *out)
+read_key(const struct mm_invocation *invocation, struct mm_flash_secret *out)
 {
 	const char *path = mm_option(invocation, "key");
 	mm_auto(flash_secret) pem = {0};
@@ -64,8 +63,7 @@ read_all(struct flash *flash)
 	    flash->invocation, "certificate", &flash->certificate);
 
 	if (error == MM_OK)
-		error = read_certificate(
-		    flash->invocation, "csk", &flash->csk);
+		error = read_certificate(flash->invocation, "csk", &flash->csk);
 	return error == MM_OK ? read_key(flash->invocation, &flash->key)
 			      : error;
 }
@@ -99,8 +97,8 @@ write_part(const struct mm_invocation *invocation, const struct part *part,
 	enum mm_error error = MM_OK;
 
 	if (part->bytes.size > 0)
-		error = mm_file_write(part->path, part->bytes, part->mode,
-		    invocation->force);
+		error = mm_file_write(
+		    part->path, part->bytes, part->mode, invocation->force);
 	json_object_set_new(report, part->key,
 	    part->bytes.size > 0 ? json_string(part->path) : json_null());
 	return error;
@@ -166,8 +164,7 @@ run(const struct mm_invocation *invocation)
 	enum mm_error error;
 
 	if (mm_values_said(invocation, any, MM_COUNT(any)) == 0)
-		return mm_fail(
-		    MM_E_USAGE, "say --certificate, --key or --csk");
+		return mm_fail(MM_E_USAGE, "say --certificate, --key or --csk");
 	error = convert(&flash);
 	mm_buffer_clear(&flash.certificate);
 	mm_buffer_clear(&flash.csk);

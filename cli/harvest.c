@@ -25,8 +25,8 @@ take_certificate(struct mm_harvest *h, uint64_t index, struct mm_span bytes)
 }
 
 static enum mm_error
-assemble(struct mm_harvest *h, struct mm_harvested *one,
-    struct mm_span signature)
+assemble(
+    struct mm_harvest *h, struct mm_harvested *one, struct mm_span signature)
 {
 	mm_auto(buffer) der = {0};
 	enum mm_error error;
@@ -37,8 +37,8 @@ assemble(struct mm_harvest *h, struct mm_harvested *one,
 		return error;
 	one->certificate = mm_arena_copy(&h->arena, mm_buffer_span(&der));
 	return one->certificate.data != NULL
-	    ? MM_OK
-	    : mm_fail(MM_E_MEMORY, "no memory for a certificate");
+		   ? MM_OK
+		   : mm_fail(MM_E_MEMORY, "no memory for a certificate");
 }
 
 static enum mm_error
@@ -80,8 +80,8 @@ take(struct mm_harvest *h, uint64_t index, struct mm_span bytes)
 }
 
 enum mm_error
-mm_harvest_read(const char *directory, const struct mm_vkey *vkey,
-    struct mm_harvest *out)
+mm_harvest_read(
+    const char *directory, const struct mm_vkey *vkey, struct mm_harvest *out)
 {
 	struct mm_log_reader *reader;
 	enum mm_error error = mm_log_open(directory, vkey, &reader);

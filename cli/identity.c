@@ -15,16 +15,14 @@ write_key(const char *directory, gnutls_x509_privkey_t key)
 {
 	char path[4096];
 	gnutls_datum_t pem;
-	enum mm_error error =
-	    mm_path(path, sizeof(path), directory, "key.pem");
+	enum mm_error error = mm_path(path, sizeof(path), directory, "key.pem");
 
 	if (error != MM_OK)
 		return error;
-	if (gnutls_x509_privkey_export2_pkcs8(key, GNUTLS_X509_FMT_PEM, NULL,
-		GNUTLS_PKCS_PLAIN, &pem) < 0)
+	if (gnutls_x509_privkey_export2_pkcs8(
+		key, GNUTLS_X509_FMT_PEM, NULL, GNUTLS_PKCS_PLAIN, &pem) < 0)
 		return mm_fail(MM_E_SYSTEM, "cannot encode a key");
-	error = mm_file_write(
-	    path, mm_span(pem.data, pem.size), 0600, false);
+	error = mm_file_write(path, mm_span(pem.data, pem.size), 0600, false);
 	gnutls_memset(pem.data, 0, pem.size);
 	gnutls_free(pem.data);
 	return error;
@@ -42,10 +40,10 @@ public_half(gnutls_x509_privkey_t key, struct mm_buffer *spki)
 		return mm_fail(MM_E_MEMORY, "no memory for a key");
 	if (gnutls_privkey_init(&private_key) == 0) {
 		good = gnutls_privkey_import_x509(private_key, key, 0) == 0 &&
-		    gnutls_pubkey_import_privkey(
-			public_key, private_key, 0, 0) == 0 &&
-		    gnutls_pubkey_export2(
-			public_key, GNUTLS_X509_FMT_DER, &der) == 0;
+		       gnutls_pubkey_import_privkey(
+			   public_key, private_key, 0, 0) == 0 &&
+		       gnutls_pubkey_export2(
+			   public_key, GNUTLS_X509_FMT_DER, &der) == 0;
 		gnutls_privkey_deinit(private_key);
 	}
 	gnutls_pubkey_deinit(public_key);
@@ -83,8 +81,7 @@ write_file(const char *directory, const char *name, struct mm_span bytes)
 	char path[4096];
 	enum mm_error error = mm_path(path, sizeof(path), directory, name);
 
-	return error == MM_OK ? mm_file_write(path, bytes, 0644, false)
-			      : error;
+	return error == MM_OK ? mm_file_write(path, bytes, 0644, false) : error;
 }
 
 static enum mm_error
@@ -97,8 +94,8 @@ write_certificate(
 	mm_buffer_init(&pem, 65536);
 	error = mm_pem_encode("CERTIFICATE", certificate, &pem);
 	return error == MM_OK
-	    ? write_file(directory, name, mm_buffer_span(&pem))
-	    : error;
+		   ? write_file(directory, name, mm_buffer_span(&pem))
+		   : error;
 }
 
 static enum mm_error
@@ -109,16 +106,15 @@ write_line(const char *directory, const char *name, const char *text)
 	mm_buffer_init(&line, 4096);
 	mm_buffer_printf(&line, "%s\n", text);
 	return line.error == MM_OK
-	    ? write_file(directory, name, mm_buffer_span(&line))
-	    : mm_fail(line.error, "%s is too long", name);
+		   ? write_file(directory, name, mm_buffer_span(&line))
+		   : mm_fail(line.error, "%s is too long", name);
 }
 
 enum mm_error
-mm_identity_write(
-    const char *directory, const struct mm_identity_parts *parts)
+mm_identity_write(const char *directory, const struct mm_identity_parts *parts)
 {
-	enum mm_error error = write_certificate(
-	    directory, "certificate.pem", parts->certificate);
+	enum mm_error error =
+	    write_certificate(directory, "certificate.pem", parts->certificate);
 
 	if (error == MM_OK)
 		error = write_certificate(

@@ -30,8 +30,7 @@ run(const struct mm_invocation *invocation)
 	    json_pack("{s:s, s:s%, s:I, s:s}", "file", path, "format",
 		facts.format.data, facts.format.size, "size",
 		(json_int_t)facts.size, "sha256",
-		mm_hex(mm_span(facts.sha256, sizeof(facts.sha256)),
-		    &arena)));
+		mm_hex(mm_span(facts.sha256, sizeof(facts.sha256)), &arena)));
 	return MM_OK;
 }
 

@@ -27,13 +27,12 @@ describe(const struct mm_status_answer *answer,
 	mm_auto(buffer) root = {0};
 
 	mm_buffer_init(&root, 64);
-	mm_base64_write(
-	    mm_span(checkpoint->root.bytes, MM_HASH_SIZE), &root);
+	mm_base64_write(mm_span(checkpoint->root.bytes, MM_HASH_SIZE), &root);
 	return json_pack("{s:s, s:I, s:s%, s:I, s:s%, s:s%}", "log",
 	    checkpoint->origin, "size", (json_int_t)checkpoint->size, "root",
-	    root.data, root.size, "policy", (json_int_t)answer->policy,
-	    "name", answer->name.data, answer->name.size, "role",
-	    answer->role.data, answer->role.size);
+	    root.data, root.size, "policy", (json_int_t)answer->policy, "name",
+	    answer->name.data, answer->name.size, "role", answer->role.data,
+	    answer->role.size);
 }
 
 static enum mm_error
@@ -48,8 +47,8 @@ run(const struct mm_invocation *invocation)
 
 	mm_arena_init(&arena, ARENA);
 	if (error == MM_OK)
-		error = mm_appliance_ask(&appliance, MM_MESSAGE_STATUS,
-		    &nothing, &arena, &answer);
+		error = mm_appliance_ask(
+		    &appliance, MM_MESSAGE_STATUS, &nothing, &arena, &answer);
 	if (error == MM_OK)
 		error = check(&answer, &appliance.vkey, &checkpoint);
 	if (error == MM_OK)

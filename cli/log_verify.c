@@ -37,16 +37,14 @@ audit_reader(struct mm_log_reader *reader, const struct mm_vkey *vkey,
 }
 
 static enum mm_error
-verify_directory(const struct mm_invocation *invocation,
-    struct mm_vkey *vkey, struct mm_audit_report *out)
+verify_directory(const struct mm_invocation *invocation, struct mm_vkey *vkey,
+    struct mm_audit_report *out)
 {
 	struct mm_log_reader *reader;
-	enum mm_error error =
-	    mm_vkey_read(mm_option(invocation, "key"), vkey);
+	enum mm_error error = mm_vkey_read(mm_option(invocation, "key"), vkey);
 
 	if (error == MM_OK)
-		error = mm_log_open(
-		    invocation->operands[0], vkey, &reader);
+		error = mm_log_open(invocation->operands[0], vkey, &reader);
 	if (error != MM_OK)
 		return error;
 	error = mm_log_verify_tree(reader);
@@ -75,8 +73,8 @@ read_checkpoint(struct online *online)
 	enum mm_error error;
 
 	mm_arena_init(&arena, ARENA);
-	error = mm_client_call(online->client, MM_MESSAGE_STATUS, &nothing,
-	    &arena, &answer);
+	error = mm_client_call(
+	    online->client, MM_MESSAGE_STATUS, &nothing, &arena, &answer);
 	if (error == MM_OK)
 		error = mm_checkpoint_open(answer.checkpoint,
 		    &online->appliance.vkey, &online->checkpoint);
@@ -95,8 +93,8 @@ read_page(struct online *online, uint64_t *at)
 	enum mm_error error;
 
 	mm_arena_init(&arena, ARENA);
-	error = mm_client_call(online->client, MM_MESSAGE_ENTRIES, &request,
-	    &arena, &answer);
+	error = mm_client_call(
+	    online->client, MM_MESSAGE_ENTRIES, &request, &arena, &answer);
 	if (error == MM_OK &&
 	    (answer.from != *at || answer.entries.count == 0 ||
 		answer.entries.count > request.count))
@@ -105,8 +103,7 @@ read_page(struct online *online, uint64_t *at)
 		    (unsigned long long)*at);
 	for (size_t i = 0; error == MM_OK && i < answer.entries.count; i++)
 		error = mm_audit_add(online->audit,
-		    mm_list_at(answer.entries, struct mm_bytes_item, i)
-			->value);
+		    mm_list_at(answer.entries, struct mm_bytes_item, i)->value);
 	if (error == MM_OK)
 		*at += answer.entries.count;
 	return error;
@@ -140,8 +137,8 @@ attempt(struct mm_client *client, void *self)
 }
 
 static enum mm_error
-verify_appliance(const struct mm_invocation *invocation,
-    struct mm_vkey *vkey, struct mm_audit_report *out)
+verify_appliance(const struct mm_invocation *invocation, struct mm_vkey *vkey,
+    struct mm_audit_report *out)
 {
 	struct online online = {.report = out};
 	enum mm_error error =
@@ -150,8 +147,7 @@ verify_appliance(const struct mm_invocation *invocation,
 	if (error == MM_OK)
 		error = mm_audit_new(&online.appliance.vkey, &online.audit);
 	if (error == MM_OK)
-		error =
-		    mm_appliance_try(&online.appliance, attempt, &online);
+		error = mm_appliance_try(&online.appliance, attempt, &online);
 	mm_audit_free(online.audit);
 	*vkey = online.appliance.vkey;
 	return error;
@@ -167,14 +163,12 @@ report(const struct mm_invocation *invocation, const struct mm_vkey *vkey,
 	mm_buffer_init(&root, 64);
 	mm_base64_write(mm_span(log->root.bytes, MM_HASH_SIZE), &root);
 	mm_print(invocation,
-	    json_pack("{s:s, s:I, s:s%, s:I, s:I, s:I, s:I, s:I, s:I}",
-		"log", vkey->name, "size", (json_int_t)log->size, "root",
-		root.data, root.size, "certificates",
-		(json_int_t)log->certificates, "images",
-		(json_int_t)log->images, "signatures",
-		(json_int_t)log->signatures, "voids",
-		(json_int_t)log->voids, "unsigned",
-		(json_int_t)found->unsigned_entries, "refusals",
+	    json_pack("{s:s, s:I, s:s%, s:I, s:I, s:I, s:I, s:I, s:I}", "log",
+		vkey->name, "size", (json_int_t)log->size, "root", root.data,
+		root.size, "certificates", (json_int_t)log->certificates,
+		"images", (json_int_t)log->images, "signatures",
+		(json_int_t)log->signatures, "voids", (json_int_t)log->voids,
+		"unsigned", (json_int_t)found->unsigned_entries, "refusals",
 		(json_int_t)log->refusals));
 }
 

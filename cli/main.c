@@ -32,8 +32,8 @@ print_all(FILE *out)
 		fprintf(out, "  %-8s %-8s %s\n", commands[i]->noun,
 		    commands[i]->verb != NULL ? commands[i]->verb : "",
 		    commands[i]->summary);
-	fputs("\n`mintmark NOUN VERB --help` says what a command takes.\n",
-	    out);
+	fputs(
+	    "\n`mintmark NOUN VERB --help` says what a command takes.\n", out);
 }
 
 /* The command that the words begin with; `*used` counts its words. */
@@ -75,12 +75,12 @@ tell_unknown(const char *noun, const char *verb)
 
 		if (strcmp(noun, command->noun) != 0)
 			continue;
-		fprintf(stderr, "%s %s %s", before, command->noun,
-		    command->verb);
+		fprintf(
+		    stderr, "%s %s %s", before, command->noun, command->verb);
 		before = " or";
 	}
-	fputs(strcmp(before, "say") == 0 ? "mintmark --help lists them\n"
-					  : "\n",
+	fputs(
+	    strcmp(before, "say") == 0 ? "mintmark --help lists them\n" : "\n",
 	    stderr);
 }
 
@@ -91,9 +91,8 @@ tell(const struct mm_command *command, enum mm_error error)
 		return MM_EXIT_YES;
 	fprintf(stderr, "mintmark %s%s%s: %s: %s%s\n", command->noun,
 	    command->verb != NULL ? " " : "",
-	    command->verb != NULL ? command->verb : "",
-	    mm_error_name(error), mm_why(error),
-	    error == MM_E_USAGE ? "; see its --help" : "");
+	    command->verb != NULL ? command->verb : "", mm_error_name(error),
+	    mm_why(error), error == MM_E_USAGE ? "; see its --help" : "");
 	return (int)mm_error_exit(error);
 }
 

@@ -72,8 +72,8 @@ decode_line(const char *path, const char *line, struct mm_officer_key *key)
 	struct mm_span base64 = mm_span(line + sizeof(prefix) - 1, SEED64);
 	uint8_t *seed = sodium_malloc(32);
 	bool good = seed != NULL &&
-	    memcmp(line, prefix, sizeof(prefix) - 1) == 0 &&
-	    line[LINE - 1] == '\n' && mm_base64_read(base64, seed, 32);
+		    memcmp(line, prefix, sizeof(prefix) - 1) == 0 &&
+		    line[LINE - 1] == '\n' && mm_base64_read(base64, seed, 32);
 
 	if (good)
 		crypto_sign_seed_keypair(
@@ -104,8 +104,7 @@ mm_officer_read(const char *path, struct mm_officer_key **out)
 	else if (key == NULL || line == NULL)
 		error = mm_fail(MM_E_MEMORY, "no memory for a key");
 	else if (read(fd, line, LINE + 1) != LINE)
-		error =
-		    mm_fail(MM_E_FORMAT, "%s is no officer's key", path);
+		error = mm_fail(MM_E_FORMAT, "%s is no officer's key", path);
 	else
 		error = decode_line(path, line, key);
 	sodium_free(line);
@@ -122,10 +121,8 @@ mm_officer_state(const struct mm_officer_key *key, struct mm_span origin,
     uint64_t kind, const void *body, struct mm_buffer *out)
 {
 	uint64_t now = (uint64_t)time(NULL) - SKEW;
-	struct mm_claim claim = {.kind = kind,
-	    .origin = origin,
-	    .time = now,
-	    .expiry = now + VALID};
+	struct mm_claim claim = {
+	    .kind = kind, .origin = origin, .time = now, .expiry = now + VALID};
 	mm_auto(buffer) payload = {0};
 	enum mm_error error;
 

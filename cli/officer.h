@@ -20,12 +20,12 @@ struct mm_officer_key *mm_officer_new(void);
 void mm_officer_free(struct mm_officer_key *key);
 enum mm_error mm_officer_write(
     const struct mm_officer_key *key, const char *path) mm_must_use;
-enum mm_error mm_officer_read(
-    const char *path, struct mm_officer_key **out) mm_must_use;
+enum mm_error
+mm_officer_read(const char *path, struct mm_officer_key **out) mm_must_use;
 
 /* Appends a statement of `kind` about `body`, now and valid for a week. */
-enum mm_error mm_officer_state(const struct mm_officer_key *key,
-    struct mm_span origin, uint64_t kind, const void *body,
-    struct mm_buffer *out) mm_must_use;
+enum mm_error
+mm_officer_state(const struct mm_officer_key *key, struct mm_span origin,
+    uint64_t kind, const void *body, struct mm_buffer *out) mm_must_use;
 
 #endif

@@ -33,11 +33,10 @@ take_line(struct mm_span *text, struct mm_span *line)
 	if (text->size == 0)
 		return false;
 	end = memchr(text->data, '\n', text->size);
-	*line = mm_span(text->data,
-	    end != NULL ? (size_t)(end - text->data) : text->size);
-	*text = end != NULL
-	    ? mm_span(end + 1, text->size - line->size - 1)
-	    : mm_span(NULL, 0);
+	*line = mm_span(
+	    text->data, end != NULL ? (size_t)(end - text->data) : text->size);
+	*text = end != NULL ? mm_span(end + 1, text->size - line->size - 1)
+			    : mm_span(NULL, 0);
 	if (line->size > 0 && line->data[line->size - 1] == '\r')
 		line->size--;
 	return true;
@@ -79,8 +78,7 @@ read_list(const char *path, struct mm_arena *arena, struct mm_list *out)
 	error = mm_input(path, LIST_MAX, &file);
 	if (error == MM_OK)
 		error = split_list(
-		    mm_arena_copy(arena, mm_buffer_span(&file)), arena,
-		    &list);
+		    mm_arena_copy(arena, mm_buffer_span(&file)), arena, &list);
 	if (error != MM_OK)
 		return error;
 	if (list.count == 0)
@@ -127,8 +125,8 @@ read_order(const struct mm_invocation *invocation, struct mm_arena *arena,
 		error = mm_value_number(
 		    invocation, "units", 1, UNITS_MAX, &out->units);
 	if (error == MM_OK)
-		error = mm_value_number(
-		    invocation, "until", 1, DAYS_MAX, &days);
+		error =
+		    mm_value_number(invocation, "until", 1, DAYS_MAX, &days);
 	if (error == MM_OK)
 		error = mm_value_words(
 		    invocation, "station", arena, &out->stations);
@@ -152,8 +150,8 @@ sign(const struct mm_invocation *invocation, const struct mm_vkey *vkey,
 
 	if (error != MM_OK)
 		return error;
-	error = mm_officer_state(officer, mm_span_text(vkey->name),
-	    MM_STATEMENT_ORDER, order, out);
+	error = mm_officer_state(
+	    officer, mm_span_text(vkey->name), MM_STATEMENT_ORDER, order, out);
 	mm_officer_free(officer);
 	return error;
 }
@@ -161,8 +159,7 @@ sign(const struct mm_invocation *invocation, const struct mm_vkey *vkey,
 /* What was logged is what was signed here. */
 static enum mm_error
 check(const struct mm_statement_answer *answer, struct mm_span statement,
-    const struct mm_vkey *vkey, struct mm_arena *arena,
-    struct mm_attested *out)
+    const struct mm_vkey *vkey, struct mm_arena *arena, struct mm_attested *out)
 {
 	struct mm_attested attested;
 	struct mm_list logged;
@@ -179,8 +176,7 @@ check(const struct mm_statement_answer *answer, struct mm_span statement,
 			*out = attested;
 			return MM_OK;
 		}
-	return mm_fail(
-	    MM_E_MISMATCH, "the receipt speaks of another order");
+	return mm_fail(MM_E_MISMATCH, "the receipt speaks of another order");
 }
 
 static enum mm_error
@@ -190,18 +186,17 @@ report(const struct mm_invocation *invocation,
 {
 	const char *path = mm_option(invocation, "receipt");
 	json_t *out = mm_attested_json(attested);
-	enum mm_error error = path == NULL
-	    ? MM_OK
-	    : mm_output(invocation, path, receipt);
+	enum mm_error error =
+	    path == NULL ? MM_OK : mm_output(invocation, path, receipt);
 
 	if (error != MM_OK) {
 		json_decref(out);
 		return error;
 	}
-	json_object_update_new(out,
-	    json_pack("{s:s%, s:s%, s:I}", "order", order->name.data,
-		order->name.size, "profile", order->profile.data,
-		order->profile.size, "units", (json_int_t)order->units));
+	json_object_update_new(
+	    out, json_pack("{s:s%, s:s%, s:I}", "order", order->name.data,
+		     order->name.size, "profile", order->profile.data,
+		     order->profile.size, "units", (json_int_t)order->units));
 	mm_print(invocation, out);
 	return MM_OK;
 }
@@ -224,18 +219,17 @@ create(const struct mm_invocation *invocation,
 	if (error == MM_OK && path != NULL)
 		error = mm_output_check(invocation, path);
 	if (error == MM_OK)
-		error = sign(
-		    invocation, &appliance.vkey, order, &statement);
+		error = sign(invocation, &appliance.vkey, order, &statement);
 	item.value = mm_buffer_span(&statement);
 	if (error == MM_OK)
-		error = mm_appliance_ask(&appliance, MM_MESSAGE_STATEMENT,
-		    &request, arena, &answer);
+		error = mm_appliance_ask(
+		    &appliance, MM_MESSAGE_STATEMENT, &request, arena, &answer);
 	if (error == MM_OK)
-		error = check(&answer, item.value, &appliance.vkey, arena,
-		    &attested);
+		error = check(
+		    &answer, item.value, &appliance.vkey, arena, &attested);
 	return error == MM_OK
-	    ? report(invocation, order, answer.receipt, &attested)
-	    : error;
+		   ? report(invocation, order, answer.receipt, &attested)
+		   : error;
 }
 
 static enum mm_error

@@ -45,8 +45,7 @@ mm_print(const struct mm_invocation *invocation, json_t *object)
 		json_dumpf(object, stdout, JSON_COMPACT);
 		putchar('\n');
 	} else {
-		json_object_foreach(object, key, value)
-			print_value(key, value);
+		json_object_foreach(object, key, value) print_value(key, value);
 	}
 	json_decref(object);
 }
@@ -58,8 +57,7 @@ mm_hex(struct mm_span bytes, struct mm_arena *arena)
 
 	if (text == NULL)
 		return NULL;
-	return sodium_bin2hex(
-	    text, 2 * bytes.size + 1, bytes.data, bytes.size);
+	return sodium_bin2hex(text, 2 * bytes.size + 1, bytes.data, bytes.size);
 }
 
 enum mm_error
@@ -70,8 +68,8 @@ mm_output(const struct mm_invocation *invocation, const char *path,
 		return mm_file_write(path, bytes, 0644, invocation->force);
 	if (fwrite(bytes.data, 1, bytes.size, stdout) != bytes.size ||
 	    fflush(stdout) != 0)
-		return mm_fail(MM_E_FILE, "cannot write to stdout: %s",
-		    strerror(errno));
+		return mm_fail(
+		    MM_E_FILE, "cannot write to stdout: %s", strerror(errno));
 	return MM_OK;
 }
 
@@ -90,14 +88,14 @@ mm_output_check(const struct mm_invocation *invocation, const char *path)
 		snprintf(directory, sizeof(directory), "%.*s",
 		    (int)(slash - path) + 1, path);
 	if (access(directory, W_OK | X_OK) < 0)
-		return mm_fail(MM_E_FILE, "cannot write %s: %s", path,
-		    strerror(errno));
+		return mm_fail(
+		    MM_E_FILE, "cannot write %s: %s", path, strerror(errno));
 	return MM_OK;
 }
 
 enum mm_error
-mm_output_certificates(const struct mm_invocation *invocation,
-    const char *path, const struct mm_span *certificates, size_t count)
+mm_output_certificates(const struct mm_invocation *invocation, const char *path,
+    const struct mm_span *certificates, size_t count)
 {
 	mm_auto(buffer) pem = {0};
 	enum mm_error error = MM_OK;
@@ -106,8 +104,8 @@ mm_output_certificates(const struct mm_invocation *invocation,
 	for (size_t i = 0; i < count && error == MM_OK; i++)
 		error = mm_pem_encode("CERTIFICATE", certificates[i], &pem);
 	return error == MM_OK
-	    ? mm_output(invocation, path, mm_buffer_span(&pem))
-	    : error;
+		   ? mm_output(invocation, path, mm_buffer_span(&pem))
+		   : error;
 }
 
 enum mm_error

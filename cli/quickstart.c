@@ -56,15 +56,14 @@ static const struct {
     {"root", MM_KEY_ROOT_CA, "root", "root-ca", "Example Root CA"},
     {"access-ca", MM_KEY_ACCESS_CA, "access-ca", "access-ca",
 	"Example Access CA"},
-    {"device-ca", MM_KEY_DEVICE_CA, "root", "device-ca",
-	"Example Device CA"},
+    {"device-ca", MM_KEY_DEVICE_CA, "root", "device-ca", "Example Device CA"},
     {"codesign", MM_KEY_CODE_SIGNING, "root", "codesign",
 	"Example Code Signing"},
 };
 
 static const char *const directories[] = {"", "state", "anchor", "log-key",
-    "log", "index", "record", "token", "token/tokens", "identities",
-    "officer", "public"};
+    "log", "index", "record", "token", "token/tokens", "identities", "officer",
+    "public"};
 
 struct quickstart {
 	const struct mm_invocation *invocation;
@@ -112,8 +111,8 @@ make_directories(struct quickstart *q)
 		    "does not exist",
 		    wanted);
 	if (realpath(wanted, path) == NULL)
-		return mm_fail(MM_E_FILE, "cannot make %s: %s", wanted,
-		    strerror(errno));
+		return mm_fail(
+		    MM_E_FILE, "cannot make %s: %s", wanted, strerror(errno));
 	if (strlen(path) >= sizeof(q->dir) || strpbrk(path, "\"\\$") != NULL) {
 		rmdir(wanted);
 		return mm_fail(MM_E_FILE,
@@ -148,8 +147,8 @@ write_pin(const struct quickstart *q, char pin[PIN_SIZE])
 	enum mm_error error;
 
 	pin[PIN_SIZE - 1] = '\n';
-	error = mm_file_write(path_in(q, "token/pin", path),
-	    mm_span(pin, PIN_SIZE), 0600, false);
+	error = mm_file_write(
+	    path_in(q, "token/pin", path), mm_span(pin, PIN_SIZE), 0600, false);
 	pin[PIN_SIZE - 1] = '\0';
 	return error;
 }
@@ -171,13 +170,13 @@ make_token(struct quickstart *q)
 	    "slots.removable = false\n",
 	    path_in(q, "token/tokens", path));
 	error = so_pin == NULL || pin == NULL
-	    ? mm_fail(MM_E_MEMORY, "no memory for a PIN")
-	    : write_text(q, "token/softhsm2.conf", 0600, &conf);
+		    ? mm_fail(MM_E_MEMORY, "no memory for a PIN")
+		    : write_text(q, "token/softhsm2.conf", 0600, &conf);
 	if (error == MM_OK) {
 		make_pin(so_pin);
 		make_pin(pin);
-		setenv("SOFTHSM2_CONF",
-		    path_in(q, "token/softhsm2.conf", path), 1);
+		setenv("SOFTHSM2_CONF", path_in(q, "token/softhsm2.conf", path),
+		    1);
 		error = write_pin(q, pin);
 	}
 	if (error == MM_OK)
@@ -250,19 +249,18 @@ static enum mm_error
 keep(struct quickstart *q, const struct mm_buffer *bytes, struct mm_span *out)
 {
 	*out = mm_arena_copy(&q->arena, mm_buffer_span(bytes));
-	return out->data != NULL
-	    ? MM_OK
-	    : mm_fail(MM_E_MEMORY, "no memory for what the genesis needs");
+	return out->data != NULL ? MM_OK
+				 : mm_fail(MM_E_MEMORY,
+				       "no memory for what the genesis needs");
 }
 
 /* Signs a statement; its one-element list lies in the arena. */
 static enum mm_error
-state(struct quickstart *q, uint64_t kind, const void *body,
-    struct mm_list *out)
+state(
+    struct quickstart *q, uint64_t kind, const void *body, struct mm_list *out)
 {
 	mm_auto(buffer) statement = {0};
-	struct mm_bytes_item *item =
-	    mm_arena_alloc(&q->arena, sizeof(*item));
+	struct mm_bytes_item *item = mm_arena_alloc(&q->arena, sizeof(*item));
 	enum mm_error error;
 
 	if (item == NULL)
@@ -303,8 +301,7 @@ state_ceremony(struct quickstart *q, struct mm_list *out)
 
 /* A TLS key in identities/NAME and a statement that registers it. */
 static enum mm_error
-make_principal(
-    struct quickstart *q, size_t i, struct mm_genesis_principal *out)
+make_principal(struct quickstart *q, size_t i, struct mm_genesis_principal *out)
 {
 	struct mm_text_item device = {mm_span_text("device")};
 	struct mm_principal_claim claim = {
@@ -361,8 +358,7 @@ write_genesis(struct quickstart *q)
 	if (error == MM_OK)
 		error = state_order(q, &order.statements);
 	if (error == MM_OK)
-		error =
-		    mm_shape_encode(&mm_genesis_file_shape, &file, &bytes);
+		error = mm_shape_encode(&mm_genesis_file_shape, &file, &bytes);
 	return error == MM_OK ? write_text(q, "genesis.cbor", 0644, &bytes)
 			      : error;
 }
@@ -396,13 +392,13 @@ run_genesis(const struct quickstart *q)
 	path_in(q, "appliance.conf", conf);
 	path_in(q, "genesis.cbor", file);
 	fflush(NULL);
-	if (posix_spawnp(
-		&child, daemon, NULL, NULL, arguments, environment) != 0)
+	if (posix_spawnp(&child, daemon, NULL, NULL, arguments, environment) !=
+	    0)
 		return mm_fail(MM_E_AWAY, "cannot run %s", daemon);
 	while (waitpid(child, &status, 0) < 0)
 		if (errno != EINTR)
-			return mm_fail(MM_E_SYSTEM, "cannot wait: %s",
-			    strerror(errno));
+			return mm_fail(
+			    MM_E_SYSTEM, "cannot wait: %s", strerror(errno));
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return MM_OK;
 	return mm_fail(
@@ -420,8 +416,8 @@ run_genesis(const struct quickstart *q)
  * files now stays as it is, so they are made read-only, which SoftHSM takes.
  */
 static int
-make_read_only(const char *path, const struct stat *info, int type,
-    struct FTW *where)
+make_read_only(
+    const char *path, const struct stat *info, int type, struct FTW *where)
 {
 	size_t length = strlen(path);
 	static const char suffix[] = ".object";
@@ -465,15 +461,13 @@ write_public(const struct quickstart *q, const char *name,
 }
 
 static enum mm_error
-write_identities(const struct quickstart *q, const struct mm_harvest *h,
-    const char *vkey)
+write_identities(
+    const struct quickstart *q, const struct mm_harvest *h, const char *vkey)
 {
-	const struct mm_harvested *access_ca =
-	    mm_harvest_named(h, "access-ca");
+	const struct mm_harvested *access_ca = mm_harvest_named(h, "access-ca");
 	char appliance[512];
 
-	snprintf(
-	    appliance, sizeof(appliance), "%s localhost", q->listen);
+	snprintf(appliance, sizeof(appliance), "%s localhost", q->listen);
 	for (size_t i = 0; i < MM_COUNT(identities); i++) {
 		uint8_t key[32];
 		char name[64], path[PATH_MAX];
@@ -499,19 +493,15 @@ write_identities(const struct quickstart *q, const struct mm_harvest *h,
 
 /* What the log now holds goes to where people look for it. */
 static enum mm_error
-write_results(struct quickstart *q, const char *vkey_line,
-    const struct mm_harvest *h)
+write_results(
+    struct quickstart *q, const char *vkey_line, const struct mm_harvest *h)
 {
 	const struct mm_harvested *root = mm_harvest_named(h, "root");
-	const struct mm_harvested *chain =
-	    mm_harvest_named(h, "device-ca");
-	const struct mm_harvested *codesign =
-	    mm_harvest_named(h, "codesign");
-	const struct mm_harvested *access_ca =
-	    mm_harvest_named(h, "access-ca");
+	const struct mm_harvested *chain = mm_harvest_named(h, "device-ca");
+	const struct mm_harvested *codesign = mm_harvest_named(h, "codesign");
+	const struct mm_harvested *access_ca = mm_harvest_named(h, "access-ca");
 	mm_auto(buffer) line = {0};
-	enum mm_error error =
-	    write_public(q, "public/ca.pem", &root, 1);
+	enum mm_error error = write_public(q, "public/ca.pem", &root, 1);
 
 	mm_buffer_init(&line, 512);
 	mm_buffer_printf(&line, "%s\n", vkey_line);
@@ -520,8 +510,7 @@ write_results(struct quickstart *q, const char *vkey_line,
 	if (error == MM_OK)
 		error = write_public(q, "public/codesign.crt", &codesign, 1);
 	if (error == MM_OK)
-		error =
-		    write_public(q, "public/access-ca.pem", &access_ca, 1);
+		error = write_public(q, "public/access-ca.pem", &access_ca, 1);
 	if (error == MM_OK)
 		error = write_text(q, "public/log.vkey", 0644, &line);
 	if (error == MM_OK)
@@ -547,8 +536,8 @@ read_vkey(const struct quickstart *q, struct mm_vkey *vkey)
 		error = mm_entry_decode_as(mm_buffer_span(&first),
 		    MM_ENTRY_GENESIS, &arena, &entry, &genesis);
 	if (error == MM_OK && !mm_span_is(genesis.origin, q->origin))
-		error = mm_fail(
-		    MM_E_LOG_WRONG, "the log is not the one just made");
+		error =
+		    mm_fail(MM_E_LOG_WRONG, "the log is not the one just made");
 	if (error == MM_OK)
 		error = mm_vkey_init(vkey, genesis.origin, genesis.log_key);
 	return error;
@@ -561,12 +550,12 @@ collect(struct quickstart *q)
 	char path[PATH_MAX], line[MM_VKEY_MAX];
 	struct mm_vkey vkey;
 	enum mm_error error = harvest == NULL
-	    ? mm_fail(MM_E_MEMORY, "no memory")
-	    : read_vkey(q, &vkey);
+				  ? mm_fail(MM_E_MEMORY, "no memory")
+				  : read_vkey(q, &vkey);
 
 	if (error == MM_OK)
-		error = mm_harvest_read(
-		    path_in(q, "log", path), &vkey, harvest);
+		error =
+		    mm_harvest_read(path_in(q, "log", path), &vkey, harvest);
 	if (error == MM_OK) {
 		mm_vkey_text(&vkey, line);
 		error = write_results(q, line, harvest);
@@ -599,8 +588,7 @@ run_steps(struct quickstart *q)
 }
 
 static int
-remove_one(
-    const char *path, const struct stat *info, int type, struct FTW *at)
+remove_one(const char *path, const struct stat *info, int type, struct FTW *at)
 {
 	(void)info, (void)type, (void)at;
 	remove(path);
@@ -622,8 +610,8 @@ check_options(struct quickstart *q)
 	static const uint8_t any_key[32];
 	const char *port = strrchr(q->listen, ':');
 	struct mm_vkey vkey;
-	enum mm_error error = mm_value_number(
-	    q->invocation, "units", 1, UNITS_MAX, &q->units);
+	enum mm_error error =
+	    mm_value_number(q->invocation, "units", 1, UNITS_MAX, &q->units);
 
 	if (error != MM_OK)
 		return error;
@@ -696,8 +684,8 @@ static const struct mm_cli_option options[] = {
     {"listen", "HOST:PORT", "where it will answer (127.0.0.1:7433)", false},
     {"units", "N", "devices that the first order is for (1000)", false},
     {"origin", "NAME", "the log's name, for ever (a random one)", false},
-    {"self-signed-codesign", NULL,
-	"the code-signing certificate signs itself", false},
+    {"self-signed-codesign", NULL, "the code-signing certificate signs itself",
+	false},
 };
 
 const struct mm_command mm_quickstart_command = {

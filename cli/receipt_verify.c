@@ -48,8 +48,7 @@ prove_certificate(struct proof *p)
 	p->proved = &by_tbs;
 	if (error != MM_OK || p->signer == NULL)
 		return error;
-	error = mm_certificate_input(
-	    p->signer, p->arena, &issuer_der, &issuer);
+	error = mm_certificate_input(p->signer, p->arena, &issuer_der, &issuer);
 	if (error == MM_OK &&
 	    mm_certificate_verify(der, issuer.read.spki) != MM_OK)
 		error = mm_fail(MM_E_MISMATCH,
@@ -69,11 +68,11 @@ prove_signature(struct proof *p)
 	mm_buffer_init(&signature, SIGNATURE_MAX);
 	error = mm_input(p->file, SIGNATURE_MAX, &signature);
 	if (error == MM_OK)
-		error = mm_certificate_input(
-		    p->signer, p->arena, &der, &signer);
+		error =
+		    mm_certificate_input(p->signer, p->arena, &der, &signer);
 	if (error == MM_OK)
-		error = mm_attested_signature(&p->attested,
-		    mm_buffer_span(&signature), signer.read.spki);
+		error = mm_attested_signature(
+		    &p->attested, mm_buffer_span(&signature), signer.read.spki);
 	p->proved = &by_signature;
 	return error;
 }
@@ -87,8 +86,7 @@ prove_image(struct proof *p)
 	mm_buffer_init(&image, IMAGE_MAX);
 	error = mm_input(p->image, IMAGE_MAX, &image);
 	if (error == MM_OK)
-		error = mm_attested_image(
-		    &p->attested, mm_buffer_span(&image));
+		error = mm_attested_image(&p->attested, mm_buffer_span(&image));
 	p->proved = &by_image;
 	return error == MM_OK && p->file != NULL ? prove_signature(p) : error;
 }
@@ -116,8 +114,8 @@ read_receipt(struct proof *p, struct mm_buffer *file)
 
 	mm_buffer_init(file, MM_RECEIPT_MAX);
 	if (error == MM_OK)
-		error = mm_input(
-		    p->invocation->operands[0], MM_RECEIPT_MAX, file);
+		error =
+		    mm_input(p->invocation->operands[0], MM_RECEIPT_MAX, file);
 	if (error == MM_OK)
 		error = mm_attested_read(
 		    mm_buffer_span(file), &vkey, p->arena, &p->attested);
@@ -179,9 +177,9 @@ const struct mm_command mm_receipt_verify_command = {
     .operand_max = 2,
     .summary = "what a receipt proves about a certificate or an image",
     .results = MM_ATTESTED_RESULTS
-	"\nof a certificate: " MM_ATTESTED_CERTIFICATE_RESULTS
-	"\nof an image: " MM_ATTESTED_IMAGE_RESULTS
-	"\nproved: inclusion, tbs, tbs+signature, image or image+signature",
+    "\nof a certificate: " MM_ATTESTED_CERTIFICATE_RESULTS
+    "\nof an image: " MM_ATTESTED_IMAGE_RESULTS
+    "\nproved: inclusion, tbs, tbs+signature, image or image+signature",
     MM_COMMAND_OPTIONS(options),
     .run = run,
 };

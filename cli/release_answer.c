@@ -10,8 +10,7 @@ static const char *const suffixes[] = {
 
 static enum mm_error
 check_wanted(const struct mm_release_answer *answer,
-    const struct mm_release_wanted *wanted,
-    const struct mm_attested *attested)
+    const struct mm_release_wanted *wanted, const struct mm_attested *attested)
 {
 	const struct mm_image_entry *entry = &attested->body.image;
 	enum mm_error error = mm_attested_is(attested, MM_ENTRY_IMAGE);
@@ -27,8 +26,8 @@ check_wanted(const struct mm_release_answer *answer,
 		    "the appliance answered with the receipt of another "
 		    "release");
 	return wanted->image.size > 0
-	    ? mm_attested_image(attested, wanted->image)
-	    : MM_OK;
+		   ? mm_attested_image(attested, wanted->image)
+		   : MM_OK;
 }
 
 static enum mm_error
@@ -40,15 +39,15 @@ check_signature(const struct mm_release_answer *answer,
 	    mm_certificate_open(answer->certificate, arena, &signer);
 
 	if (error == MM_OK)
-		error = mm_purpose_check(MM_PURPOSE_CODE_SIGNING,
-		    signer.read.ca, signer.read.key_usage,
-		    signer.read.purposes);
+		error =
+		    mm_purpose_check(MM_PURPOSE_CODE_SIGNING, signer.read.ca,
+			signer.read.key_usage, signer.read.purposes);
 	if (error == MM_OK)
 		error = mm_attested_signature(
 		    attested, answer->signature, signer.read.spki);
 	if (error == MM_OK)
-		error = mm_chain_check(
-		    answer->certificate, &answer->chain, arena);
+		error =
+		    mm_chain_check(answer->certificate, &answer->chain, arena);
 	return error;
 }
 
@@ -84,15 +83,15 @@ write_files(const struct mm_invocation *invocation, const char *prefix,
 {
 	struct mm_bytes_item own = {answer->certificate};
 	struct mm_list leaf = {&own, 1};
-	enum mm_error error = mm_result_write(invocation, prefix, ".sig",
-	    answer->signature, "signature", report);
+	enum mm_error error = mm_result_write(
+	    invocation, prefix, ".sig", answer->signature, "signature", report);
 
 	if (error == MM_OK)
-		error = mm_result_certificates(invocation, prefix, ".crt",
-		    &leaf, "certificate", report);
+		error = mm_result_certificates(
+		    invocation, prefix, ".crt", &leaf, "certificate", report);
 	if (error == MM_OK)
-		error = mm_result_certificates(invocation, prefix,
-		    ".chain.pem", &answer->chain, "chain", report);
+		error = mm_result_certificates(invocation, prefix, ".chain.pem",
+		    &answer->chain, "chain", report);
 	if (error == MM_OK)
 		error = mm_result_write(invocation, prefix, ".receipt",
 		    answer->receipt, "receipt", report);
@@ -101,12 +100,10 @@ write_files(const struct mm_invocation *invocation, const char *prefix,
 
 enum mm_error
 mm_release_report(const struct mm_invocation *invocation, const char *prefix,
-    const struct mm_release_answer *answer,
-    const struct mm_attested *attested)
+    const struct mm_release_answer *answer, const struct mm_attested *attested)
 {
 	json_t *report = mm_attested_json(attested);
-	enum mm_error error =
-	    write_files(invocation, prefix, answer, report);
+	enum mm_error error = write_files(invocation, prefix, answer, report);
 
 	if (error == MM_OK)
 		mm_print(invocation, report);

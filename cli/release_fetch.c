@@ -29,8 +29,8 @@ fetch(const struct mm_invocation *invocation,
 		error = mm_release_answer_check(
 		    &answer, &wanted, &appliance.vkey, arena, &attested);
 	return error == MM_OK
-	    ? mm_release_report(invocation, prefix, &answer, &attested)
-	    : error;
+		   ? mm_release_report(invocation, prefix, &answer, &attested)
+		   : error;
 }
 
 static enum mm_error
@@ -40,8 +40,7 @@ run(const struct mm_invocation *invocation)
 	const struct mm_fetch_request request = {
 	    .product = mm_value_text(invocation, "product", NULL),
 	    .version = mm_value_text(invocation, "version", NULL),
-	    .scheme =
-		mm_value_text(invocation, "scheme", MM_SCHEME_DEFAULT)};
+	    .scheme = mm_value_text(invocation, "scheme", MM_SCHEME_DEFAULT)};
 	mm_auto(arena) arena = {0};
 	enum mm_error error =
 	    mm_values_named(invocation, names, MM_COUNT(names));
@@ -51,10 +50,10 @@ run(const struct mm_invocation *invocation)
 	mm_arena_init(&arena, ARENA);
 	error = fetch(invocation, &request, &arena);
 	return error != MM_E_NOT_FOUND
-	    ? error
-	    : mm_fail(error, "%.*s %.*s was not signed with %.*s here",
-		  MM_SPAN(request.product), MM_SPAN(request.version),
-		  MM_SPAN(request.scheme));
+		   ? error
+		   : mm_fail(error, "%.*s %.*s was not signed with %.*s here",
+			 MM_SPAN(request.product), MM_SPAN(request.version),
+			 MM_SPAN(request.scheme));
 }
 
 static const struct mm_cli_option options[] = {

@@ -34,8 +34,8 @@ read_statements(struct submission *s)
 {
 	struct mm_bytes_item *items;
 	struct mm_list paths;
-	enum mm_error error = mm_value_words(
-	    s->invocation, "statement", &s->arena, &paths);
+	enum mm_error error =
+	    mm_value_words(s->invocation, "statement", &s->arena, &paths);
 
 	if (error != MM_OK)
 		return error;
@@ -46,9 +46,8 @@ read_statements(struct submission *s)
 		char path[PATH_MAX];
 		mm_auto(buffer) file = {0};
 
-		mm_span_string(
-		    mm_list_at(paths, struct mm_text_item, i)->value, path,
-		    sizeof(path));
+		mm_span_string(mm_list_at(paths, struct mm_text_item, i)->value,
+		    path, sizeof(path));
 		mm_buffer_init(&file, MM_STATEMENT_MAX);
 		error = mm_file_read(path, MM_STATEMENT_MAX, &file);
 		if (error != MM_OK)
@@ -56,8 +55,7 @@ read_statements(struct submission *s)
 		items[i].value =
 		    mm_arena_copy(&s->arena, mm_buffer_span(&file));
 		if (items[i].value.data == NULL)
-			return mm_fail(
-			    MM_E_MEMORY, "no memory for statements");
+			return mm_fail(MM_E_MEMORY, "no memory for statements");
 	}
 	s->request.statements = (struct mm_list){items, paths.count};
 	return MM_OK;
@@ -67,8 +65,7 @@ static enum mm_error
 make_claim(const struct submission *s, struct mm_scheme_digest *digest,
     struct mm_release_claim *out)
 {
-	const struct mm_scheme *scheme =
-	    mm_scheme_find(s->request.scheme);
+	const struct mm_scheme *scheme = mm_scheme_find(s->request.scheme);
 	struct mm_image_facts facts;
 	enum mm_error error;
 
@@ -77,8 +74,8 @@ make_claim(const struct submission *s, struct mm_scheme_digest *digest,
 		    MM_SPAN(s->request.scheme));
 	error = mm_image_read(mm_buffer_span(&s->image), &facts);
 	if (error == MM_OK)
-		error = scheme->digest(mm_buffer_span(&s->image),
-		    facts.sha256, digest->digest);
+		error = scheme->digest(
+		    mm_buffer_span(&s->image), facts.sha256, digest->digest);
 	if (error != MM_OK)
 		return error;
 	digest->scheme = s->request.scheme;
@@ -93,8 +90,7 @@ make_claim(const struct submission *s, struct mm_scheme_digest *digest,
 static enum mm_error
 sign_statement(struct submission *s, const struct mm_officer_key *officer)
 {
-	struct mm_bytes_item *item =
-	    mm_arena_alloc(&s->arena, sizeof(*item));
+	struct mm_bytes_item *item = mm_arena_alloc(&s->arena, sizeof(*item));
 	mm_auto(buffer) statement = {0};
 	struct mm_scheme_digest digest;
 	struct mm_release_claim claim;
@@ -105,12 +101,11 @@ sign_statement(struct submission *s, const struct mm_officer_key *officer)
 		return mm_fail(MM_E_MEMORY, "no memory for a statement");
 	if (error == MM_OK)
 		error = mm_officer_state(officer,
-		    mm_span_text(s->appliance.vkey.name),
-		    MM_STATEMENT_RELEASE, &claim, &statement);
+		    mm_span_text(s->appliance.vkey.name), MM_STATEMENT_RELEASE,
+		    &claim, &statement);
 	if (error != MM_OK)
 		return error;
-	item->value =
-	    mm_arena_copy(&s->arena, mm_buffer_span(&statement));
+	item->value = mm_arena_copy(&s->arena, mm_buffer_span(&statement));
 	if (item->value.data == NULL)
 		return mm_fail(MM_E_MEMORY, "no memory for a statement");
 	s->request.statements = (struct mm_list){item, 1};
@@ -169,8 +164,7 @@ submit(struct submission *s)
 	    .scheme = s->request.scheme,
 	    .image = mm_buffer_span(&s->image)};
 	struct mm_attested attested;
-	enum mm_error error =
-	    mm_release_files_check(s->invocation, prefix);
+	enum mm_error error = mm_release_files_check(s->invocation, prefix);
 
 	if (error == MM_OK)
 		error = mm_appliance_try(&s->appliance, attempt, s);
@@ -179,8 +173,7 @@ submit(struct submission *s)
 		    &s->appliance.vkey, &s->arena, &attested);
 	if (error != MM_OK)
 		return error;
-	return mm_release_report(
-	    s->invocation, prefix, &s->answer, &attested);
+	return mm_release_report(s->invocation, prefix, &s->answer, &attested);
 }
 
 static enum mm_error
@@ -190,11 +183,10 @@ run(const struct mm_invocation *invocation)
 				 *const names[] = {
 				     "product", "version", "scheme"};
 	struct submission s = {.invocation = invocation,
-	    .request = {
-		.product = mm_value_text(invocation, "product", NULL),
+	    .request = {.product = mm_value_text(invocation, "product", NULL),
 		.version = mm_value_text(invocation, "version", NULL),
-		.scheme = mm_value_text(
-		    invocation, "scheme", MM_SCHEME_DEFAULT)}};
+		.scheme =
+		    mm_value_text(invocation, "scheme", MM_SCHEME_DEFAULT)}};
 	enum mm_error error;
 
 	if (mm_values_said(invocation, either, MM_COUNT(either)) != 1)
@@ -207,8 +199,7 @@ run(const struct mm_invocation *invocation)
 	randombytes_buf(s.id, sizeof(s.id));
 	error = mm_appliance_read(invocation, MM_WAIT, &s.appliance);
 	if (error == MM_OK)
-		error = mm_input(
-		    invocation->operands[0], IMAGE_MAX, &s.image);
+		error = mm_input(invocation->operands[0], IMAGE_MAX, &s.image);
 	if (error == MM_OK)
 		error = state(&s);
 	if (error == MM_OK)

@@ -11,8 +11,8 @@ join(char out[PATH_MAX], const char *prefix, const char *suffix)
 	int length = snprintf(out, PATH_MAX, "%s%s", prefix, suffix);
 
 	if (length < 0 || length >= PATH_MAX)
-		return mm_fail(MM_E_FILE, "the path %s%s is too long", prefix,
-		    suffix);
+		return mm_fail(
+		    MM_E_FILE, "the path %s%s is too long", prefix, suffix);
 	return MM_OK;
 }
 
@@ -20,7 +20,7 @@ static bool
 plain(char c)
 {
 	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-	    (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
+	       (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
 }
 
 enum mm_error
@@ -84,13 +84,13 @@ mm_result_certificates(const struct mm_invocation *invocation,
 		return error;
 	if (chain->count > MM_COUNT(der))
 		return mm_fail(MM_E_RANGE, "the chain is too long");
-	json_object_set_new(report, key,
-	    chain->count > 0 ? json_string(path) : json_null());
+	json_object_set_new(
+	    report, key, chain->count > 0 ? json_string(path) : json_null());
 	/* What an earlier run left would not be this result's. */
 	if (chain->count == 0 && invocation->force && unlink(path) < 0 &&
 	    errno != ENOENT)
-		return mm_fail(MM_E_FILE, "cannot remove %s: %s", path,
-		    strerror(errno));
+		return mm_fail(
+		    MM_E_FILE, "cannot remove %s: %s", path, strerror(errno));
 	if (chain->count == 0)
 		return MM_OK;
 	for (size_t i = 0; i < chain->count; i++)

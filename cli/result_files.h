@@ -16,8 +16,7 @@ enum mm_error mm_result_prefix(const struct mm_invocation *invocation,
 /* Whether the files can be written: asked before anything is signed.
  * MM_E_EXISTS, MM_E_FILE. */
 enum mm_error mm_results_check(const struct mm_invocation *invocation,
-    const char *prefix, const char *const *suffixes,
-    size_t count) mm_must_use;
+    const char *prefix, const char *const *suffixes, size_t count) mm_must_use;
 
 /* Writes one and puts its path into `report` under `key`. */
 enum mm_error mm_result_write(const struct mm_invocation *invocation,

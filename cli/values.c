@@ -80,8 +80,9 @@ mm_value_hex(const struct mm_invocation *invocation, const char *name,
 	bytes = mm_arena_alloc(arena, max);
 	if (bytes == NULL)
 		return mm_fail(MM_E_MEMORY, "no memory for --%s", name);
-	if (sodium_hex2bin(bytes, max, text, strlen(text), ":", &size,
-		NULL) != 0 || size == 0)
+	if (sodium_hex2bin(bytes, max, text, strlen(text), ":", &size, NULL) !=
+		0 ||
+	    size == 0)
 		return mm_fail(MM_E_USAGE,
 		    "--%s is 1 to %zu bytes in hex, not \"%s\"", name, max,
 		    text);
@@ -117,8 +118,8 @@ mm_values_named(const struct mm_invocation *invocation,
 }
 
 size_t
-mm_values_said(const struct mm_invocation *invocation,
-    const char *const *names, size_t count)
+mm_values_said(const struct mm_invocation *invocation, const char *const *names,
+    size_t count)
 {
 	size_t said = 0;
 

@@ -15,13 +15,12 @@ enum mm_error mm_value_number(const struct mm_invocation *invocation,
 /* "a,b,c" as a list of mm_text_item, none empty; the items are the arena's,
  * the text the command line's. */
 enum mm_error mm_value_words(const struct mm_invocation *invocation,
-    const char *name, struct mm_arena *arena,
-    struct mm_list *out) mm_must_use;
+    const char *name, struct mm_arena *arena, struct mm_list *out) mm_must_use;
 
 /* Hex of 1 to `max` bytes, colons between them or not. */
-enum mm_error mm_value_hex(const struct mm_invocation *invocation,
-    const char *name, size_t max, struct mm_arena *arena,
-    struct mm_span *out) mm_must_use;
+enum mm_error
+mm_value_hex(const struct mm_invocation *invocation, const char *name,
+    size_t max, struct mm_arena *arena, struct mm_span *out) mm_must_use;
 
 /* The option's text, or what stands in for it; empty where both are NULL. */
 struct mm_span mm_value_text(const struct mm_invocation *invocation,

@@ -19,7 +19,7 @@ static bool
 is_sequence(struct mm_span der)
 {
 	return der.size > 0 && der.data[0] == MM_DER_SEQUENCE &&
-	    mm_der_sound(der);
+	       mm_der_sound(der);
 }
 
 enum mm_error
@@ -33,8 +33,7 @@ mm_flash_certificate(struct mm_span pem, struct mm_buffer *out)
 	if (error != MM_OK)
 		return error;
 	if (!is_sequence(mm_buffer_span(&der)))
-		return mm_fail(
-		    MM_E_FORMAT, "the certificate is not sound DER");
+		return mm_fail(MM_E_FORMAT, "the certificate is not sound DER");
 	mm_buffer_add(out, der.data, der.size);
 	return out->error;
 }
@@ -53,8 +52,8 @@ secret_new(size_t size, struct mm_flash_secret *out)
 {
 	*out = (struct mm_flash_secret){sodium_malloc(size), size};
 	return out->data != NULL
-	    ? MM_OK
-	    : mm_fail(MM_E_MEMORY, "no memory for a private key");
+		   ? MM_OK
+		   : mm_fail(MM_E_MEMORY, "no memory for a private key");
 }
 
 static enum mm_error
@@ -92,11 +91,10 @@ mm_flash_secret_read(const char *path, struct mm_flash_secret *out)
 	enum mm_error error;
 
 	if (fd < 0 || fstat(fd, &info) < 0)
-		return mm_fail(MM_E_FILE, "cannot read %s: %s", path,
-		    strerror(errno));
-	if (!S_ISREG(info.st_mode))
 		return mm_fail(
-		    MM_E_FILE, "%s is not a regular file", path);
+		    MM_E_FILE, "cannot read %s: %s", path, strerror(errno));
+	if (!S_ISREG(info.st_mode))
+		return mm_fail(MM_E_FILE, "%s is not a regular file", path);
 	error = secret_new(MM_FLASH_PEM_MAX + 1, &secret);
 	if (error == MM_OK)
 		error = read_whole(fd, path, &secret);
@@ -122,8 +120,8 @@ enter(struct mm_span *text, const char **label)
 		if (found == NULL)
 			continue;
 		found += size;
-		*text = mm_span(
-		    found, text->size - (size_t)(found - text->data));
+		*text =
+		    mm_span(found, text->size - (size_t)(found - text->data));
 		*label = labels[i];
 		return true;
 	}
@@ -155,15 +153,15 @@ static bool
 leave(struct mm_span *text, const char *label)
 {
 	char end[64];
-	size_t size = (size_t)snprintf(
-	    end, sizeof(end), "-----END %s-----", label);
+	size_t size =
+	    (size_t)snprintf(end, sizeof(end), "-----END %s-----", label);
 	const uint8_t *found = memmem(text->data, text->size, end, size);
 	struct mm_span tail;
 
 	if (found == NULL)
 		return false;
-	tail = mm_span(found + size,
-	    text->size - (size_t)(found - text->data) - size);
+	tail = mm_span(
+	    found + size, text->size - (size_t)(found - text->data) - size);
 	text->size = (size_t)(found - text->data);
 	return is_blank(tail);
 }

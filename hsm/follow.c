@@ -125,15 +125,14 @@ static enum mm_error
 check_ceremony(const struct mm_entry *entry, const struct mm_force *first,
     struct mm_birth *birth)
 {
-	const struct mm_roster_question question = {
-	    .policy = &first->policy,
+	const struct mm_roster_question question = {.policy = &first->policy,
 	    .origin = birth->genesis.origin,
 	    .kind = MM_STATEMENT_CEREMONY,
 	    .time = entry->time};
 	struct mm_claim claim;
-	enum mm_error error = mm_roster_check(&question,
-	    &birth->genesis.statements, &birth->arena, &claim,
-	    &birth->ceremony);
+	enum mm_error error =
+	    mm_roster_check(&question, &birth->genesis.statements,
+		&birth->arena, &claim, &birth->ceremony);
 
 	if (error != MM_OK)
 		return error;
@@ -164,8 +163,8 @@ mm_birth_check(const struct mm_token_follow_request *request,
 	copy = mm_arena_copy(&birth->arena, request->entry.entry);
 	if (copy.data == NULL)
 		return mm_fail(MM_E_MEMORY, "no memory for a genesis");
-	error = mm_entry_decode_as(copy, MM_ENTRY_GENESIS, &birth->arena,
-	    &entry, &birth->genesis);
+	error = mm_entry_decode_as(
+	    copy, MM_ENTRY_GENESIS, &birth->arena, &entry, &birth->genesis);
 	if (error == MM_OK)
 		error = mm_vkey_init(&birth->vkey, birth->genesis.origin,
 		    birth->genesis.log_key);
@@ -179,12 +178,11 @@ mm_birth_check(const struct mm_token_follow_request *request,
 }
 
 static enum mm_error
-check_change(const struct mm_entry *entry,
-    const struct mm_policy_entry *body, const struct mm_birth *birth,
-    const struct mm_force *former, struct mm_force *next)
+check_change(const struct mm_entry *entry, const struct mm_policy_entry *body,
+    const struct mm_birth *birth, const struct mm_force *former,
+    struct mm_force *next)
 {
-	const struct mm_roster_question question = {
-	    .policy = &former->policy,
+	const struct mm_roster_question question = {.policy = &former->policy,
 	    .origin = birth->genesis.origin,
 	    .kind = MM_STATEMENT_POLICY,
 	    .time = entry->time};

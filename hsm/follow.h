@@ -26,7 +26,7 @@ struct mm_force {
 	struct mm_arena arena;
 	struct mm_policy policy;
 	uint8_t digest[32]; /* SHA-256 of its document */
-	uint64_t index;	    /* of the entry that brought it */
+	uint64_t index;     /* of the entry that brought it */
 };
 
 void mm_birth_init(struct mm_birth *birth);
@@ -50,9 +50,9 @@ enum mm_error mm_force_check(const struct mm_token_follow_request *request,
     struct mm_force *next) mm_must_use;
 
 /* The token's own key of this name, or with this SPKI; NULL for others. */
-const struct mm_genesis_key *mm_birth_key(
-    const struct mm_birth *birth, struct mm_span name);
-const struct mm_genesis_key *mm_birth_spki(
-    const struct mm_birth *birth, struct mm_span spki);
+const struct mm_genesis_key *
+mm_birth_key(const struct mm_birth *birth, struct mm_span name);
+const struct mm_genesis_key *
+mm_birth_spki(const struct mm_birth *birth, struct mm_span spki);
 
 #endif

@@ -32,8 +32,8 @@ find_free_slot(CK_FUNCTION_LIST *call, CK_SLOT_ID *out)
 }
 
 static enum mm_error
-set_label_and_so_pin(CK_FUNCTION_LIST *call, CK_SLOT_ID slot,
-    const char *label, const char *so_pin)
+set_label_and_so_pin(CK_FUNCTION_LIST *call, CK_SLOT_ID slot, const char *label,
+    const char *so_pin)
 {
 	/* PKCS #11 v2.40 section 5.5: blank-padded, not NUL-ended. */
 	CK_UTF8CHAR padded[LABEL_SIZE];
@@ -55,13 +55,13 @@ set_user_pin(CK_FUNCTION_LIST *call, CK_SLOT_ID slot, const char *so_pin,
     const char *user_pin)
 {
 	CK_SESSION_HANDLE session;
-	CK_RV rv = call->C_OpenSession(slot,
-	    CKF_SERIAL_SESSION | CKF_RW_SESSION, NULL, NULL, &session);
+	CK_RV rv = call->C_OpenSession(
+	    slot, CKF_SERIAL_SESSION | CKF_RW_SESSION, NULL, NULL, &session);
 
 	if (rv != CKR_OK)
 		return mm_module_failed("C_OpenSession", rv);
-	rv = call->C_Login(session, CKU_SO,
-	    (CK_UTF8CHAR *)(uintptr_t)so_pin, strlen(so_pin));
+	rv = call->C_Login(
+	    session, CKU_SO, (CK_UTF8CHAR *)(uintptr_t)so_pin, strlen(so_pin));
 	if (rv == CKR_OK)
 		rv = call->C_InitPIN(session,
 		    (CK_UTF8CHAR *)(uintptr_t)user_pin, strlen(user_pin));

@@ -10,7 +10,7 @@
 
 enum {
 	ITEM_ARENA = 2 << 20,
-	CHAIN_MAX = 4,		    /* certificates from a leaf to its root */
+	CHAIN_MAX = 4,             /* certificates from a leaf to its root */
 	SERVER_MAX = 7 * 24 * 3600 /* seconds of a TLS server certificate */
 };
 
@@ -23,7 +23,7 @@ struct matter {
 	struct mm_tbs tbs;
 	const struct mm_genesis_key *issuer;
 	const struct mm_genesis_key *own; /* where the TBS's key is ours */
-	unsigned depth;			  /* below the item */
+	unsigned depth;                   /* below the item */
 };
 
 static enum mm_error judge_certificate(const struct mm_judge *judge,
@@ -39,13 +39,12 @@ check_statements(const struct mm_judge *judge, struct mm_known_entry *known,
 {
 	struct mm_statement_entry entry;
 	struct mm_claim claim;
-	struct mm_roster_question question = {
-	    .policy = &judge->force->policy,
+	struct mm_roster_question question = {.policy = &judge->force->policy,
 	    .origin = judge->birth->genesis.origin,
 	    .kind = statement};
-	enum mm_error error = mm_entry_decode_as(bytes,
-	    (enum mm_entry_kind)known->frame.kind, &known->arena,
-	    &known->frame, &entry);
+	enum mm_error error =
+	    mm_entry_decode_as(bytes, (enum mm_entry_kind)known->frame.kind,
+		&known->arena, &known->frame, &entry);
 
 	if (error != MM_OK)
 		return error;
@@ -91,8 +90,7 @@ static enum mm_error
 learn_certificate(const struct mm_judge *judge, struct mm_known_entry *known,
     struct mm_span bytes, unsigned depth)
 {
-	struct matter matter = {
-	    .frame = &known->frame,
+	struct matter matter = {.frame = &known->frame,
 	    .entry = &known->certificate,
 	    .force = force_of(judge, &known->frame),
 	    .depth = depth};
@@ -108,8 +106,8 @@ learn_certificate(const struct mm_judge *judge, struct mm_known_entry *known,
 }
 
 static enum mm_error (*const learn[MM_ENTRY_KINDS])(const struct mm_judge *,
-    struct mm_known_entry *, struct mm_span, unsigned) = {
-    [MM_ENTRY_PRINCIPAL] = learn_principal,
+    struct mm_known_entry *, struct mm_span,
+    unsigned) = {[MM_ENTRY_PRINCIPAL] = learn_principal,
     [MM_ENTRY_ORDER] = learn_order,
     [MM_ENTRY_CERTIFICATE] = learn_certificate};
 
@@ -166,8 +164,7 @@ find_basis(const struct mm_judge *judge, const struct matter *matter,
 	uint64_t index = matter->entry->basis;
 	enum mm_error error;
 
-	for (mm_list_each(
-		 const struct mm_proven, proven, *judge->references)) {
+	for (mm_list_each(const struct mm_proven, proven, *judge->references)) {
 		if (proven->index != index)
 			continue;
 		error = know(judge, proven, matter->depth, out);
@@ -179,8 +176,7 @@ find_basis(const struct mm_judge *judge, const struct matter *matter,
 		    (uintmax_t)index, mm_entry_kind_name(kind),
 		    mm_entry_kind_name((*out)->frame.kind));
 	}
-	return refuse("its basis, entry %ju, is not at hand",
-	    (uintmax_t)index);
+	return refuse("its basis, entry %ju, is not at hand", (uintmax_t)index);
 }
 
 /* Whether a reference is a certificate of this key; says nothing of it. */
@@ -194,7 +190,7 @@ is_certificate_of(const struct mm_proven *proven, const uint8_t key[32])
 	mm_arena_init(&arena, ITEM_ARENA);
 	return mm_entry_decode_as(proven->entry, MM_ENTRY_CERTIFICATE, &arena,
 		   &frame, &entry) == MM_OK &&
-	    memcmp(entry.key, key, sizeof(entry.key)) == 0;
+	       memcmp(entry.key, key, sizeof(entry.key)) == 0;
 }
 
 static enum mm_error
@@ -209,8 +205,7 @@ find_issuer(const struct mm_judge *judge, const struct matter *matter,
 		return error;
 	if (matter->depth == CHAIN_MAX)
 		return refuse("its chain is longer than %d", CHAIN_MAX);
-	for (mm_list_each(
-		 const struct mm_proven, proven, *judge->references)) {
+	for (mm_list_each(const struct mm_proven, proven, *judge->references)) {
 		if (!is_certificate_of(proven, key.sha256))
 			continue;
 		error = know(judge, proven, matter->depth + 1, &known);
@@ -319,8 +314,7 @@ ceremony_lists(
 		    mm_span_equal(certificate->issuer, matter->issuer->name) &&
 		    mm_span_equal(
 			certificate->profile, matter->entry->profile) &&
-		    mm_span_equal(
-			certificate->subject, matter->entry->subject))
+		    mm_span_equal(certificate->subject, matter->entry->subject))
 			return true;
 	return false;
 }
@@ -344,8 +338,8 @@ check_ceremony(const struct mm_judge *judge, const struct matter *matter)
 	if (!ceremony_lists(&judge->birth->ceremony, matter))
 		return refuse("the ceremony lists no certificate %.*s of "
 			      "\"%.*s\" by \"%.*s\"",
-		    MM_SPAN(matter->entry->subject),
-		    MM_SPAN(matter->own->name), MM_SPAN(matter->issuer->name));
+		    MM_SPAN(matter->entry->subject), MM_SPAN(matter->own->name),
+		    MM_SPAN(matter->issuer->name));
 	/* Else whoever decides could prolong a CA's life for ever. */
 	if (matter->frame->time > judge->birth->ceremony_end)
 		return refuse("the ceremony's statement has expired");
@@ -354,14 +348,10 @@ check_ceremony(const struct mm_judge *judge, const struct matter *matter)
 
 static const struct {
 	uint64_t purpose;
-	enum mm_error (*check)(
-	    const struct mm_judge *, const struct matter *);
-} bases[] = {
-    {MM_PURPOSE_DEVICE, check_device},
-    {MM_PURPOSE_CLIENT, check_client},
-    {MM_PURPOSE_SERVER, check_server},
-    {MM_PURPOSE_CA, check_ceremony},
-    {MM_PURPOSE_CODE_SIGNING, check_ceremony}};
+	enum mm_error (*check)(const struct mm_judge *, const struct matter *);
+} bases[] = {{MM_PURPOSE_DEVICE, check_device},
+    {MM_PURPOSE_CLIENT, check_client}, {MM_PURPOSE_SERVER, check_server},
+    {MM_PURPOSE_CA, check_ceremony}, {MM_PURPOSE_CODE_SIGNING, check_ceremony}};
 
 static enum mm_error
 check_basis(const struct mm_judge *judge, const struct matter *matter)
@@ -376,8 +366,7 @@ check_basis(const struct mm_judge *judge, const struct matter *matter)
 static enum mm_error
 check_tbs(const struct mm_judge *judge, const struct matter *matter)
 {
-	struct mm_certificate_plan plan = {
-	    .profile = matter->profile,
+	struct mm_certificate_plan plan = {.profile = matter->profile,
 	    .subject = matter->entry->subject,
 	    .spki = matter->tbs.spki,
 	    .now = matter->frame->time};
@@ -393,8 +382,8 @@ check_tbs(const struct mm_judge *judge, const struct matter *matter)
 }
 
 static enum mm_error
-judge_certificate(const struct mm_judge *judge, struct matter *matter,
-    struct mm_arena *arena)
+judge_certificate(
+    const struct mm_judge *judge, struct matter *matter, struct mm_arena *arena)
 {
 	const struct mm_certificate_entry *entry = matter->entry;
 	enum mm_error error;
@@ -406,13 +395,12 @@ judge_certificate(const struct mm_judge *judge, struct matter *matter,
 		    MM_SPAN(entry->profile));
 	matter->issuer = mm_birth_key(judge->birth, entry->issuer);
 	if (matter->issuer == NULL)
-		return refuse("the token has no key \"%.*s\"",
-		    MM_SPAN(entry->issuer));
+		return refuse(
+		    "the token has no key \"%.*s\"", MM_SPAN(entry->issuer));
 	error = mm_tbs_read(entry->tbs, arena, &matter->tbs);
 	if (error != MM_OK)
 		return error;
-	if (memcmp(entry->key, matter->tbs.key.sha256, sizeof(entry->key)) !=
-	    0)
+	if (memcmp(entry->key, matter->tbs.key.sha256, sizeof(entry->key)) != 0)
 		return refuse("the entry names another key than its TBS");
 	matter->own = mm_birth_spki(judge->birth, matter->tbs.spki);
 	error = check_basis(judge, matter);
@@ -450,8 +438,7 @@ check_release(const struct mm_judge *judge, const struct mm_entry *frame,
 	    .kind = MM_STATEMENT_RELEASE,
 	    .time = frame->time};
 	struct mm_release_claim claim;
-	const struct mm_release_facts facts = {
-	    .policy = &judge->force->policy,
+	const struct mm_release_facts facts = {.policy = &judge->force->policy,
 	    .product = entry->product,
 	    .version = entry->version,
 	    .scheme = entry->scheme,
@@ -498,8 +485,8 @@ judge_image_item(const struct mm_judge *judge, const struct mm_proven *item,
 }
 
 static enum mm_error (*const judges[MM_ENTRY_KINDS])(const struct mm_judge *,
-    const struct mm_proven *, struct mm_arena *, struct mm_verdict *) = {
-    [MM_ENTRY_CERTIFICATE] = judge_certificate_item,
+    const struct mm_proven *, struct mm_arena *,
+    struct mm_verdict *) = {[MM_ENTRY_CERTIFICATE] = judge_certificate_item,
     [MM_ENTRY_IMAGE] = judge_image_item};
 
 enum mm_error

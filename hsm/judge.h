@@ -20,7 +20,7 @@ struct mm_judge {
 
 struct mm_verdict {
 	const struct mm_genesis_key *key; /* the one that signs */
-	uint8_t digest[32];		  /* what it signs */
+	uint8_t digest[32];               /* what it signs */
 };
 
 /*

@@ -19,18 +19,14 @@ static const struct {
 	CK_ATTRIBUTE_TYPE type;
 	const char *name;
 	CK_BBOOL value;
-} private_must[] = {
-    {CKA_TOKEN, "TOKEN", CK_TRUE},
-    {CKA_PRIVATE, "PRIVATE", CK_TRUE},
-    {CKA_SENSITIVE, "SENSITIVE", CK_TRUE},
+} private_must[] = {{CKA_TOKEN, "TOKEN", CK_TRUE},
+    {CKA_PRIVATE, "PRIVATE", CK_TRUE}, {CKA_SENSITIVE, "SENSITIVE", CK_TRUE},
     {CKA_ALWAYS_SENSITIVE, "ALWAYS_SENSITIVE", CK_TRUE},
     {CKA_EXTRACTABLE, "EXTRACTABLE", CK_FALSE},
     {CKA_NEVER_EXTRACTABLE, "NEVER_EXTRACTABLE", CK_TRUE},
-    {CKA_LOCAL, "LOCAL", CK_TRUE},
-    {CKA_SIGN, "SIGN", CK_TRUE},
+    {CKA_LOCAL, "LOCAL", CK_TRUE}, {CKA_SIGN, "SIGN", CK_TRUE},
     {CKA_SIGN_RECOVER, "SIGN_RECOVER", CK_FALSE},
-    {CKA_DECRYPT, "DECRYPT", CK_FALSE},
-    {CKA_UNWRAP, "UNWRAP", CK_FALSE},
+    {CKA_DECRYPT, "DECRYPT", CK_FALSE}, {CKA_UNWRAP, "UNWRAP", CK_FALSE},
     {CKA_DERIVE, "DERIVE", CK_FALSE}};
 
 /*
@@ -58,8 +54,8 @@ check_flags(struct mm_pkcs11 *token, const struct mm_pair *pair)
 		CK_BBOOL value = 0xff;
 		CK_ATTRIBUTE attribute = {
 		    private_must[i].type, &value, sizeof(value)};
-		enum mm_error error = read_attributes(
-		    token, pair->private_key, &attribute, 1);
+		enum mm_error error =
+		    read_attributes(token, pair->private_key, &attribute, 1);
 
 		if (error != MM_OK)
 			return error;
@@ -97,15 +93,15 @@ check_mechanisms(struct mm_pkcs11 *token, const struct mm_pair *pair)
 
 /* The number of objects of this class and label, 2 for more. */
 static enum mm_error
-find_objects(struct mm_pkcs11 *token, CK_OBJECT_CLASS class,
-    const char *label, CK_OBJECT_HANDLE *handle, CK_ULONG *count)
+find_objects(struct mm_pkcs11 *token, CK_OBJECT_CLASS class, const char *label,
+    CK_OBJECT_HANDLE *handle, CK_ULONG *count)
 {
 	CK_FUNCTION_LIST *call = token->module.call;
 	CK_ATTRIBUTE wanted[] = {{CKA_CLASS, &class, sizeof(class)},
 	    {CKA_LABEL, (void *)(uintptr_t)label, strlen(label)}};
 	CK_OBJECT_HANDLE handles[2];
-	CK_RV rv = call->C_FindObjectsInit(
-	    token->session, wanted, MM_COUNT(wanted));
+	CK_RV rv =
+	    call->C_FindObjectsInit(token->session, wanted, MM_COUNT(wanted));
 
 	if (rv != CKR_OK)
 		return mm_module_failed("C_FindObjectsInit", rv);
@@ -124,8 +120,7 @@ find_one(struct mm_pkcs11 *token, CK_OBJECT_CLASS class, const char *label,
     CK_OBJECT_HANDLE *handle)
 {
 	CK_ULONG count = 0;
-	enum mm_error error =
-	    find_objects(token, class, label, handle, &count);
+	enum mm_error error = find_objects(token, class, label, handle, &count);
 
 	if (error != MM_OK)
 		return error;
@@ -162,8 +157,8 @@ look_up(struct mm_pkcs11 *token, const char *label, struct mm_pair *pair)
 }
 
 enum mm_error
-mm_pair_find(struct mm_pkcs11 *token, const char *label,
-    const struct mm_pair **out)
+mm_pair_find(
+    struct mm_pkcs11 *token, const char *label, const struct mm_pair **out)
 {
 	struct mm_pair pair = {0};
 	enum mm_error error;
@@ -174,8 +169,8 @@ mm_pair_find(struct mm_pkcs11 *token, const char *label,
 			return MM_OK;
 		}
 	if (token->pairs_count == MM_PAIRS_MAX)
-		return mm_fail(MM_E_RANGE, "more than %d keys are in use",
-		    MM_PAIRS_MAX);
+		return mm_fail(
+		    MM_E_RANGE, "more than %d keys are in use", MM_PAIRS_MAX);
 	error = look_up(token, label, &pair);
 	if (error != MM_OK)
 		return error;
@@ -193,8 +188,8 @@ label_is_free(struct mm_pkcs11 *token, const char *label)
 	for (size_t i = 0; i < MM_COUNT(classes); i++) {
 		CK_OBJECT_HANDLE handle;
 		CK_ULONG count = 0;
-		enum mm_error error = find_objects(
-		    token, classes[i], label, &handle, &count);
+		enum mm_error error =
+		    find_objects(token, classes[i], label, &handle, &count);
 
 		if (error != MM_OK)
 			return error;
@@ -216,31 +211,23 @@ generate(struct mm_pkcs11 *token, const char *label, CK_BYTE id[ID_SIZE])
 	CK_ATTRIBUTE private[] = {{CKA_TOKEN, &yes, sizeof(yes)},
 	    {CKA_PRIVATE, &yes, sizeof(yes)},
 	    {CKA_SENSITIVE, &yes, sizeof(yes)},
-	    {CKA_EXTRACTABLE, &no, sizeof(no)},
-	    {CKA_SIGN, &yes, sizeof(yes)},
-	    {CKA_SIGN_RECOVER, &no, sizeof(no)},
-	    {CKA_DECRYPT, &no, sizeof(no)},
-	    {CKA_UNWRAP, &no, sizeof(no)},
-	    {CKA_DERIVE, &no, sizeof(no)},
+	    {CKA_EXTRACTABLE, &no, sizeof(no)}, {CKA_SIGN, &yes, sizeof(yes)},
+	    {CKA_SIGN_RECOVER, &no, sizeof(no)}, {CKA_DECRYPT, &no, sizeof(no)},
+	    {CKA_UNWRAP, &no, sizeof(no)}, {CKA_DERIVE, &no, sizeof(no)},
 	    {CKA_ALLOWED_MECHANISMS, allowed, sizeof(allowed)},
-	    {CKA_LABEL, name, name_size},
-	    {CKA_ID, id, ID_SIZE}};
+	    {CKA_LABEL, name, name_size}, {CKA_ID, id, ID_SIZE}};
 	CK_ATTRIBUTE public[] = {{CKA_TOKEN, &yes, sizeof(yes)},
-	    {CKA_PRIVATE, &no, sizeof(no)},
-	    {CKA_VERIFY, &yes, sizeof(yes)},
+	    {CKA_PRIVATE, &no, sizeof(no)}, {CKA_VERIFY, &yes, sizeof(yes)},
 	    {CKA_VERIFY_RECOVER, &no, sizeof(no)},
-	    {CKA_ENCRYPT, &no, sizeof(no)},
-	    {CKA_WRAP, &no, sizeof(no)},
+	    {CKA_ENCRYPT, &no, sizeof(no)}, {CKA_WRAP, &no, sizeof(no)},
 	    {CKA_EC_PARAMS, (void *)(uintptr_t)p256, sizeof(p256)},
-	    {CKA_LABEL, name, name_size},
-	    {CKA_ID, id, ID_SIZE}};
+	    {CKA_LABEL, name, name_size}, {CKA_ID, id, ID_SIZE}};
 	CK_OBJECT_HANDLE public_key, private_key;
 	CK_RV rv = token->module.call->C_GenerateKeyPair(token->session,
 	    &mechanism, public, MM_COUNT(public), private, MM_COUNT(private),
 	    &public_key, &private_key);
 
-	return rv == CKR_OK ? MM_OK
-			    : mm_module_failed("C_GenerateKeyPair", rv);
+	return rv == CKR_OK ? MM_OK : mm_module_failed("C_GenerateKeyPair", rv);
 }
 
 enum mm_error
@@ -280,15 +267,15 @@ take_point(const uint8_t *bytes, size_t size, struct mm_span *point)
 }
 
 static enum mm_error
-read_point(struct mm_pkcs11 *token, const struct mm_pair *pair,
-    struct mm_buffer *out)
+read_point(
+    struct mm_pkcs11 *token, const struct mm_pair *pair, struct mm_buffer *out)
 {
 	uint8_t curve[32], bytes[128];
 	CK_ATTRIBUTE wanted[] = {{CKA_EC_PARAMS, curve, sizeof(curve)},
 	    {CKA_EC_POINT, bytes, sizeof(bytes)}};
 	struct mm_span point;
-	enum mm_error error = read_attributes(
-	    token, pair->public_key, wanted, MM_COUNT(wanted));
+	enum mm_error error =
+	    read_attributes(token, pair->public_key, wanted, MM_COUNT(wanted));
 
 	if (error != MM_OK)
 		return error;

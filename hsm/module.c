@@ -19,8 +19,7 @@ mm_module_open(const char *path, struct mm_module *out)
 	*(void **)&get = dlsym(library, "C_GetFunctionList");
 	if (get == NULL || get(&call) != CKR_OK || call == NULL) {
 		dlclose(library);
-		return mm_fail(
-		    MM_E_MODULE, "%s is not a PKCS#11 module", path);
+		return mm_fail(MM_E_MODULE, "%s is not a PKCS#11 module", path);
 	}
 	*out = (struct mm_module){library, call};
 	return MM_OK;
@@ -37,6 +36,6 @@ mm_module_close(struct mm_module *module)
 enum mm_error
 mm_module_failed(const char *function, CK_RV rv)
 {
-	return mm_fail(MM_E_TOKEN, "%s: %s (0x%lx)", function,
-	    p11_kit_strerror(rv), rv);
+	return mm_fail(
+	    MM_E_TOKEN, "%s: %s (0x%lx)", function, p11_kit_strerror(rv), rv);
 }

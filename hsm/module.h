@@ -16,8 +16,8 @@ struct mm_module {
 };
 
 /* MM_E_MODULE where there is no such file or it is no PKCS#11 module. */
-enum mm_error mm_module_open(
-    const char *path, struct mm_module *out) mm_must_use;
+enum mm_error
+mm_module_open(const char *path, struct mm_module *out) mm_must_use;
 void mm_module_close(struct mm_module *module);
 
 /* MM_E_TOKEN with the function's name and what it said. */

@@ -37,8 +37,7 @@ acl_is_private(int fd)
 		if (row.permission != 0 &&
 		    (row.tag == ACL_OWNING_GROUP ||
 			row.tag == ACL_OTHERS_GROUP ||
-			(row.tag == ACL_OTHERS_USER &&
-			    row.id != geteuid())))
+			(row.tag == ACL_OTHERS_USER && row.id != geteuid())))
 			return false;
 	}
 	return true;
@@ -93,10 +92,10 @@ take_line(const char *path, char *text, size_t size)
 enum mm_error
 mm_pin_read(const char *path, int opened, char **out)
 {
-	mm_autoclose int fd = opened >= 0
-	    ? opened
-	    : open(path,
-		  O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK);
+	mm_autoclose int fd =
+	    opened >= 0 ? opened
+			: open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW |
+					 O_NOCTTY | O_NONBLOCK);
 	enum mm_error error;
 	size_t size = 0;
 	ssize_t got = 0;
@@ -105,8 +104,7 @@ mm_pin_read(const char *path, int opened, char **out)
 	if (fd < 0)
 		return mm_fail(MM_E_PIN, "cannot read the PIN file %s: %s",
 		    path,
-		    errno == ELOOP ? "it is a symbolic link"
-				   : strerror(errno));
+		    errno == ELOOP ? "it is a symbolic link" : strerror(errno));
 	error = check_file(path, fd);
 	if (error != MM_OK)
 		return error;
@@ -115,7 +113,7 @@ mm_pin_read(const char *path, int opened, char **out)
 	if (text == NULL)
 		return mm_fail(MM_E_MEMORY, "no locked memory for the PIN");
 	while (size < MM_PIN_MAX + 2 &&
-	    (got = read(fd, text + size, MM_PIN_MAX + 2 - size)) > 0)
+	       (got = read(fd, text + size, MM_PIN_MAX + 2 - size)) > 0)
 		size += (size_t)got;
 	error = got < 0 ? mm_fail(MM_E_PIN, "cannot read the PIN file %s: %s",
 			      path, strerror(errno))

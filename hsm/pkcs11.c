@@ -76,8 +76,7 @@ find_slot(struct mm_pkcs11 *token, const char *text, struct found *found)
 static const struct {
 	unsigned long rv;
 	const char *why;
-} pin_faults[] = {
-    {CKR_PIN_INCORRECT, "the PIN is wrong"},
+} pin_faults[] = {{CKR_PIN_INCORRECT, "the PIN is wrong"},
     {CKR_PIN_INVALID, "the PIN has characters the token does not take"},
     {CKR_PIN_LEN_RANGE, "the PIN's length is wrong"},
     {CKR_PIN_EXPIRED, "the PIN has expired: set a new one"},
@@ -179,8 +178,8 @@ mm_pkcs11_open(const char *module, const char *uri, const char *pin_file,
 }
 
 enum mm_error
-mm_pkcs11_open_with(const char *module, const char *uri,
-    const char *pin_file, int pin_fd, struct mm_pkcs11 **out)
+mm_pkcs11_open_with(const char *module, const char *uri, const char *pin_file,
+    int pin_fd, struct mm_pkcs11 **out)
 {
 	struct mm_pkcs11 *token = calloc(1, sizeof(*token));
 	enum mm_error error;

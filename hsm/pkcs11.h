@@ -32,8 +32,8 @@ void mm_pkcs11_close(struct mm_pkcs11 *token);
  * SENSITIVE, not EXTRACTABLE, SIGN only, ALLOWED_MECHANISMS = CKM_ECDSA.
  * MM_E_EXISTS where the label is taken.
  */
-enum mm_error mm_pkcs11_generate(
-    struct mm_pkcs11 *token, const char *label) mm_must_use;
+enum mm_error
+mm_pkcs11_generate(struct mm_pkcs11 *token, const char *label) mm_must_use;
 
 /*
  * Appends the DER SubjectPublicKeyInfo of the pair `label` after checking
@@ -48,9 +48,9 @@ enum mm_error mm_pkcs11_public(struct mm_pkcs11 *token, const char *label,
  * out: a DER ECDSA-Sig-Value is appended. MM_E_TOKEN,
  * MM_E_TOKEN_SIGNATURE.
  */
-enum mm_error mm_pkcs11_sign(struct mm_pkcs11 *token, const char *label,
-    struct mm_span spki, const uint8_t digest[32],
-    struct mm_buffer *out) mm_must_use;
+enum mm_error
+mm_pkcs11_sign(struct mm_pkcs11 *token, const char *label, struct mm_span spki,
+    const uint8_t digest[32], struct mm_buffer *out) mm_must_use;
 
 /*
  * Initialises a free slot of `module` as a token `label` with both PINs
@@ -58,7 +58,6 @@ enum mm_error mm_pkcs11_sign(struct mm_pkcs11 *token, const char *label,
  * `mintmark quickstart` and for tests.
  */
 enum mm_error mm_pkcs11_init_token(const char *module, const char *label,
-    const char *so_pin, const char *user_pin,
-    char serial[17]) mm_must_use;
+    const char *so_pin, const char *user_pin, char serial[17]) mm_must_use;
 
 #endif

@@ -83,7 +83,7 @@ may_follow(
     const struct mm_record_state *now, const struct mm_record_state *next)
 {
 	return next->number >= now->number &&
-	    memcmp(next->genesis, now->genesis, sizeof(now->genesis)) == 0;
+	       memcmp(next->genesis, now->genesis, sizeof(now->genesis)) == 0;
 }
 
 static enum mm_error
@@ -175,8 +175,8 @@ split(struct mm_record *record, const char *path)
 	const char *slash = strrchr(path, '/');
 	const char *name = slash != NULL ? slash + 1 : path;
 	mm_autofree char *parent = slash != NULL && slash > path
-	    ? strndup(path, (size_t)(slash - path))
-	    : strdup(slash != NULL ? "/" : ".");
+				       ? strndup(path, (size_t)(slash - path))
+				       : strdup(slash != NULL ? "/" : ".");
 
 	if (parent == NULL)
 		return mm_fail(MM_E_MEMORY, "no memory for a path");
@@ -265,8 +265,8 @@ mm_record_begin(struct mm_record *record, const struct mm_record_state *state)
 
 /* Whether the record may move to this policy: one up, or no move at all. */
 static enum mm_error
-check_move(const struct mm_record *record, uint64_t number,
-    const uint8_t policy[32])
+check_move(
+    const struct mm_record *record, uint64_t number, const uint8_t policy[32])
 {
 	const struct mm_record_state *now = &record->state;
 

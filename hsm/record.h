@@ -10,11 +10,11 @@
 #include "log/note.h"
 
 struct mm_record_state {
-	struct mm_span origin;	/* of the log */
-	uint8_t log_key[32];	/* Ed25519 */
-	uint8_t genesis[32];	/* leaf hash of the genesis entry */
-	uint64_t number;	/* of the policy followed last */
-	uint8_t policy[32];	/* SHA-256 of its document */
+	struct mm_span origin; /* of the log */
+	uint8_t log_key[32];   /* Ed25519 */
+	uint8_t genesis[32];   /* leaf hash of the genesis entry */
+	uint64_t number;       /* of the policy followed last */
+	uint8_t policy[32];    /* SHA-256 of its document */
 };
 extern const struct mm_shape mm_record_state_shape;
 
@@ -26,16 +26,16 @@ struct mm_record;
  * the directory) is held while the file is read or moved, not longer:
  * several token processes may share one record.
  */
-enum mm_error mm_record_open(const char *path, bool genesis,
-    struct mm_record **out) mm_must_use;
+enum mm_error mm_record_open(
+    const char *path, bool genesis, struct mm_record **out) mm_must_use;
 void mm_record_close(struct mm_record *record);
 
 /* What it says; NULL before it was begun. */
 const struct mm_record_state *mm_record_state(const struct mm_record *record);
 
 /* At genesis. MM_E_TOKEN_RECORD where there is a record already. */
-enum mm_error mm_record_begin(struct mm_record *record,
-    const struct mm_record_state *state) mm_must_use;
+enum mm_error mm_record_begin(
+    struct mm_record *record, const struct mm_record_state *state) mm_must_use;
 
 /*
  * Moves it to policy `number`, one more than before, or finds it there with

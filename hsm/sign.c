@@ -61,8 +61,8 @@ sign_raw(struct mm_pkcs11 *token, CK_OBJECT_HANDLE key,
 }
 
 enum mm_error
-mm_pkcs11_sign(struct mm_pkcs11 *token, const char *label,
-    struct mm_span spki, const uint8_t digest[32], struct mm_buffer *out)
+mm_pkcs11_sign(struct mm_pkcs11 *token, const char *label, struct mm_span spki,
+    const uint8_t digest[32], struct mm_buffer *out)
 {
 	uint8_t raw[2 * COORDINATE];
 	const struct mm_pair *pair;

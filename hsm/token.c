@@ -54,8 +54,8 @@ generate_one(struct mm_token *token, const struct mm_ceremony_key *wanted,
 	out->use = wanted->use;
 	out->spki = mm_arena_copy(arena, mm_buffer_span(&spki));
 	return out->spki.data != NULL
-	    ? MM_OK
-	    : mm_fail(MM_E_MEMORY, "no memory for a public key");
+		   ? MM_OK
+		   : mm_fail(MM_E_MEMORY, "no memory for a public key");
 }
 
 static enum mm_error
@@ -75,8 +75,8 @@ run_generate(void *self, const void *body, struct mm_arena *arena, void *out)
 		return mm_fail(MM_E_MEMORY, "no memory for the keys");
 	for (size_t i = 0; i < request->keys.count && error == MM_OK; i++)
 		error = generate_one(token,
-		    mm_list_at(request->keys, struct mm_ceremony_key, i),
-		    arena, &keys[i]);
+		    mm_list_at(request->keys, struct mm_ceremony_key, i), arena,
+		    &keys[i]);
 	if (error == MM_OK)
 		answer->keys = (struct mm_list){keys, request->keys.count};
 	return error;
@@ -110,8 +110,7 @@ static enum mm_error
 record_birth(struct mm_token *token, const struct mm_birth *birth,
     const struct mm_force *first)
 {
-	const struct mm_record_state *recorded =
-	    mm_record_state(token->record);
+	const struct mm_record_state *recorded = mm_record_state(token->record);
 	struct mm_record_state state = {
 	    .origin = birth->genesis.origin, .number = first->policy.number};
 
@@ -159,8 +158,7 @@ follow_genesis(
 static enum mm_error
 record_policy(struct mm_token *token, const struct mm_force *next)
 {
-	const struct mm_record_state *recorded =
-	    mm_record_state(token->record);
+	const struct mm_record_state *recorded = mm_record_state(token->record);
 
 	if (next->policy.number > recorded->number)
 		return mm_record_advance(
@@ -184,8 +182,7 @@ follow_policy(
 	if (!token->born)
 		return mm_fail(
 		    MM_E_TOKEN_REFUSED, "the genesis is followed first");
-	error = mm_force_check(
-	    request, &token->birth, in_force(token), &next);
+	error = mm_force_check(request, &token->birth, in_force(token), &next);
 	if (error == MM_OK)
 		error = record_policy(token, &next);
 	if (error != MM_OK)
@@ -209,9 +206,8 @@ run_follow(void *self, const void *body, struct mm_arena *arena, void *out)
 
 	if (error != MM_OK)
 		return error;
-	error = entry.kind == MM_ENTRY_GENESIS
-	    ? follow_genesis(token, request)
-	    : follow_policy(token, request);
+	error = entry.kind == MM_ENTRY_GENESIS ? follow_genesis(token, request)
+					       : follow_policy(token, request);
 	if (error == MM_OK)
 		answer->policy = in_force(token)->policy.number;
 	return error;
@@ -246,22 +242,20 @@ sign_item(struct mm_token *token, const struct mm_judge *judge,
 		tell_refusal(item, error, arena, out);
 		return MM_OK;
 	}
-	error = mm_pkcs11_sign(token->session,
-	    label_of(verdict.key->name).text, verdict.key->spki,
-	    verdict.digest, &signature);
+	error = mm_pkcs11_sign(token->session, label_of(verdict.key->name).text,
+	    verdict.key->spki, verdict.digest, &signature);
 	if (error != MM_OK)
 		return error;
 	out->signature = mm_arena_copy(arena, mm_buffer_span(&signature));
 	return out->signature.data != NULL
-	    ? MM_OK
-	    : mm_fail(MM_E_MEMORY, "no memory for a signature");
+		   ? MM_OK
+		   : mm_fail(MM_E_MEMORY, "no memory for a signature");
 }
 
 static enum mm_error
 check_caught_up(const struct mm_token *token)
 {
-	const struct mm_record_state *recorded =
-	    mm_record_state(token->record);
+	const struct mm_record_state *recorded = mm_record_state(token->record);
 
 	if (!token->born || recorded == NULL)
 		return mm_fail(
@@ -281,11 +275,10 @@ run_sign(void *self, const void *body, struct mm_arena *arena, void *out)
 	struct mm_token *token = self;
 	const struct mm_token_sign_request *request = body;
 	struct mm_token_sign_answer *answer = out;
-	struct mm_token_result *results = mm_arena_alloc(
-	    arena, request->items.count * sizeof(*results));
+	struct mm_token_result *results =
+	    mm_arena_alloc(arena, request->items.count * sizeof(*results));
 	struct mm_checkpoint checkpoint;
-	const struct mm_judge judge = {
-	    .birth = &token->birth,
+	const struct mm_judge judge = {.birth = &token->birth,
 	    .first = &token->first,
 	    .force = in_force(token),
 	    .checkpoint = &checkpoint,
@@ -364,8 +357,7 @@ mm_token_close(struct mm_token *token)
 struct mm_service
 mm_token_service(struct mm_token *token)
 {
-	return (struct mm_service){
-	    .name = "token",
+	return (struct mm_service){.name = "token",
 	    .calls = calls,
 	    .count = MM_COUNT(calls),
 	    .self = token,

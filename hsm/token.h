@@ -18,9 +18,9 @@ enum mm_token_call {
 
 struct mm_token_options {
 	const char *module, *uri, *pin_file;
-	int pin_fd; /* of pin_file, opened by root for us; 0: none */
+	int pin_fd;         /* of pin_file, opened by root for us; 0: none */
 	const char *record; /* file {log key, genesis, policy}, see record.h */
-	bool genesis;	    /* keys may be made and the record begun */
+	bool genesis;       /* keys may be made and the record begun */
 };
 
 struct mm_token_generate_request {
@@ -47,7 +47,7 @@ struct mm_token_follow_answer {
 struct mm_token_sign_request {
 	struct mm_span note;
 	struct mm_list references; /* mm_proven: orders, principals, genesis */
-	struct mm_list items;	   /* mm_proven: to be signed */
+	struct mm_list items;      /* mm_proven: to be signed */
 };
 struct mm_token_result {
 	uint64_t index;
@@ -72,8 +72,8 @@ extern const struct mm_shape mm_token_generate_request_shape,
  * signed, so its own basis must be there too.
  */
 struct mm_token;
-enum mm_error mm_token_open(const struct mm_token_options *options,
-    struct mm_token **out) mm_must_use;
+enum mm_error mm_token_open(
+    const struct mm_token_options *options, struct mm_token **out) mm_must_use;
 void mm_token_close(struct mm_token *token);
 struct mm_service mm_token_service(struct mm_token *token);
 

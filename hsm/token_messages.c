@@ -5,9 +5,8 @@
 
 enum { KEYS_MAX = 16, SIGNATURE_MAX = 1024, WHY_MAX = 512 };
 
-static const struct mm_field generate_request_fields[] = {
-    MM_MANY(mm_token_generate_request, 0, keys, &mm_ceremony_key_shape, 1,
-	KEYS_MAX)};
+static const struct mm_field generate_request_fields[] = {MM_MANY(
+    mm_token_generate_request, 0, keys, &mm_ceremony_key_shape, 1, KEYS_MAX)};
 MM_SHAPE(mm_token_generate_request_shape, mm_token_generate_request,
     generate_request_fields);
 
@@ -30,8 +29,8 @@ MM_SHAPE(mm_token_follow_request_shape, mm_token_follow_request,
 
 static const struct mm_field follow_answer_fields[] = {
     MM_FIELD(mm_token_follow_answer, 0, policy, MM_UINT, 1, INT64_MAX)};
-MM_SHAPE(mm_token_follow_answer_shape, mm_token_follow_answer,
-    follow_answer_fields);
+MM_SHAPE(
+    mm_token_follow_answer_shape, mm_token_follow_answer, follow_answer_fields);
 
 static const struct mm_field sign_request_fields[] = {
     MM_FIELD(mm_token_sign_request, 0, note, MM_BYTES, 1, MM_NOTE_MAX),
@@ -49,8 +48,6 @@ static const struct mm_field result_fields[] = {
     MM_OPTIONAL(mm_token_result, 3, why, MM_TEXT, 1, WHY_MAX)};
 static MM_SHAPE(result_shape, mm_token_result, result_fields);
 
-static const struct mm_field sign_answer_fields[] = {
-    MM_MANY(mm_token_sign_answer, 0, results, &result_shape, 1,
-	MM_BATCH_ENTRIES)};
-MM_SHAPE(
-    mm_token_sign_answer_shape, mm_token_sign_answer, sign_answer_fields);
+static const struct mm_field sign_answer_fields[] = {MM_MANY(
+    mm_token_sign_answer, 0, results, &result_shape, 1, MM_BATCH_ENTRIES)};
+MM_SHAPE(mm_token_sign_answer_shape, mm_token_sign_answer, sign_answer_fields);

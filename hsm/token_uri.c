@@ -54,5 +54,5 @@ bool
 mm_token_uri_match(const P11KitUri *uri, const CK_TOKEN_INFO *info)
 {
 	return (info->flags & CKF_TOKEN_INITIALIZED) != 0 &&
-	    p11_kit_uri_match_token_info(uri, info) == 1;
+	       p11_kit_uri_match_token_info(uri, info) == 1;
 }

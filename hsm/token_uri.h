@@ -12,8 +12,7 @@
 #include "protocol/error.h"
 
 /* MM_E_SETTING says what is wrong with `text`. */
-enum mm_error mm_token_uri_parse(
-    const char *text, P11KitUri **out) mm_must_use;
+enum mm_error mm_token_uri_parse(const char *text, P11KitUri **out) mm_must_use;
 
 /* Whether an initialised token is the one that is meant. */
 bool mm_token_uri_match(const P11KitUri *uri, const CK_TOKEN_INFO *info);

@@ -37,8 +37,8 @@ MM_SHAPE(mm_entry_shape, mm_entry, entry_fields);
 
 static const struct mm_field genesis_key_fields[] = {
     NAME(mm_genesis_key, 0, name),
-    MM_FIELD(mm_genesis_key, 1, use, MM_UINT, MM_KEY_ROOT_CA,
-	MM_KEY_CODE_SIGNING),
+    MM_FIELD(
+	mm_genesis_key, 1, use, MM_UINT, MM_KEY_ROOT_CA, MM_KEY_CODE_SIGNING),
     MM_FIELD(mm_genesis_key, 2, spki, MM_BYTES, 1, SPKI_MAX)};
 MM_SHAPE(mm_genesis_key_shape, mm_genesis_key, genesis_key_fields);
 
@@ -67,23 +67,18 @@ static const struct mm_field certificate_fields[] = {
     NAME(mm_certificate_entry, 0, profile),
     NAME(mm_certificate_entry, 1, subject),
     INDEX(mm_certificate_entry, 2, basis),
-    NAME(mm_certificate_entry, 3, issuer),
-    SHA256(mm_certificate_entry, 4, key),
+    NAME(mm_certificate_entry, 3, issuer), SHA256(mm_certificate_entry, 4, key),
     MM_FIELD(mm_certificate_entry, 5, tbs, MM_BYTES, 1, TBS_MAX),
     NAME_OR_NOT(mm_certificate_entry, 6, principal),
     REQUEST(mm_certificate_entry, 7, request)};
 MM_SHAPE(mm_certificate_entry_shape, mm_certificate_entry, certificate_fields);
 
-static const struct mm_field image_fields[] = {
-    NAME(mm_image_entry, 0, product),
+static const struct mm_field image_fields[] = {NAME(mm_image_entry, 0, product),
     NAME(mm_image_entry, 1, version),
     MM_FIELD(mm_image_entry, 2, size, MM_UINT, 0, INT64_MAX),
-    SHA256(mm_image_entry, 3, sha256),
-    NAME(mm_image_entry, 4, scheme),
-    SHA256(mm_image_entry, 5, digest),
-    NAME(mm_image_entry, 6, key),
-    NAME(mm_image_entry, 7, format),
-    STATEMENTS_OR_NOT(mm_image_entry, 8),
+    SHA256(mm_image_entry, 3, sha256), NAME(mm_image_entry, 4, scheme),
+    SHA256(mm_image_entry, 5, digest), NAME(mm_image_entry, 6, key),
+    NAME(mm_image_entry, 7, format), STATEMENTS_OR_NOT(mm_image_entry, 8),
     NAME_OR_NOT(mm_image_entry, 9, principal),
     REQUEST(mm_image_entry, 10, request)};
 MM_SHAPE(mm_image_entry_shape, mm_image_entry, image_fields);
@@ -93,24 +88,20 @@ static const struct mm_field signature_fields[] = {
     MM_FIELD(mm_signature, 1, signature, MM_BYTES, 1, SIGNATURE_MAX)};
 MM_SHAPE(mm_signature_shape, mm_signature, signature_fields);
 
-static const struct mm_field signatures_fields[] = {
-    MM_MANY(mm_signatures_entry, 0, signatures, &mm_signature_shape, 1,
-	ITEMS_MAX)};
+static const struct mm_field signatures_fields[] = {MM_MANY(
+    mm_signatures_entry, 0, signatures, &mm_signature_shape, 1, ITEMS_MAX)};
 MM_SHAPE(mm_signatures_entry_shape, mm_signatures_entry, signatures_fields);
 
 static const struct mm_field void_fields[] = {
-    INDEX(mm_void, 0, index),
-    NAME(mm_void, 1, reason)};
+    INDEX(mm_void, 0, index), NAME(mm_void, 1, reason)};
 MM_SHAPE(mm_void_shape, mm_void, void_fields);
 
 static const struct mm_field voids_fields[] = {
     MM_MANY(mm_void_entry, 0, voids, &mm_void_shape, 1, ITEMS_MAX)};
 MM_SHAPE(mm_void_entry_shape, mm_void_entry, voids_fields);
 
-static const struct mm_field refusal_fields[] = {
-    NAME(mm_refusal, 0, principal),
-    NAME(mm_refusal, 1, request),
-    NAME(mm_refusal, 2, reason),
+static const struct mm_field refusal_fields[] = {NAME(mm_refusal, 0, principal),
+    NAME(mm_refusal, 1, request), NAME(mm_refusal, 2, reason),
     MM_FIELD(mm_refusal, 3, count, MM_UINT, 1, UINT32_MAX),
     NAME_OR_NOT(mm_refusal, 4, subject)};
 MM_SHAPE(mm_refusal_shape, mm_refusal, refusal_fields);
@@ -120,15 +111,13 @@ static const struct mm_field refusals_fields[] = {
 MM_SHAPE(mm_refusal_entry_shape, mm_refusal_entry, refusals_fields);
 
 static const struct mm_field start_fields[] = {
-    NAME(mm_start_entry, 0, version),
-    INDEX(mm_start_entry, 1, undecided)};
+    NAME(mm_start_entry, 0, version), INDEX(mm_start_entry, 1, undecided)};
 MM_SHAPE(mm_start_entry_shape, mm_start_entry, start_fields);
 
 static const struct kind {
 	const char *name;
 	const struct mm_shape *body;
-} kinds[MM_ENTRY_KINDS] = {
-    [MM_ENTRY_GENESIS] = {"genesis", &mm_genesis_shape},
+} kinds[MM_ENTRY_KINDS] = {[MM_ENTRY_GENESIS] = {"genesis", &mm_genesis_shape},
     [MM_ENTRY_POLICY] = {"policy", &mm_policy_entry_shape},
     [MM_ENTRY_PRINCIPAL] = {"principal", &mm_statement_entry_shape},
     [MM_ENTRY_ORDER] = {"order", &mm_statement_entry_shape},
@@ -139,8 +128,7 @@ static const struct kind {
     [MM_ENTRY_REFUSAL] = {"refusal", &mm_refusal_entry_shape},
     [MM_ENTRY_START] = {"start", &mm_start_entry_shape}};
 
-static const char *const uses[] = {
-    [MM_KEY_ROOT_CA] = "root-ca",
+static const char *const uses[] = {[MM_KEY_ROOT_CA] = "root-ca",
     [MM_KEY_DEVICE_CA] = "device-ca",
     [MM_KEY_ACCESS_CA] = "access-ca",
     [MM_KEY_CODE_SIGNING] = "code-signing"};
@@ -211,8 +199,8 @@ mm_entry_decode(
 	enum mm_error error;
 
 	if (bytes.size > ENTRY_MAX)
-		return mm_fail(MM_E_ENTRY, "an entry has at most %d bytes",
-		    ENTRY_MAX);
+		return mm_fail(
+		    MM_E_ENTRY, "an entry has at most %d bytes", ENTRY_MAX);
 	error = mm_shape_decode(&mm_entry_shape, bytes, arena, &entry);
 	if (error != MM_OK)
 		return no_entry("log", error);

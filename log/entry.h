@@ -33,7 +33,7 @@ enum mm_key_use {
 
 struct mm_entry {
 	uint64_t kind;
-	uint64_t time;	    /* POSIX seconds; never before the last entry's */
+	uint64_t time;      /* POSIX seconds; never before the last entry's */
 	uint8_t policy[32]; /* SHA-256 of the policy document in force */
 	struct mm_span body;
 };
@@ -41,7 +41,7 @@ extern const struct mm_shape mm_entry_shape;
 
 struct mm_genesis_key {
 	struct mm_span name; /* "root", "device-ca", "access-ca", "codesign" */
-	uint64_t use;	     /* enum mm_key_use */
+	uint64_t use;        /* enum mm_key_use */
 	struct mm_span spki; /* DER SubjectPublicKeyInfo */
 };
 struct mm_genesis {
@@ -65,7 +65,7 @@ extern const struct mm_shape mm_policy_entry_shape;
 struct mm_statement_entry {
 	struct mm_list statements; /* mm_bytes_item: COSE_Sign1, one payload */
 	struct mm_span principal;  /* who brought it; empty at genesis */
-	struct mm_span request;	   /* 16 bytes; empty at genesis */
+	struct mm_span request;    /* 16 bytes; empty at genesis */
 };
 extern const struct mm_shape mm_statement_entry_shape;
 
@@ -90,8 +90,8 @@ struct mm_image_entry {
 	uint64_t size;
 	uint8_t sha256[32]; /* of the image as submitted */
 	struct mm_span scheme;
-	uint8_t digest[32]; /* what is signed, by the scheme */
-	struct mm_span key; /* name of the signing key */
+	uint8_t digest[32];    /* what is signed, by the scheme */
+	struct mm_span key;    /* name of the signing key */
 	struct mm_span format; /* what the inspector saw: "plain", "unread" */
 	struct mm_list statements; /* mm_bytes_item */
 	struct mm_span principal, request;
@@ -99,7 +99,7 @@ struct mm_image_entry {
 extern const struct mm_shape mm_image_entry_shape;
 
 struct mm_signature {
-	uint64_t index;		  /* of the entry that it signs */
+	uint64_t index;           /* of the entry that it signs */
 	struct mm_span signature; /* as it stands in the certificate or file */
 };
 struct mm_signatures_entry {
@@ -118,9 +118,9 @@ extern const struct mm_shape mm_void_shape, mm_void_entry_shape;
 
 struct mm_refusal {
 	struct mm_span principal, request; /* name, message type's name */
-	struct mm_span reason;		   /* an error's name */
-	uint64_t count;			   /* of the same, since the last one */
-	struct mm_span subject;		   /* the device or image of the last */
+	struct mm_span reason;             /* an error's name */
+	uint64_t count;                    /* of the same, since the last one */
+	struct mm_span subject;            /* the device or image of the last */
 };
 struct mm_refusal_entry {
 	struct mm_list refusals; /* mm_refusal */
@@ -129,7 +129,7 @@ extern const struct mm_shape mm_refusal_shape, mm_refusal_entry_shape;
 
 struct mm_start_entry {
 	struct mm_span version; /* of the program */
-	uint64_t undecided;	/* entries found without a signature */
+	uint64_t undecided;     /* entries found without a signature */
 };
 extern const struct mm_shape mm_start_entry_shape;
 
@@ -148,8 +148,7 @@ enum mm_error mm_entry_encode(const struct mm_entry *entry, const void *body,
  */
 enum mm_error mm_entry_decode(struct mm_span bytes, struct mm_arena *arena,
     struct mm_entry *out) mm_must_use;
-enum mm_error mm_entry_decode_as(struct mm_span bytes,
-    enum mm_entry_kind kind, struct mm_arena *arena, struct mm_entry *out,
-    void *body) mm_must_use;
+enum mm_error mm_entry_decode_as(struct mm_span bytes, enum mm_entry_kind kind,
+    struct mm_arena *arena, struct mm_entry *out, void *body) mm_must_use;
 
 #endif

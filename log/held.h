@@ -12,7 +12,6 @@
  * MM_E_STATE where it is no regular file or cannot be opened, MM_E_LOCKED
  * where another process holds it.
  */
-enum mm_error mm_held_open(
-    const char *path, int flags, int *out) mm_must_use;
+enum mm_error mm_held_open(const char *path, int flags, int *out) mm_must_use;
 
 #endif

@@ -79,8 +79,8 @@ mm_meaning_report(const struct mm_meaning *meaning)
 	return &meaning->report;
 }
 
-static enum mm_error wrong(const struct mm_meaning *meaning,
-    const char *format, ...) __attribute__((format(printf, 2, 3)));
+static enum mm_error wrong(const struct mm_meaning *meaning, const char *format,
+    ...) __attribute__((format(printf, 2, 3)));
 
 /* The entry at hand says what cannot be. */
 static enum mm_error
@@ -208,8 +208,8 @@ static bool
 is_basis(const struct mark *mark)
 {
 	return mark->kind == MM_ENTRY_GENESIS ||
-	    mark->kind == MM_ENTRY_POLICY ||
-	    mark->kind == MM_ENTRY_PRINCIPAL || mark->kind == MM_ENTRY_ORDER;
+	       mark->kind == MM_ENTRY_POLICY ||
+	       mark->kind == MM_ENTRY_PRINCIPAL || mark->kind == MM_ENTRY_ORDER;
 }
 
 static enum mm_error
@@ -277,9 +277,10 @@ check_signatures(struct mm_meaning *meaning, const struct mm_entry *entry,
 
 	(void)entry;
 	for (mm_list_each(const struct mm_signature, item, list)) {
-		enum mm_error error = item->index < next
-		    ? wrong(meaning, "has signatures that do not ascend")
-		    : decide(meaning, item->index, SIGNED);
+		enum mm_error error =
+		    item->index < next
+			? wrong(meaning, "has signatures that do not ascend")
+			: decide(meaning, item->index, SIGNED);
 
 		if (error != MM_OK)
 			return error;
@@ -297,9 +298,10 @@ check_voids(struct mm_meaning *meaning, const struct mm_entry *entry,
 
 	(void)entry;
 	for (mm_list_each(const struct mm_void, item, body->voids.voids)) {
-		enum mm_error error = item->index < next
-		    ? wrong(meaning, "has voids that do not ascend")
-		    : decide(meaning, item->index, VOIDED);
+		enum mm_error error =
+		    item->index < next
+			? wrong(meaning, "has voids that do not ascend")
+			: decide(meaning, item->index, VOIDED);
 
 		if (error != MM_OK)
 			return error;
@@ -321,9 +323,9 @@ check_refusals(struct mm_meaning *meaning, const struct mm_entry *entry,
 }
 
 /* What is more to check than the shape of a kind's body. */
-static enum mm_error (*const checks[MM_ENTRY_KINDS])(
-    struct mm_meaning *, const struct mm_entry *, const union body *) = {
-    [MM_ENTRY_GENESIS] = check_genesis,
+static enum mm_error (*const checks[MM_ENTRY_KINDS])(struct mm_meaning *,
+    const struct mm_entry *,
+    const union body *) = {[MM_ENTRY_GENESIS] = check_genesis,
     [MM_ENTRY_POLICY] = check_policy,
     [MM_ENTRY_CERTIFICATE] = check_certificate,
     [MM_ENTRY_IMAGE] = check_image,
@@ -335,8 +337,8 @@ static enum mm_error (*const checks[MM_ENTRY_KINDS])(
 static enum mm_error
 check_frame(struct mm_meaning *meaning, const struct mm_entry *entry)
 {
-	bool brings_policy = entry->kind == MM_ENTRY_GENESIS ||
-	    entry->kind == MM_ENTRY_POLICY;
+	bool brings_policy =
+	    entry->kind == MM_ENTRY_GENESIS || entry->kind == MM_ENTRY_POLICY;
 
 	if (meaning->report.size == 0 && entry->kind != MM_ENTRY_GENESIS)
 		return wrong(meaning, "is not a genesis");

@@ -13,8 +13,8 @@
 
 struct mm_meaning;
 
-enum mm_error mm_meaning_new(
-    const struct mm_vkey *vkey, struct mm_meaning **out) mm_must_use;
+enum mm_error
+mm_meaning_new(const struct mm_vkey *vkey, struct mm_meaning **out) mm_must_use;
 void mm_meaning_free(struct mm_meaning *meaning);
 
 /*
@@ -22,10 +22,9 @@ void mm_meaning_free(struct mm_meaning *meaning);
  * contradicts what came before; mm_why() names the entry. There is no going
  * on after an error.
  */
-enum mm_error mm_meaning_add(
-    struct mm_meaning *meaning, struct mm_span entry) mm_must_use;
+enum mm_error
+mm_meaning_add(struct mm_meaning *meaning, struct mm_span entry) mm_must_use;
 /* What was counted so far; `root` is left zero. */
-const struct mm_log_report *mm_meaning_report(
-    const struct mm_meaning *meaning);
+const struct mm_log_report *mm_meaning_report(const struct mm_meaning *meaning);
 
 #endif

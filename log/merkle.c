@@ -7,7 +7,8 @@
 #include <string.h>
 
 /* A proof's hashes and a message's list of them are the same bytes. */
-static_assert(sizeof(struct mm_hash) == sizeof(struct mm_hash_item) &&
+static_assert(
+    sizeof(struct mm_hash) == sizeof(struct mm_hash_item) &&
 	offsetof(struct mm_hash, bytes) == offsetof(struct mm_hash_item, value),
     "mm_hash and mm_hash_item must have one layout");
 
@@ -72,8 +73,8 @@ mm_hash_equal(const struct mm_hash *a, const struct mm_hash *b)
  * 1-bits of its length are its complete subtrees, the smallest at the right.
  */
 static enum mm_error
-range_hash(const struct mm_tree *tree, uint64_t from, uint64_t to,
-    struct mm_hash *out)
+range_hash(
+    const struct mm_tree *tree, uint64_t from, uint64_t to, struct mm_hash *out)
 {
 	struct mm_hash all, one;
 	bool begun = false;
@@ -134,10 +135,10 @@ static enum mm_error
 push(const struct mm_tree *tree, struct range range, struct mm_proof *proof)
 {
 	if (proof->count == MM_PROOF_MAX)
-		return mm_fail(MM_E_RANGE, "a proof has at most %d hashes",
-		    MM_PROOF_MAX);
-	return range_hash(tree, range.from, range.to,
-	    &proof->hashes[proof->count++]);
+		return mm_fail(
+		    MM_E_RANGE, "a proof has at most %d hashes", MM_PROOF_MAX);
+	return range_hash(
+	    tree, range.from, range.to, &proof->hashes[proof->count++]);
 }
 
 /* Goes down to the child that holds `leaf` and keeps the other one's hash. */

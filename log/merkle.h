@@ -27,13 +27,13 @@ struct mm_tree {
 };
 
 struct mm_hash mm_leaf_hash(struct mm_span entry);
-struct mm_hash mm_node_hash(
-    const struct mm_hash *left, const struct mm_hash *right);
+struct mm_hash
+mm_node_hash(const struct mm_hash *left, const struct mm_hash *right);
 bool mm_hash_equal(const struct mm_hash *a, const struct mm_hash *b);
 
 /* The root of the first `size` leaves; size 0 has RFC 6962's empty root. */
-enum mm_error mm_tree_root(const struct mm_tree *tree, uint64_t size,
-    struct mm_hash *out) mm_must_use;
+enum mm_error mm_tree_root(
+    const struct mm_tree *tree, uint64_t size, struct mm_hash *out) mm_must_use;
 /* RFC 6962 section 2.1.1, leaf side first; index < size. */
 enum mm_error mm_tree_prove_inclusion(const struct mm_tree *tree,
     uint64_t index, uint64_t size, struct mm_proof *out) mm_must_use;
@@ -42,9 +42,9 @@ enum mm_error mm_tree_prove_consistency(const struct mm_tree *tree,
     uint64_t older, uint64_t newer, struct mm_proof *out) mm_must_use;
 
 /* RFC 9162 section 2.1.3.2; MM_E_PROOF. */
-enum mm_error mm_inclusion_check(const struct mm_hash *leaf, uint64_t index,
-    uint64_t size, const struct mm_proof *proof,
-    const struct mm_hash *root) mm_must_use;
+enum mm_error
+mm_inclusion_check(const struct mm_hash *leaf, uint64_t index, uint64_t size,
+    const struct mm_proof *proof, const struct mm_hash *root) mm_must_use;
 /* RFC 9162 section 2.1.4.2; MM_E_PROOF. */
 enum mm_error mm_consistency_check(uint64_t older, uint64_t newer,
     const struct mm_proof *proof, const struct mm_hash *older_root,
@@ -60,8 +60,7 @@ struct mm_frontier {
 typedef enum mm_error (*mm_frontier_sink)(
     void *self, unsigned level, uint64_t n, const struct mm_hash *hash);
 enum mm_error mm_frontier_append(struct mm_frontier *frontier,
-    const struct mm_hash *leaf, mm_frontier_sink sink,
-    void *self) mm_must_use;
+    const struct mm_hash *leaf, mm_frontier_sink sink, void *self) mm_must_use;
 struct mm_hash mm_frontier_root(const struct mm_frontier *frontier);
 /* The frontier of the first `size` leaves of a tree. */
 enum mm_error mm_frontier_load(const struct mm_tree *tree, uint64_t size,

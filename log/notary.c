@@ -8,7 +8,7 @@
 #include "log/begin.h"
 
 enum {
-	AHEAD = 60,	 /* seconds that an entry may be ahead of the clock */
+	AHEAD = 60,      /* seconds that an entry may be ahead of the clock */
 	NOTE_SIZE = 512, /* a checkpoint with one signature; more than that */
 	INCLUSION_SIZE = 16 + MM_NOTARY_LEVELS * (2 + MM_HASH_SIZE)
 };
@@ -144,7 +144,7 @@ check_limits(
 		    "the batch is for a log of %llu entries; there are %llu",
 		    (unsigned long long)in->size,
 		    (unsigned long long)mm_notary_size(notary));
-	for (mm_list_each (const struct mm_bytes_item, item, in->entries))
+	for (mm_list_each(const struct mm_bytes_item, item, in->entries))
 		bytes += item->value.size;
 	if (in->entries.count == 0 || in->entries.count > MM_BATCH_ENTRIES ||
 	    in->references.count > MM_BATCH_REFERENCES ||
@@ -152,7 +152,7 @@ check_limits(
 		return mm_fail(MM_E_NOTARY_BATCH,
 		    "%zu entries of %llu bytes are over a batch's limits",
 		    in->entries.count, (unsigned long long)bytes);
-	for (mm_list_each (const struct mm_uint_item, item, in->references))
+	for (mm_list_each(const struct mm_uint_item, item, in->references))
 		if (item->value >= after)
 			return mm_fail(MM_E_NOTARY_BATCH,
 			    "there is no entry %llu to refer to",
@@ -189,7 +189,7 @@ check_batch(const struct mm_notary *notary,
 	if (error != MM_OK)
 		return error;
 	tail->closing = true;
-	for (mm_list_each (const struct mm_bytes_item, item, in->entries)) {
+	for (mm_list_each(const struct mm_bytes_item, item, in->entries)) {
 		error =
 		    mm_admit_entry(&notary->vkey, index++, item->value, tail);
 		if (error != MM_OK)
@@ -219,7 +219,7 @@ grow(struct mm_growth *growth, const struct mm_list *entries)
 {
 	growth->first = mm_store_number(0, growth->frontier.size);
 	growth->count = 0;
-	for (mm_list_each (const struct mm_bytes_item, item, *entries)) {
+	for (mm_list_each(const struct mm_bytes_item, item, *entries)) {
 		struct mm_hash leaf = mm_leaf_hash(item->value);
 		enum mm_error error = mm_frontier_append(
 		    &growth->frontier, &leaf, keep_node, growth);

@@ -28,14 +28,14 @@ struct mm_notary_options {
 	const char *anchor; /* directory of the anchor, elsewhere */
 	const char *key;    /* directory of the log key */
 	uint64_t reserve;   /* bytes to keep free for signatures */
-	bool genesis;	    /* an empty state may be begun */
+	bool genesis;       /* an empty state may be begun */
 };
 
 struct mm_notary_open_answer {
 	uint64_t size;
-	struct mm_span note;	 /* checkpoint of that size; empty at size 0 */
-	uint8_t policy[32];	 /* newest policy stored */
-	uint64_t time;		 /* of the last entry */
+	struct mm_span note; /* checkpoint of that size; empty at size 0 */
+	uint8_t policy[32];  /* newest policy stored */
+	uint64_t time;       /* of the last entry */
 };
 
 struct mm_notary_genesis_request {
@@ -46,8 +46,8 @@ struct mm_notary_genesis_answer {
 };
 
 struct mm_notary_append_request {
-	uint64_t size;		   /* of the log as the caller knows it */
-	struct mm_list entries;	   /* mm_bytes_item */
+	uint64_t size;             /* of the log as the caller knows it */
+	struct mm_list entries;    /* mm_bytes_item */
 	struct mm_list references; /* mm_uint_item: entries to prove as well */
 };
 struct mm_inclusion {
@@ -57,7 +57,7 @@ struct mm_inclusion {
 struct mm_notary_append_answer {
 	uint64_t first; /* index of the batch's first entry */
 	struct mm_span note;
-	struct mm_list proofs;	   /* mm_inclusion, one an entry, in order */
+	struct mm_list proofs;     /* mm_inclusion, one an entry, in order */
 	struct mm_list references; /* mm_inclusion, as asked for */
 };
 extern const struct mm_shape mm_notary_open_answer_shape,

@@ -44,7 +44,7 @@ static bool
 base64_decode(struct mm_span text, uint8_t *out, size_t max, size_t *size)
 {
 	return mm_text_is_ascii(text) &&
-	    sodium_base642bin(out, max, (const char *)text.data, text.size,
+	       sodium_base642bin(out, max, (const char *)text.data, text.size,
 		   NULL, size, NULL, BASE64) == 0;
 }
 
@@ -106,8 +106,8 @@ key_id(struct mm_span name, const uint8_t public_key[KEY_SIZE],
 }
 
 enum mm_error
-mm_vkey_init(struct mm_vkey *out, struct mm_span name,
-    const uint8_t public_key[32])
+mm_vkey_init(
+    struct mm_vkey *out, struct mm_span name, const uint8_t public_key[32])
 {
 	struct mm_vkey vkey = {.name = ""};
 
@@ -125,9 +125,8 @@ mm_vkey_init(struct mm_vkey *out, struct mm_span name,
 static bool
 take_until(struct mm_span *text, char end, struct mm_span *out)
 {
-	const uint8_t *at = text->size > 0
-	    ? memchr(text->data, end, text->size)
-	    : NULL;
+	const uint8_t *at =
+	    text->size > 0 ? memchr(text->data, end, text->size) : NULL;
 
 	if (at == NULL)
 		return false;
@@ -147,8 +146,8 @@ mm_vkey_decode(struct mm_span text, struct mm_vkey *out)
 
 	if (!take_until(&rest, '+', &name) || !take_until(&rest, '+', &id) ||
 	    !mm_base64_read(rest, key, sizeof(key)))
-		return mm_fail(MM_E_VKEY,
-		    "a verifier key is name+id+base64 of 33 bytes");
+		return mm_fail(
+		    MM_E_VKEY, "a verifier key is name+id+base64 of 33 bytes");
 	if (key[0] != ED25519)
 		return mm_fail(MM_E_VKEY,
 		    "the verifier key is of type %u, not Ed25519 (1)", key[0]);
@@ -179,8 +178,8 @@ mm_vkey_text(const struct mm_vkey *vkey, char out[MM_VKEY_MAX])
 static void
 checkpoint_text(const struct mm_checkpoint *checkpoint, struct mm_buffer *out)
 {
-	mm_buffer_printf(out, "%s\n%" PRIu64 "\n", checkpoint->origin,
-	    checkpoint->size);
+	mm_buffer_printf(
+	    out, "%s\n%" PRIu64 "\n", checkpoint->origin, checkpoint->size);
 	mm_base64_write(mm_span(checkpoint->root.bytes, MM_HASH_SIZE), out);
 	mm_buffer_add_text(out, "\n");
 }
@@ -250,8 +249,7 @@ note_split(
 		if (note.data[at] != '\n' || note.data[at - 1] != '\n')
 			continue;
 		*text = mm_span(note.data, at);
-		*signatures =
-		    mm_span(note.data + at + 1, note.size - at - 1);
+		*signatures = mm_span(note.data + at + 1, note.size - at - 1);
 		return MM_OK;
 	}
 	return bad_note("has no empty line before its signatures");
@@ -315,15 +313,14 @@ find_line(struct mm_span lines, const struct mm_vkey *vkey, struct line *out)
 	if (count == 0)
 		return bad_note("has no signature");
 	if (ours == 0)
-		return mm_fail(MM_E_NOTE_KEY, "%s has not signed the note",
-		    vkey->name);
+		return mm_fail(
+		    MM_E_NOTE_KEY, "%s has not signed the note", vkey->name);
 	return MM_OK;
 }
 
 /* The text of a note that `vkey` has signed. */
 static enum mm_error
-note_open(
-    struct mm_span note, const struct mm_vkey *vkey, struct mm_span *text)
+note_open(struct mm_span note, const struct mm_vkey *vkey, struct mm_span *text)
 {
 	struct mm_span signatures;
 	struct line line;
@@ -336,8 +333,8 @@ note_open(
 	if (error != MM_OK)
 		return error;
 	if (line.size != SIGNATURE_SIZE ||
-	    crypto_sign_verify_detached(line.signature, text->data, text->size,
-		vkey->public_key) != 0)
+	    crypto_sign_verify_detached(
+		line.signature, text->data, text->size, vkey->public_key) != 0)
 		return mm_fail(MM_E_NOTE_SIGNATURE,
 		    "the signature by %s does not verify", vkey->name);
 	return MM_OK;
@@ -384,8 +381,8 @@ checkpoint_decode(struct mm_span text, struct mm_checkpoint *out)
 }
 
 enum mm_error
-mm_checkpoint_open(struct mm_span note, const struct mm_vkey *vkey,
-    struct mm_checkpoint *out)
+mm_checkpoint_open(
+    struct mm_span note, const struct mm_vkey *vkey, struct mm_checkpoint *out)
 {
 	struct mm_checkpoint checkpoint;
 	struct mm_span text;

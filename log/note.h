@@ -10,11 +10,7 @@
 #include "log/merkle.h"
 #include "protocol/statement.h"
 
-enum {
-	MM_NOTE_MAX = 65536,
-	MM_NOTE_LINES_MAX = 32,
-	MM_VKEY_MAX = 192
-};
+enum { MM_NOTE_MAX = 65536, MM_NOTE_LINES_MAX = 32, MM_VKEY_MAX = 192 };
 
 /* A verifier key: name, key id, Ed25519 public key (signature type 0x01). */
 struct mm_vkey {
@@ -24,8 +20,8 @@ struct mm_vkey {
 };
 
 /* `name+hex id+base64 key`; MM_E_VKEY. */
-enum mm_error mm_vkey_decode(
-    struct mm_span text, struct mm_vkey *out) mm_must_use;
+enum mm_error
+mm_vkey_decode(struct mm_span text, struct mm_vkey *out) mm_must_use;
 /* From a name ([a-z0-9./-], at most 100) and a key; MM_E_VKEY. */
 enum mm_error mm_vkey_init(struct mm_vkey *out, struct mm_span name,
     const uint8_t public_key[32]) mm_must_use;

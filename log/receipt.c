@@ -70,9 +70,8 @@ take_text(struct mm_span *text, const char *word)
 static bool
 take_line(struct mm_span *text, struct mm_span *line)
 {
-	const uint8_t *end = text->size > 0
-	    ? memchr(text->data, '\n', text->size)
-	    : NULL;
+	const uint8_t *end =
+	    text->size > 0 ? memchr(text->data, '\n', text->size) : NULL;
 
 	if (end == NULL)
 		return false;
@@ -95,8 +94,7 @@ decoded_size(struct mm_span line)
 
 /* The optional line; without it, or where it is empty, there is no entry. */
 static enum mm_error
-take_extra(
-    struct mm_span *text, struct mm_arena *arena, struct mm_span *entry)
+take_extra(struct mm_span *text, struct mm_arena *arena, struct mm_span *entry)
 {
 	struct mm_span line;
 	uint8_t *bytes;
@@ -143,8 +141,8 @@ take_proof(struct mm_span *text, struct mm_proof *proof)
 			return MM_OK;
 		if (proof->count == MM_PROOF_MAX)
 			return bad("has too many hashes");
-		if (!mm_base64_read(line, proof->hashes[proof->count].bytes,
-			MM_HASH_SIZE))
+		if (!mm_base64_read(
+			line, proof->hashes[proof->count].bytes, MM_HASH_SIZE))
 			return bad("has a hash that is not 32 bytes of "
 				   "canonical base64");
 		proof->count++;

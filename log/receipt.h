@@ -28,8 +28,8 @@ enum mm_error mm_receipt_decode(struct mm_span text, struct mm_arena *arena,
  * caller brings none: data is NULL); MM_E_PROOF, MM_E_RECEIPT where there is
  * no entry at all, and the note's errors.
  */
-enum mm_error mm_receipt_verify(const struct mm_receipt *receipt,
-    const struct mm_vkey *vkey, struct mm_span entry,
-    struct mm_checkpoint *out) mm_must_use;
+enum mm_error
+mm_receipt_verify(const struct mm_receipt *receipt, const struct mm_vkey *vkey,
+    struct mm_span entry, struct mm_checkpoint *out) mm_must_use;
 
 #endif

@@ -4,7 +4,7 @@
 #include <string.h>
 
 enum {
-	GROUP = 1000,	/* a number's digits stand in groups of three */
+	GROUP = 1000,   /* a number's digits stand in groups of three */
 	GROUPS_MAX = 7, /* of 2^63 */
 	LEVEL_BITS = 8
 };
@@ -73,7 +73,7 @@ take_digits(struct mm_span *path, size_t max, unsigned *out)
 
 	*out = 0;
 	while (count < max && count < path->size && path->data[count] >= '0' &&
-	    path->data[count] <= '9')
+	       path->data[count] <= '9')
 		*out = *out * 10 + (unsigned)(path->data[count++] - '0');
 	path->data += count;
 	path->size -= count;

@@ -9,8 +9,8 @@
 #include "log/merkle.h"
 
 enum {
-	MM_TILE_WIDTH = 256, /* hashes in a full tile, entries in a bundle */
-	MM_TILE_LEVELS = 8,  /* as many as 2^63 - 1 entries have */
+	MM_TILE_WIDTH = 256,  /* hashes in a full tile, entries in a bundle */
+	MM_TILE_LEVELS = 8,   /* as many as 2^63 - 1 entries have */
 	MM_TILE_ENTRIES = 64, /* the "level" of entry bundles */
 	MM_TILE_PATH_MAX = 64,
 	MM_TILE_BYTES = MM_TILE_WIDTH * MM_HASH_SIZE,
@@ -50,8 +50,8 @@ struct mm_tile_walk mm_tile_walk(uint64_t older, uint64_t newer);
 bool mm_tile_next(struct mm_tile_walk *walk, struct mm_tile *out);
 
 /* Appends an entry to a bundle; MM_E_RANGE above 65,535 bytes. */
-enum mm_error mm_bundle_add(
-    struct mm_buffer *bundle, struct mm_span entry) mm_must_use;
+enum mm_error
+mm_bundle_add(struct mm_buffer *bundle, struct mm_span entry) mm_must_use;
 
 struct mm_bundle {
 	struct mm_span entries[MM_TILE_WIDTH];
@@ -61,7 +61,7 @@ struct mm_bundle {
  * All bytes are entries, at most 256: MM_E_BUNDLE. The spans point into
  * `bytes`. The caller compares the count with the bundle's width.
  */
-enum mm_error mm_bundle_decode(
-    struct mm_span bytes, struct mm_bundle *out) mm_must_use;
+enum mm_error
+mm_bundle_decode(struct mm_span bytes, struct mm_bundle *out) mm_must_use;
 
 #endif

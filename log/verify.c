@@ -21,8 +21,8 @@ file_read(const struct mm_log_reader *reader, const char *name, size_t max,
     struct mm_buffer *out)
 {
 	char path[PATH_MAX];
-	int length = snprintf(
-	    path, sizeof(path), "%s/%s", reader->directory, name);
+	int length =
+	    snprintf(path, sizeof(path), "%s/%s", reader->directory, name);
 
 	if (length < 0 || (size_t)length >= sizeof(path))
 		return mm_fail(MM_E_FILE, "the path is too long: %s/%s",
@@ -121,8 +121,7 @@ bundle_load(struct mm_log_reader *reader, uint64_t n)
 }
 
 enum mm_error
-mm_log_entry(
-    struct mm_log_reader *reader, uint64_t index, struct mm_span *out)
+mm_log_entry(struct mm_log_reader *reader, uint64_t index, struct mm_span *out)
 {
 	uint64_t n = index / MM_TILE_WIDTH;
 	enum mm_error error = MM_OK;
@@ -210,8 +209,8 @@ entries_check(struct mm_log_reader *reader, struct tree_check *check,
 {
 	enum mm_error error = MM_OK;
 
-	for (uint64_t i = 0;
-	     i < reader->checkpoint.size && error == MM_OK; i++) {
+	for (uint64_t i = 0; i < reader->checkpoint.size && error == MM_OK;
+	     i++) {
 		struct mm_span entry;
 		struct mm_hash leaf;
 
@@ -219,8 +218,8 @@ entries_check(struct mm_log_reader *reader, struct tree_check *check,
 		if (error != MM_OK)
 			break;
 		leaf = mm_leaf_hash(entry);
-		error = mm_frontier_append(
-		    &check->frontier, &leaf, compare, check);
+		error =
+		    mm_frontier_append(&check->frontier, &leaf, compare, check);
 		if (error == MM_OK && meaning != NULL)
 			error = mm_meaning_add(meaning, entry);
 	}

@@ -17,8 +17,8 @@ struct mm_log_reader;
 enum mm_error mm_log_open(const char *directory, const struct mm_vkey *vkey,
     struct mm_log_reader **out) mm_must_use;
 void mm_log_close(struct mm_log_reader *reader);
-const struct mm_checkpoint *mm_log_checkpoint(
-    const struct mm_log_reader *reader);
+const struct mm_checkpoint *
+mm_log_checkpoint(const struct mm_log_reader *reader);
 /* Valid until the next call; MM_E_NOT_FOUND past the end, MM_E_BUNDLE. */
 enum mm_error mm_log_entry(struct mm_log_reader *reader, uint64_t index,
     struct mm_span *out) mm_must_use;
@@ -34,8 +34,8 @@ struct mm_log_report {
  * MM_E_ENTRY, MM_E_FILE. Memory does not grow with what entries hold, only
  * with their number: a byte an entry, 20 to 40 bytes a certificate.
  */
-enum mm_error mm_log_verify(const char *directory,
-    const struct mm_vkey *vkey, struct mm_log_report *out) mm_must_use;
+enum mm_error mm_log_verify(const char *directory, const struct mm_vkey *vkey,
+    struct mm_log_report *out) mm_must_use;
 /* The half of it that holds for any log: tree and tiles, constant memory. */
 enum mm_error mm_log_verify_tree(struct mm_log_reader *reader) mm_must_use;
 

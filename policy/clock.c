@@ -1,9 +1,9 @@
 #include "policy/clock.h"
 
 enum {
-	BACK = 2,	      /* seconds that are answered with `last` */
-	DRIFT = 60,	      /* between the two clocks */
-	GAP = 7 * 24 * 3600   /* between the last entry and a start */
+	BACK = 2,           /* seconds that are answered with `last` */
+	DRIFT = 60,         /* between the two clocks */
+	GAP = 7 * 24 * 3600 /* between the last entry and a start */
 };
 
 void
@@ -28,8 +28,8 @@ drift(const struct mm_clock *clock, uint64_t real, uint64_t boot)
 }
 
 enum mm_error
-mm_clock_judge(const struct mm_clock *clock, uint64_t real, uint64_t boot,
-    uint64_t *out)
+mm_clock_judge(
+    const struct mm_clock *clock, uint64_t real, uint64_t boot, uint64_t *out)
 {
 	int64_t apart = drift(clock, real, boot);
 

@@ -11,9 +11,9 @@
 
 struct mm_clock {
 	uint64_t start_real, start_boot; /* both clocks at start, seconds */
-	uint64_t last;			 /* time of the log's last entry */
-	bool accepted;			 /* the operator said --accept-time */
-	bool gap;			 /* a start after more than 7 days */
+	uint64_t last;                   /* time of the log's last entry */
+	bool accepted;                   /* the operator said --accept-time */
+	bool gap;                        /* a start after more than 7 days */
 };
 
 /* At start. */

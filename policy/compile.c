@@ -29,9 +29,8 @@ static const struct mm_word key_types[] = {{"P-256", 1 << MM_KEY_P256},
 
 static const struct mm_word usages[] = {
     {"digitalSignature", MM_KU_DIGITAL_SIGNATURE},
-    {"keyAgreement", MM_KU_KEY_AGREEMENT},
-    {"keyCertSign", MM_KU_KEY_CERT_SIGN}, {"cRLSign", MM_KU_CRL_SIGN},
-    {NULL, 0}};
+    {"keyAgreement", MM_KU_KEY_AGREEMENT}, {"keyCertSign", MM_KU_KEY_CERT_SIGN},
+    {"cRLSign", MM_KU_CRL_SIGN}, {NULL, 0}};
 
 static const struct mm_word ends[] = {{"forever", 0}, {NULL, 0}};
 
@@ -40,8 +39,7 @@ struct name {
 	const char *name, *oid;
 };
 static const struct name extended_usages[] = {
-    {"serverAuth", "1.3.6.1.5.5.7.3.1"},
-    {"clientAuth", "1.3.6.1.5.5.7.3.2"},
+    {"serverAuth", "1.3.6.1.5.5.7.3.1"}, {"clientAuth", "1.3.6.1.5.5.7.3.2"},
     {"codeSigning", "1.3.6.1.5.5.7.3.3"}, {NULL, NULL}};
 static const struct name attributes[] = {{"CN", "2.5.4.3"},
     {"serialNumber", "2.5.4.5"}, {"C", "2.5.4.6"}, {"L", "2.5.4.7"},
@@ -58,7 +56,7 @@ find_oid(const struct name *names, struct mm_span name)
 		if (mm_span_is(name, names->name))
 			return mm_span_text(names->oid);
 	while (digits < name.size &&
-	    strchr("0123456789.", name.data[digits]) != NULL)
+	       strchr("0123456789.", name.data[digits]) != NULL)
 		digits++;
 	return digits == name.size ? name : mm_span(NULL, 0);
 }
@@ -114,8 +112,7 @@ read_subject(const struct mm_grammar_key *key, const char *value,
 	if (error == MM_OK && !mm_text_ok(mm_span_text(equal + 1)))
 		error = mm_fail(MM_E_TEXT, "%s", mm_error_text(MM_E_TEXT));
 	if (error == MM_OK)
-		error = keep(
-		    arena, mm_span_text(equal + 1), &part->template);
+		error = keep(arena, mm_span_text(equal + 1), &part->template);
 	return error;
 }
 
@@ -152,8 +149,8 @@ read_officer_key(const struct mm_grammar_key *key, const char *value,
 	(void)key;
 	(void)arena;
 	if (length == 2 * sizeof(bytes))
-		failed = sodium_hex2bin(bytes, sizeof(bytes), value, length,
-		    NULL, &size, NULL);
+		failed = sodium_hex2bin(
+		    bytes, sizeof(bytes), value, length, NULL, &size, NULL);
 	else
 		failed = sodium_base642bin(bytes, sizeof(bytes), value, length,
 		    NULL, &size, NULL, sodium_base64_VARIANT_ORIGINAL);
@@ -204,8 +201,10 @@ static const struct mm_grammar_key officer_keys[] = {
     {"key", read_officer_key, AT(mm_officer, key)}};
 
 #define THRESHOLD(name, kind) \
-	{name, mm_read_number, AT(policy_text, thresholds[kind]), .min = 1, \
-	    .max = 64}
+	{ \
+		name, mm_read_number, AT(policy_text, thresholds[kind]), \
+		    .min = 1, .max = 64 \
+	}
 static const struct mm_grammar_key threshold_keys[] = {
     THRESHOLD("order", MM_STATEMENT_ORDER),
     THRESHOLD("release", MM_STATEMENT_RELEASE),
@@ -215,8 +214,11 @@ static const struct mm_grammar_key threshold_keys[] = {
     THRESHOLD("ceremony", MM_STATEMENT_CEREMONY)};
 
 #define SECTION(name, keys, S, m, most) \
-	{name, keys, MM_COUNT(keys), offsetof(struct policy_text, policy.m), \
-	    sizeof(struct S), most}
+	{ \
+		name, keys, MM_COUNT(keys), \
+		    offsetof(struct policy_text, policy.m), sizeof(struct S), \
+		    most \
+	}
 static const struct mm_grammar_section sections[] = {
     {NULL, top_keys, MM_COUNT(top_keys), 0, 0, 0},
     SECTION("profile", profile_keys, mm_profile, profiles, 64),
@@ -276,8 +278,8 @@ arrange(struct policy_text *text, struct mm_arena *arena,
 
 /* What was made is read as the token process will read it. */
 static enum mm_error
-encode(const char *path, const struct mm_policy *policy,
-    struct mm_arena *arena, struct mm_buffer *out)
+encode(const char *path, const struct mm_policy *policy, struct mm_arena *arena,
+    struct mm_buffer *out)
 {
 	mm_auto(buffer) document = {0};
 	struct mm_policy again;
@@ -286,8 +288,8 @@ encode(const char *path, const struct mm_policy *policy,
 	mm_buffer_init(&document, MM_POLICY_MAX);
 	error = mm_shape_encode(&mm_policy_shape, policy, &document);
 	if (error == MM_OK)
-		error = mm_policy_decode(
-		    mm_buffer_span(&document), arena, &again);
+		error =
+		    mm_policy_decode(mm_buffer_span(&document), arena, &again);
 	if (error != MM_OK)
 		return mm_fail(MM_E_POLICY, "%s: %s", path, mm_why(error));
 	mm_buffer_add(out, document.data, document.size);

@@ -11,8 +11,8 @@ mm_decide_message(const struct mm_principal *principal, uint64_t type)
 	const char *role;
 
 	if (principal == NULL)
-		return mm_fail(MM_E_PRINCIPAL, "%s",
-		    mm_error_text(MM_E_PRINCIPAL));
+		return mm_fail(
+		    MM_E_PRINCIPAL, "%s", mm_error_text(MM_E_PRINCIPAL));
 	if (principal->disabled)
 		return mm_fail(MM_E_PRINCIPAL, "principal %.*s is disabled",
 		    MM_SPAN(principal->name));
@@ -56,8 +56,7 @@ rule_profile(const struct mm_issue_facts *facts)
 		    MM_SPAN(facts->profile));
 	if (profile->purpose != MM_PURPOSE_DEVICE)
 		return mm_fail(MM_E_PROFILE_DENIED,
-		    "profile %.*s is not for devices",
-		    MM_SPAN(facts->profile));
+		    "profile %.*s is not for devices", MM_SPAN(facts->profile));
 	return MM_OK;
 }
 
@@ -81,8 +80,7 @@ static enum mm_error
 rule_order(const struct mm_issue_facts *facts)
 {
 	if (facts->order == NULL)
-		return mm_fail(
-		    MM_E_ORDER, "%s", mm_error_text(MM_E_ORDER));
+		return mm_fail(MM_E_ORDER, "%s", mm_error_text(MM_E_ORDER));
 	return mm_order_cover(facts->order, facts->profile, facts->device,
 	    facts->principal->name);
 }
@@ -164,8 +162,8 @@ static issue_rule *const to_sign[] = {
     rule_once, rule_key_elsewhere, rule_budget, rule_open, rule_daily};
 
 static enum mm_error
-apply(issue_rule *const *rules, size_t count,
-    const struct mm_issue_facts *facts)
+apply(
+    issue_rule *const *rules, size_t count, const struct mm_issue_facts *facts)
 {
 	enum mm_error error = MM_OK;
 
@@ -202,11 +200,11 @@ unapproved(const struct mm_release_facts *facts, const char *what)
 static enum mm_error
 check_digest(const struct mm_release_facts *facts)
 {
-	for (mm_list_each(const struct mm_scheme_digest, item,
-		 facts->claim->schemes))
+	for (mm_list_each(
+		 const struct mm_scheme_digest, item, facts->claim->schemes))
 		if (mm_span_equal(item->scheme, facts->scheme) &&
-		    memcmp(item->digest, facts->digest,
-			sizeof(item->digest)) == 0)
+		    memcmp(item->digest, facts->digest, sizeof(item->digest)) ==
+			0)
 			return MM_OK;
 	return unapproved(facts, "the digest");
 }
@@ -217,8 +215,7 @@ check_claim(const struct mm_release_facts *facts)
 	const struct mm_release_claim *claim = facts->claim;
 
 	if (claim == NULL)
-		return mm_fail(
-		    MM_E_RELEASE, "%s", mm_error_text(MM_E_RELEASE));
+		return mm_fail(MM_E_RELEASE, "%s", mm_error_text(MM_E_RELEASE));
 	if (!mm_span_equal(claim->product, facts->product))
 		return unapproved(facts, "the product");
 	if (!mm_span_equal(claim->version, facts->version))

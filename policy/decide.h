@@ -28,10 +28,10 @@ struct mm_issue_facts {
 	const struct mm_policy *policy;
 	const struct mm_principal *principal;
 	const struct mm_order_claim *order; /* NULL: no such order */
-	uint64_t order_used;		    /* units, in-flight included */
+	uint64_t order_used;                /* units, in-flight included */
 	struct mm_span profile, device;
-	uint64_t key_type;   /* of the CSR's key */
-	uint64_t today;	     /* certificates of the principal today */
+	uint64_t key_type; /* of the CSR's key */
+	uint64_t today;    /* certificates of the principal today */
 	uint64_t now;
 	/* The live certificate of (profile, device), where there is one. */
 	bool device_issued, device_same_key, device_same_order;
@@ -46,20 +46,20 @@ enum mm_issue_verdict {
 };
 
 /* `error` is why it was denied (mm_why() names the rule), else MM_OK. */
-enum mm_issue_verdict mm_decide_issue(
-    const struct mm_issue_facts *facts, enum mm_error *error);
+enum mm_issue_verdict
+mm_decide_issue(const struct mm_issue_facts *facts, enum mm_error *error);
 
 struct mm_release_facts {
 	const struct mm_policy *policy;
 	struct mm_span product, version, scheme;
 	uint64_t size;
-	const uint8_t *sha256;		      /* 32, of the image */
-	const uint8_t *digest;		      /* 32, to be signed */
+	const uint8_t *sha256;                /* 32, of the image */
+	const uint8_t *digest;                /* 32, to be signed */
 	const struct mm_release_claim *claim; /* checked by the roster */
 };
 /* Whether policy and claim allow this signature; the token process asks the
  * same. MM_E_PRODUCT, MM_E_SCHEME, MM_E_IMAGE_SIZE, MM_E_RELEASE. */
-enum mm_error mm_decide_release(
-    const struct mm_release_facts *facts) mm_must_use;
+enum mm_error
+mm_decide_release(const struct mm_release_facts *facts) mm_must_use;
 
 #endif

@@ -26,8 +26,8 @@ static const struct mm_field policy_fields[] = {
     MM_MANY(mm_policy, 2, profiles, &mm_profile_shape, 1, 64),
     MM_ANY(mm_policy, 3, products, &product_shape, 256),
     MM_MANY(mm_policy, 4, officers, &officer_shape, 1, 64),
-    MM_MANY(mm_policy, 5, thresholds, &threshold_shape,
-	MM_STATEMENT_KINDS - 1, MM_STATEMENT_KINDS - 1)};
+    MM_MANY(mm_policy, 5, thresholds, &threshold_shape, MM_STATEMENT_KINDS - 1,
+	MM_STATEMENT_KINDS - 1)};
 MM_SHAPE(mm_policy_shape, mm_policy, policy_fields);
 
 enum { WEEK = 7 * 24 * 3600 };
@@ -42,8 +42,7 @@ holds(struct mm_span text, const char *wanted)
 static enum mm_error
 check_subject(const struct mm_profile *profile, const char *placeholder)
 {
-	for (mm_list_each(
-		 const struct mm_subject_part, part, profile->subject))
+	for (mm_list_each(const struct mm_subject_part, part, profile->subject))
 		if (holds(part->template, placeholder))
 			return MM_OK;
 	return mm_fail(MM_E_POLICY,
@@ -146,7 +145,7 @@ is_host(struct mm_span name)
 		return true;
 	for (size_t i = 0; i < name.size; i++) {
 		bool edge = i == 0 || i + 1 == name.size ||
-		    text[i - 1] == '.' || text[i + 1] == '.';
+			    text[i - 1] == '.' || text[i + 1] == '.';
 		bool inner = text[i] == '-' || text[i] == '.';
 
 		if (strchr("abcdefghijklmnopqrstuvwxyz0123456789", text[i]) ==
@@ -170,10 +169,9 @@ check_names(const struct mm_policy *policy)
 			    "address",
 			    MM_SPAN(name));
 		for (size_t j = 0; j < i; j++)
-			if (mm_span_equal(name,
-				mm_list_at(
-				    policy->names, struct mm_text_item, j)
-				    ->value))
+			if (mm_span_equal(name, mm_list_at(policy->names,
+						    struct mm_text_item, j)
+						    ->value))
 				return mm_fail(MM_E_POLICY,
 				    "the name %.*s is there twice",
 				    MM_SPAN(name));
@@ -187,9 +185,11 @@ check_schemes(const struct mm_product *product)
 	for (size_t i = 1; i < product->schemes.count; i++)
 		for (size_t j = 0; j < i; j++)
 			if (mm_span_equal(mm_list_at(product->schemes,
-					      struct mm_text_item, i)->value,
-				mm_list_at(product->schemes,
-				    struct mm_text_item, j)->value))
+					      struct mm_text_item, i)
+					      ->value,
+				mm_list_at(
+				    product->schemes, struct mm_text_item, j)
+				    ->value))
 				return mm_fail(MM_E_POLICY,
 				    "product %.*s: a scheme is there twice",
 				    MM_SPAN(product->name));
@@ -212,8 +212,8 @@ static enum mm_error
 check_officers(const struct mm_policy *policy)
 {
 	const struct mm_officer *officers = policy->officers.items;
-	enum mm_error error = check_ascending(
-	    &policy->officers, sizeof(*officers), "officer");
+	enum mm_error error =
+	    check_ascending(&policy->officers, sizeof(*officers), "officer");
 
 	if (error != MM_OK)
 		return error;
@@ -270,8 +270,8 @@ check_policy(const struct mm_policy *policy)
 }
 
 enum mm_error
-mm_policy_decode(struct mm_span document, struct mm_arena *arena,
-    struct mm_policy *out)
+mm_policy_decode(
+    struct mm_span document, struct mm_arena *arena, struct mm_policy *out)
 {
 	struct mm_policy policy;
 	enum mm_error error;

@@ -10,8 +10,8 @@
 #include "protocol/statement.h"
 
 enum {
-	MM_POLICY_MAX = 32768,	    /* bytes of the compiled document */
-	MM_POLICY_TEXT_MAX = 24576  /* of the text; one entry holds both */
+	MM_POLICY_MAX = 32768,     /* bytes of the compiled document */
+	MM_POLICY_TEXT_MAX = 24576 /* of the text; one entry holds both */
 };
 
 struct mm_officer {
@@ -22,7 +22,7 @@ struct mm_officer {
 struct mm_product {
 	struct mm_span name;
 	struct mm_list schemes; /* mm_text_item: "sha256-ecdsa" */
-	uint64_t size;		/* of an image at most; 0: the box's limit */
+	uint64_t size;          /* of an image at most; 0: the box's limit */
 };
 
 struct mm_threshold {
@@ -31,8 +31,8 @@ struct mm_threshold {
 };
 
 struct mm_policy {
-	uint64_t number;	   /* 1, then always one more */
-	struct mm_list names;	   /* mm_text_item: the appliance's DNS names
+	uint64_t number;           /* 1, then always one more */
+	struct mm_list names;      /* mm_text_item: the appliance's DNS names
 				    * and IP addresses */
 	struct mm_list profiles;   /* mm_profile, names ascending */
 	struct mm_list products;   /* mm_product, names ascending */
@@ -43,17 +43,17 @@ extern const struct mm_shape mm_policy_shape;
 
 /* Decodes and checks that it is sound (names unique, thresholds reachable,
  * profiles' issuers and keys known): MM_E_POLICY. */
-enum mm_error mm_policy_decode(struct mm_span document,
-    struct mm_arena *arena, struct mm_policy *out) mm_must_use;
+enum mm_error mm_policy_decode(struct mm_span document, struct mm_arena *arena,
+    struct mm_policy *out) mm_must_use;
 
 /* Compiles text; errors name `path` and the line. MM_E_POLICY. */
-enum mm_error mm_policy_compile(
-    const char *path, struct mm_buffer *out) mm_must_use;
+enum mm_error
+mm_policy_compile(const char *path, struct mm_buffer *out) mm_must_use;
 
-const struct mm_profile *mm_policy_profile(
-    const struct mm_policy *policy, struct mm_span name);
-const struct mm_product *mm_policy_product(
-    const struct mm_policy *policy, struct mm_span name);
+const struct mm_profile *
+mm_policy_profile(const struct mm_policy *policy, struct mm_span name);
+const struct mm_product *
+mm_policy_product(const struct mm_policy *policy, struct mm_span name);
 /* SHA-256 of a compiled document. */
 void mm_policy_digest(struct mm_span document, uint8_t out[32]);
 

@@ -5,10 +5,10 @@
 #include <string.h>
 
 enum {
-	KEYS_MAX = 32,	   /* of one section */
+	KEYS_MAX = 32, /* of one section */
 	SECTIONS_MAX = 8,
-	SCRATCH = 256,	   /* room for any one value */
-	GIVEN = 1 << 30	   /* our flag in cfg_opt_t: it has a value */
+	SCRATCH = 256,  /* room for any one value */
+	GIVEN = 1 << 30 /* our flag in cfg_opt_t: it has a value */
 };
 
 /*
@@ -78,8 +78,8 @@ tell(cfg_t *cfg, const char *format, va_list arguments)
 	mm_buffer_add_text(&text, what);
 	if (strncmp(what, "no such option", 14) == 0)
 		add_known(&text, cfg);
-	mm_fail(reading.grammar->error, "%s:%d: %.*s", reading.path,
-	    cfg->line, MM_SPAN(mm_buffer_span(&text)));
+	mm_fail(reading.grammar->error, "%s:%d: %.*s", reading.path, cfg->line,
+	    MM_SPAN(mm_buffer_span(&text)));
 }
 
 /* libConfuse's way to tell a value's verdict; it knows the line now. */
@@ -127,7 +127,7 @@ keys_to_options(const struct mm_grammar_section *section, cfg_opt_t *options)
 		options[i] = (cfg_opt_t){.name = section->keys[i].name,
 		    .type = CFGT_STR,
 		    .flags = CFGF_NODEFAULT |
-			(section->keys[i].list ? CFGF_LIST : CFGF_NONE),
+			     (section->keys[i].list ? CFGF_LIST : CFGF_NONE),
 		    .parsecb = take_value};
 }
 
@@ -158,9 +158,9 @@ grammar_to_options(const struct mm_grammar *grammar, struct options *out)
 		keys_to_options(section, out->keys[i]);
 		out->top[at++] = (cfg_opt_t){.name = section->name,
 		    .type = CFGT_SEC,
-		    .flags = section->item == 0
-			? CFGF_NONE
-			: CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES,
+		    .flags = section->item == 0 ? CFGF_NONE
+						: CFGF_MULTI | CFGF_TITLE |
+						      CFGF_NO_TITLE_DUPES,
 		    .subopts = out->keys[i]};
 	}
 	out->top[at] = (cfg_opt_t){.name = end_mark,
@@ -178,10 +178,10 @@ fault(const struct mm_grammar *grammar, const cfg_t *cfg, const char *key,
 		return mm_fail(
 		    grammar->error, "%s: %s %s", reading.path, key, what);
 	if (cfg->title == NULL)
-		return mm_fail(grammar->error, "%s:%d: %s: %s %s",
-		    reading.path, cfg->line, cfg->name, key, what);
-	return mm_fail(grammar->error, "%s:%d: %s \"%s\": %s %s",
-	    reading.path, cfg->line, cfg->name, cfg->title, key, what);
+		return mm_fail(grammar->error, "%s:%d: %s: %s %s", reading.path,
+		    cfg->line, cfg->name, key, what);
+	return mm_fail(grammar->error, "%s:%d: %s \"%s\": %s %s", reading.path,
+	    cfg->line, cfg->name, cfg->title, key, what);
 }
 
 static enum mm_error
@@ -304,8 +304,8 @@ fill(const struct mm_grammar *grammar, cfg_t *cfg, struct mm_arena *arena,
 		    &grammar->sections[i];
 
 		if (section->item != 0)
-			error = fill_sections(
-			    grammar, section, cfg, arena, out);
+			error =
+			    fill_sections(grammar, section, cfg, arena, out);
 		else
 			error = fill_keys(grammar, section,
 			    section->name == NULL

@@ -25,7 +25,7 @@ struct mm_grammar_key {
 	bool list;     /* {a, b}: `min` and `max` count its items */
 	size_t item;   /* size of an item of a struct mm_list; 0: `read` gathers
 			* the items in the member itself */
-	uint64_t min, max; /* of the value, or of its length */
+	uint64_t min, max;    /* of the value, or of its length */
 	const char *standard; /* where it is not given: read in its place; "":
 			       * zero or empty; NULL: it must be given */
 	const struct mm_word *words;
@@ -54,27 +54,27 @@ struct mm_grammar {
  * Reads `text`, which stands in the file `path`, into `out`, zeroed before.
  * Spans and lists come to lie in the arena. `out` is undefined on failure.
  */
-enum mm_error mm_grammar_read(const struct mm_grammar *grammar,
-    const char *path, struct mm_span text, struct mm_arena *arena,
-    void *out) mm_must_use;
+enum mm_error
+mm_grammar_read(const struct mm_grammar *grammar, const char *path,
+    struct mm_span text, struct mm_arena *arena, void *out) mm_must_use;
 
 /* Readers of values. */
 enum mm_error mm_read_number(const struct mm_grammar_key *key,
     const char *value, struct mm_arena *arena, void *member) mm_must_use;
 /* Bytes: "64K", "16M", "1G". */
-enum mm_error mm_read_size(const struct mm_grammar_key *key,
-    const char *value, struct mm_arena *arena, void *member) mm_must_use;
+enum mm_error mm_read_size(const struct mm_grammar_key *key, const char *value,
+    struct mm_arena *arena, void *member) mm_must_use;
 /* Seconds: "10s", "5m", "1h", "7d", "20y" of 365 days, or a word. */
 enum mm_error mm_read_duration(const struct mm_grammar_key *key,
     const char *value, struct mm_arena *arena, void *member) mm_must_use;
 /* One of the words, as uint64_t; several add up. */
-enum mm_error mm_read_word(const struct mm_grammar_key *key,
-    const char *value, struct mm_arena *arena, void *member) mm_must_use;
+enum mm_error mm_read_word(const struct mm_grammar_key *key, const char *value,
+    struct mm_arena *arena, void *member) mm_must_use;
 /* yes or no, as bool. */
 enum mm_error mm_read_switch(const struct mm_grammar_key *key,
     const char *value, struct mm_arena *arena, void *member) mm_must_use;
 /* Text of `min` to `max` bytes, or of 1 to 255 in a list. */
-enum mm_error mm_read_text(const struct mm_grammar_key *key,
-    const char *value, struct mm_arena *arena, void *member) mm_must_use;
+enum mm_error mm_read_text(const struct mm_grammar_key *key, const char *value,
+    struct mm_arena *arena, void *member) mm_must_use;
 
 #endif

@@ -21,8 +21,8 @@ glob(struct mm_span pattern, struct mm_span name)
 			star = p++;
 			resume = n;
 		} else if (p < pattern.size &&
-		    (pattern.data[p] == '?' ||
-			pattern.data[p] == name.data[n])) {
+			   (pattern.data[p] == '?' ||
+			       pattern.data[p] == name.data[n])) {
 			p++;
 			n++;
 		} else if (star != SIZE_MAX) {
@@ -41,9 +41,9 @@ static bool
 in_range(const struct mm_devices *devices, struct mm_span device)
 {
 	return device.size == devices->first.size &&
-	    device.size == devices->last.size &&
-	    mm_span_compare(devices->first, device) <= 0 &&
-	    mm_span_compare(device, devices->last) <= 0;
+	       device.size == devices->last.size &&
+	       mm_span_compare(devices->first, device) <= 0 &&
+	       mm_span_compare(device, devices->last) <= 0;
 }
 
 bool
@@ -71,8 +71,8 @@ mm_order_cover(const struct mm_order_claim *order, struct mm_span profile,
 		    MM_SPAN(order->name), MM_SPAN(device));
 	if (station.size > 0 && !mm_texts_hold(&order->stations, station))
 		return mm_fail(MM_E_ORDER_COVER,
-		    "order %.*s is not for station %.*s",
-		    MM_SPAN(order->name), MM_SPAN(station));
+		    "order %.*s is not for station %.*s", MM_SPAN(order->name),
+		    MM_SPAN(station));
 	return MM_OK;
 }
 
@@ -113,7 +113,7 @@ range_holds(struct mm_span first, struct mm_span last)
 
 	for (size_t i = 0; i < first.size && distance < UNITS_MAX; i++)
 		distance = distance * LETTERS + rank(last.data[i]) -
-		    rank(first.data[i]);
+			   rank(first.data[i]);
 	return distance < UNITS_MAX ? (uint64_t)distance + 1 : UNITS_MAX;
 }
 
@@ -141,8 +141,7 @@ unsound(const struct mm_order_claim *order, const char *what)
 static enum mm_error
 list_sound(const struct mm_order_claim *order, uint64_t *names)
 {
-	for (mm_list_each(
-		 const struct mm_text_item, item, order->devices.list))
+	for (mm_list_each(const struct mm_text_item, item, order->devices.list))
 		if (mm_device_check(item->value) != MM_OK)
 			return unsound(order, "a device in its list has no "
 					      "valid id");
@@ -196,8 +195,8 @@ devices_sound(const struct mm_order_claim *order)
 		return unsound(order,
 		    "its devices are a list, a range or a pattern, exactly "
 		    "one of them");
-	error = list	? list_sound(order, &names)
-	    : range	? range_sound(order, &names)
+	error = list    ? list_sound(order, &names)
+		: range ? range_sound(order, &names)
 			: pattern_sound(order, &names);
 	if (error == MM_OK && order->units > names)
 		return mm_fail(MM_E_STATEMENT,
@@ -218,11 +217,9 @@ mm_order_sound(const struct mm_order_claim *order)
 		return unsound(order, "its units are 1 to 10,000,000");
 	if (order->until == 0)
 		return unsound(order, "it has no end");
-	if (order->stations.count == 0 ||
-	    order->stations.count > STATIONS_MAX)
+	if (order->stations.count == 0 || order->stations.count > STATIONS_MAX)
 		return unsound(order, "it has 1 to 64 stations");
-	for (mm_list_each(
-		 const struct mm_text_item, station, order->stations))
+	for (mm_list_each(const struct mm_text_item, station, order->stations))
 		if (station->value.size == 0 || !mm_text_ok(station->value))
 			return unsound(order, "a station's name is empty or "
 					      "not printable");

@@ -26,8 +26,8 @@ take_apart(const struct mm_list *statements, struct bundle *out)
 
 		if (error != MM_OK)
 			return error;
-		if (!mm_span_equal(out->statements[i].payload,
-			out->statements[0].payload))
+		if (!mm_span_equal(
+			out->statements[i].payload, out->statements[0].payload))
 			return mm_fail(MM_E_STATEMENT_DIFFERS,
 			    "the statements are not over one payload");
 	}
@@ -39,8 +39,8 @@ static enum mm_error
 check_time(const struct mm_claim *claim, uint64_t time)
 {
 	if (claim->expiry <= claim->time)
-		return mm_fail(MM_E_STATEMENT_TIME,
-		    "the statement ends before it begins");
+		return mm_fail(
+		    MM_E_STATEMENT_TIME, "the statement ends before it begins");
 	if (claim->time > time && claim->time - time > SKEW)
 		return mm_fail(MM_E_STATEMENT_TIME,
 		    "the statement is of %llu, the entry of %llu",

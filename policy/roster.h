@@ -10,7 +10,7 @@
 /* What the statements must be about. */
 struct mm_roster_question {
 	const struct mm_policy *policy; /* whose officers and thresholds */
-	struct mm_span origin;		/* of this log */
+	struct mm_span origin;          /* of this log */
 	uint64_t kind;
 	uint64_t time; /* of the entry that holds the statements */
 };

@@ -69,8 +69,7 @@ is_port(const char *text)
 static bool
 is_host(const char *host, size_t size)
 {
-	bool bracketed =
-	    size > 2 && host[0] == '[' && host[size - 1] == ']';
+	bool bracketed = size > 2 && host[0] == '[' && host[size - 1] == ']';
 	char address[INET6_ADDRSTRLEN];
 	uint8_t bytes[16];
 
@@ -121,9 +120,8 @@ read_environment(const struct mm_grammar_key *key, const char *value,
 {
 	const char *equal = strchr(value, '=');
 
-	if (equal == NULL ||
-	    !all_of(mm_span(value, (size_t)(equal - value)),
-		DIGITS LETTERS "_"))
+	if (equal == NULL || !all_of(mm_span(value, (size_t)(equal - value)),
+				 DIGITS LETTERS "_"))
 		return mm_fail(
 		    MM_E_FORMAT, "\"%s\" is not like NAME=value", value);
 	return mm_read_text(key, value, arena, member);
@@ -134,8 +132,7 @@ static bool
 is_role(const char *name, size_t size)
 {
 	for (uint64_t process = MM_GATE; process < MM_PROCESSES; process++)
-		if (mm_span_is(
-			mm_span(name, size), mm_process_name(process)))
+		if (mm_span_is(mm_span(name, size), mm_process_name(process)))
 			return true;
 	return false;
 }
@@ -173,7 +170,10 @@ read_path(const struct mm_grammar_key *key, const char *value,
 #define ITEMS(lo, hi) \
 	.list = true, .item = sizeof(struct mm_text_item), .min = lo, .max = hi
 #define PLACE(name, m, given) \
-	{name, read_path, AT(m), .min = 1, .max = 1024, .standard = given}
+	{ \
+		name, read_path, AT(m), .min = 1, .max = 1024, \
+					.standard = given \
+	}
 
 static const struct mm_grammar_key top_keys[] = {
     {"listen", read_listen, AT(listen), ITEMS(1, 16)},
@@ -196,9 +196,15 @@ static const struct mm_grammar_key token_keys[] = {
     {"vendor", mm_read_switch, AT(token_vendor), .standard = "no"}};
 
 #define COUNT(name, m, hi, given) \
-	{name, mm_read_number, AT(m), .min = 1, .max = hi, .standard = given}
+	{ \
+		name, mm_read_number, AT(m), .min = 1, .max = hi, \
+					     .standard = given \
+	}
 #define DEADLINE(name, m, hi, given) \
-	{name, mm_read_duration, AT(m), .min = 1, .max = hi, .standard = given}
+	{ \
+		name, mm_read_duration, AT(m), .min = 1, .max = hi, \
+					       .standard = given \
+	}
 static const struct mm_grammar_key limit_keys[] = {
     {"image", mm_read_size, AT(image_max), .min = KIB,
 	.max = (uint64_t)KIB * MIB, .standard = "16M"},
@@ -224,8 +230,7 @@ static enum mm_error
 check_file(const char *path, const struct stat *info)
 {
 	if (!S_ISREG(info->st_mode))
-		return mm_fail(
-		    MM_E_SETTING, "%s is not a regular file", path);
+		return mm_fail(MM_E_SETTING, "%s is not a regular file", path);
 	if ((info->st_mode & (S_IWGRP | S_IWOTH)) != 0)
 		return mm_fail(MM_E_SETTING,
 		    "%s may be written by others: chmod go-w it", path);
@@ -266,11 +271,10 @@ read_file(const char *path, struct mm_buffer *out)
 	enum mm_error error;
 
 	if (fd < 0 && errno == ELOOP)
-		return mm_fail(
-		    MM_E_SETTING, "%s is a symbolic link", path);
+		return mm_fail(MM_E_SETTING, "%s is a symbolic link", path);
 	if (fd < 0 || fstat(fd, &info) < 0)
-		return mm_fail(MM_E_SETTING, "cannot read %s: %s", path,
-		    strerror(errno));
+		return mm_fail(
+		    MM_E_SETTING, "cannot read %s: %s", path, strerror(errno));
 	error = check_file(path, &info);
 	if (error != MM_OK)
 		return error;
@@ -288,8 +292,8 @@ find_directory(const char *path, struct mm_arena *arena, struct mm_span *out)
 	size_t size;
 
 	if (whole == NULL)
-		return mm_fail(MM_E_SETTING, "cannot find %s: %s", path,
-		    strerror(errno));
+		return mm_fail(
+		    MM_E_SETTING, "cannot find %s: %s", path, strerror(errno));
 	size = (size_t)(strrchr(whole, '/') - whole);
 	*out = mm_arena_copy(arena, mm_span(whole, size > 0 ? size : 1));
 	return out->data != NULL ? MM_OK : MM_E_MEMORY;
@@ -316,8 +320,8 @@ add_parts(struct mm_buffer *out, struct mm_span path)
 }
 
 static enum mm_error
-make_absolute(struct mm_span directory, struct mm_arena *arena,
-    struct mm_span *path)
+make_absolute(
+    struct mm_span directory, struct mm_arena *arena, struct mm_span *path)
 {
 	mm_auto(buffer) whole = {0};
 	struct mm_span copy;
@@ -375,16 +379,16 @@ resolve(const char *file, struct mm_arena *arena, struct mm_settings *settings)
 
 	for (size_t i = 0; i < MM_COUNT(paths) && error == MM_OK; i++)
 		error = make_absolute(settings->directory, arena, paths[i]);
-	items = mm_arena_alloc(
-	    arena, settings->token_paths.count * sizeof(*items));
+	items =
+	    mm_arena_alloc(arena, settings->token_paths.count * sizeof(*items));
 	if (items == NULL)
 		return mm_fail(MM_E_MEMORY, "memory is short");
 	for (size_t i = 0; i < settings->token_paths.count && error == MM_OK;
 	     i++) {
-		items[i] = *mm_list_at(
-		    settings->token_paths, struct mm_text_item, i);
-		error = make_absolute(
-		    settings->directory, arena, &items[i].value);
+		items[i] =
+		    *mm_list_at(settings->token_paths, struct mm_text_item, i);
+		error =
+		    make_absolute(settings->directory, arena, &items[i].value);
 	}
 	settings->token_paths.items = items;
 	return error;
@@ -394,8 +398,8 @@ static bool
 lies_in(struct mm_span inner, struct mm_span outer)
 {
 	return inner.size >= outer.size &&
-	    memcmp(inner.data, outer.data, outer.size) == 0 &&
-	    (inner.size == outer.size || inner.data[outer.size] == '/');
+	       memcmp(inner.data, outer.data, outer.size) == 0 &&
+	       (inner.size == outer.size || inner.data[outer.size] == '/');
 }
 
 /*
@@ -430,8 +434,8 @@ check_users(const char *file, const struct mm_settings *settings)
 
 	for (size_t i = 1; i < settings->users.count; i++)
 		for (size_t j = 0; j < i; j++) {
-			size_t role = strcspn(
-			    (const char *)users[i].value.data, "=") + 1;
+			size_t role =
+			    strcspn((const char *)users[i].value.data, "=") + 1;
 
 			if (users[j].value.size > role &&
 			    memcmp(users[i].value.data, users[j].value.data,

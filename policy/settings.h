@@ -10,23 +10,23 @@
 
 struct mm_settings {
 	struct mm_span directory; /* where relative paths begin: the file's */
-	struct mm_list listen;	  /* mm_text_item: "127.0.0.1:7433",
+	struct mm_list listen;    /* mm_text_item: "127.0.0.1:7433",
 				   * "[::1]:7433" */
-	uint64_t gates;		  /* processes; 0: one a core */
-	struct mm_span state;	  /* directories */
+	uint64_t gates;           /* processes; 0: one a core */
+	struct mm_span state;     /* directories */
 	struct mm_span anchor, log_key, tiles, index, token_state;
 	struct mm_span token_module, token_uri, token_pin_file;
 	struct mm_list token_environment; /* mm_text_item: "NAME=value" */
-	struct mm_list token_paths; /* mm_text_item: what the module may
-				     * read and write */
-	bool token_vendor;	    /* threads, sockets, devices allowed */
-	uint64_t token_deadline;    /* seconds a call may take */
-	uint64_t image_max;	    /* bytes */
-	uint64_t uploads;	    /* at a time, a gate */
-	uint64_t connections;	    /* at a time, a gate */
+	struct mm_list token_paths;       /* mm_text_item: what the module may
+					   * read and write */
+	bool token_vendor;           /* threads, sockets, devices allowed */
+	uint64_t token_deadline;     /* seconds a call may take */
+	uint64_t image_max;          /* bytes */
+	uint64_t uploads;            /* at a time, a gate */
+	uint64_t connections;        /* at a time, a gate */
 	uint64_t connections_source; /* of one address, a gate */
 	uint64_t handshake_deadline, frame_deadline, idle_deadline; /* s */
-	uint64_t reserve;	    /* bytes of disk kept free */
+	uint64_t reserve; /* bytes of disk kept free */
 	/* mm_text_item: "role=user"; empty: no change. For the supervisor
 	 * alone: it is not in the shape. */
 	struct mm_list users;

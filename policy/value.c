@@ -3,8 +3,8 @@
 #include "policy/grammar.h"
 
 /* Letters after a number and what they multiply it by. */
-static const struct mm_word sizes[] = {{"", 1}, {"K", 1 << 10}, {"M", 1 << 20},
-    {"G", 1 << 30}, {NULL, 0}};
+static const struct mm_word sizes[] = {
+    {"", 1}, {"K", 1 << 10}, {"M", 1 << 20}, {"G", 1 << 30}, {NULL, 0}};
 static const struct mm_word durations[] = {{"s", 1}, {"m", 60}, {"h", 3600},
     {"d", 86400}, {"y", 365 * 86400}, {NULL, 0}};
 static const struct mm_word plain[] = {{"", 1}, {NULL, 0}};
@@ -82,8 +82,8 @@ mm_read_size(const struct mm_grammar_key *key, const char *value,
     struct mm_arena *arena, void *member)
 {
 	(void)arena;
-	return read_quantity(key, value, sizes,
-	    "a number of bytes like 64K, 16M or 1G", member);
+	return read_quantity(
+	    key, value, sizes, "a number of bytes like 64K, 16M or 1G", member);
 }
 
 enum mm_error
@@ -115,8 +115,8 @@ mm_read_word(const struct mm_grammar_key *key, const char *value,
 	}
 	mm_buffer_init(&known, 512);
 	for (word = key->words; word->word != NULL; word++)
-		mm_buffer_printf(&known, "%s%s",
-		    word == key->words ? "" : ", ", word->word);
+		mm_buffer_printf(
+		    &known, "%s%s", word == key->words ? "" : ", ", word->word);
 	return mm_fail(MM_E_FORMAT, "\"%s\" is none of %.*s", value,
 	    MM_SPAN(mm_buffer_span(&known)));
 }

@@ -22,7 +22,7 @@ bool
 mm_span_equal(struct mm_span a, struct mm_span b)
 {
 	return a.size == b.size &&
-	    (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
+	       (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
 }
 
 bool

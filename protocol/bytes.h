@@ -83,8 +83,8 @@ struct mm_span mm_arena_copy(struct mm_arena *arena, struct mm_span span);
  * Reads a whole regular file of at most `max` bytes. The caller clears
  * `out`, which must be initialised or cleared.
  */
-enum mm_error mm_file_read(const char *path, size_t max,
-    struct mm_buffer *out) mm_must_use;
+enum mm_error
+mm_file_read(const char *path, size_t max, struct mm_buffer *out) mm_must_use;
 /*
  * Writes a file atomically: temporary beside it, fsync, rename. An existing
  * file is kept (MM_E_EXISTS) unless `force`.

@@ -85,30 +85,30 @@ see_double(void *head, double value)
 }
 
 static const struct cbor_callbacks callbacks = {
-	.uint8 = see_uint8,
-	.uint16 = see_uint16,
-	.uint32 = see_uint32,
-	.uint64 = see_uint64,
-	.negint8 = see_negint8,
-	.negint16 = see_negint16,
-	.negint32 = see_negint32,
-	.negint64 = see_negint64,
-	.byte_string = see_bytes,
-	.byte_string_start = see_nothing,
-	.string = see_text,
-	.string_start = see_nothing,
-	.array_start = see_array,
-	.indef_array_start = see_nothing,
-	.map_start = see_map,
-	.indef_map_start = see_nothing,
-	.tag = see_tag,
-	.float2 = see_float,
-	.float4 = see_float,
-	.float8 = see_double,
-	.undefined = see_nothing,
-	.null = see_nothing,
-	.boolean = see_bool,
-	.indef_break = see_nothing,
+    .uint8 = see_uint8,
+    .uint16 = see_uint16,
+    .uint32 = see_uint32,
+    .uint64 = see_uint64,
+    .negint8 = see_negint8,
+    .negint16 = see_negint16,
+    .negint32 = see_negint32,
+    .negint64 = see_negint64,
+    .byte_string = see_bytes,
+    .byte_string_start = see_nothing,
+    .string = see_text,
+    .string_start = see_nothing,
+    .array_start = see_array,
+    .indef_array_start = see_nothing,
+    .map_start = see_map,
+    .indef_map_start = see_nothing,
+    .tag = see_tag,
+    .float2 = see_float,
+    .float4 = see_float,
+    .float8 = see_double,
+    .undefined = see_nothing,
+    .null = see_nothing,
+    .boolean = see_bool,
+    .indef_break = see_nothing,
 };
 
 struct mm_cbor
@@ -167,7 +167,8 @@ next_head(struct mm_cbor *reader)
 		see(&head, TAG, MM_CBOR_TAG_SIGN1);
 		return head;
 	}
-	result = cbor_stream_decode(reader->at, left(reader), &callbacks, &head);
+	result =
+	    cbor_stream_decode(reader->at, left(reader), &callbacks, &head);
 	if (result.status != CBOR_DECODER_FINISHED) {
 		stop(reader, MM_E_CBOR);
 		return head;
@@ -431,11 +432,11 @@ static size_t
 sequence(const uint8_t *at, size_t size, uint32_t *point)
 {
 	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-	size_t length = at[0] < 0x80 ? 1
-	    : (at[0] & 0xe0) == 0xc0 ? 2
-	    : (at[0] & 0xf0) == 0xe0 ? 3
-	    : (at[0] & 0xf8) == 0xf0 ? 4
-				     : 0;
+	size_t length = at[0] < 0x80             ? 1
+			: (at[0] & 0xe0) == 0xc0 ? 2
+			: (at[0] & 0xf0) == 0xe0 ? 3
+			: (at[0] & 0xf8) == 0xf0 ? 4
+						 : 0;
 
 	if (length == 0 || length > size)
 		return 0;
@@ -456,9 +457,9 @@ static bool
 is_control(uint32_t point)
 {
 	return point < 0x20 || (point >= 0x7f && point <= 0x9f) ||
-	    point == 0x061c || (point >= 0x200b && point <= 0x200f) ||
-	    (point >= 0x2028 && point <= 0x202e) ||
-	    (point >= 0x2066 && point <= 0x2069) || point == 0xfeff;
+	       point == 0x061c || (point >= 0x200b && point <= 0x200f) ||
+	       (point >= 0x2028 && point <= 0x202e) ||
+	       (point >= 0x2066 && point <= 0x2069) || point == 0xfeff;
 }
 
 bool

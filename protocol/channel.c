@@ -68,15 +68,15 @@ mm_channel_pair(int ends[2])
 	int size = SEND_BUFFER;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-		return mm_fail(MM_E_SYSTEM, "cannot make a channel: %s",
-		    strerror(errno));
+		return mm_fail(
+		    MM_E_SYSTEM, "cannot make a channel: %s", strerror(errno));
 	for (size_t i = 0; i < 2; i++)
 		if (setsockopt(pair[i], SOL_SOCKET, SO_SNDBUF, &size,
 			sizeof(size)) < 0) {
 			close(pair[0]);
 			close(pair[1]);
-			return mm_fail(MM_E_SYSTEM,
-			    "cannot size a channel: %s", strerror(errno));
+			return mm_fail(MM_E_SYSTEM, "cannot size a channel: %s",
+			    strerror(errno));
 		}
 	memcpy(ends, pair, sizeof(pair));
 	return MM_OK;
@@ -143,8 +143,8 @@ mm_channel_receive(int fd, struct mm_received *out)
 		return MM_OK;
 	}
 	if (got < 0)
-		return mm_fail(MM_E_SYSTEM, "cannot receive: %s",
-		    strerror(errno));
+		return mm_fail(
+		    MM_E_SYSTEM, "cannot receive: %s", strerror(errno));
 	take_fds(&message, out);
 	if (got == 0) {
 		mm_received_clear(out);
@@ -197,8 +197,7 @@ send_error(int error)
 	case EMSGSIZE:
 		return mm_fail(MM_E_RANGE, "the message is too large");
 	default:
-		return mm_fail(MM_E_SYSTEM, "cannot send: %s",
-		    strerror(error));
+		return mm_fail(MM_E_SYSTEM, "cannot send: %s", strerror(error));
 	}
 }
 
@@ -214,8 +213,8 @@ mm_channel_send_bytes(
 
 	if (packet.size == 0 || packet.size > MM_CHANNEL_MAX)
 		return mm_fail(MM_E_RANGE,
-		    "a message of %zu bytes; 1 to %d are allowed",
-		    packet.size, MM_CHANNEL_MAX);
+		    "a message of %zu bytes; 1 to %d are allowed", packet.size,
+		    MM_CHANNEL_MAX);
 	put_fds(fds, &ancillary, &message);
 	do
 		put = sendmsg(fd, &message, MSG_NOSIGNAL);
@@ -248,8 +247,8 @@ mm_packet_encode_error(
 	struct mm_packet packet = {
 	    .type = type, .id = id, .error = (uint64_t)error};
 
-	packet.why = mm_span(why,
-	    mm_text_clean(mm_span_text(mm_why(error)), why, sizeof(why)));
+	packet.why = mm_span(
+	    why, mm_text_clean(mm_span_text(mm_why(error)), why, sizeof(why)));
 	return mm_shape_encode(&mm_packet_shape, &packet, out);
 }
 

@@ -29,10 +29,10 @@ const char *mm_process_name(uint64_t process);
 
 /* A message as it went over a channel. */
 struct mm_packet {
-	uint64_t type; /* its meaning belongs to the two ends */
-	uint64_t id;   /* comes back in the answer; 0 where none is wanted */
+	uint64_t type;  /* its meaning belongs to the two ends */
+	uint64_t id;    /* comes back in the answer; 0 where none is wanted */
 	uint64_t error; /* answers: enum mm_error */
-	struct mm_span why; /* answers that failed: the particulars */
+	struct mm_span why;  /* answers that failed: the particulars */
 	struct mm_span body; /* an item; empty where there is none */
 };
 extern const struct mm_shape mm_packet_shape;
@@ -41,8 +41,8 @@ struct mm_received {
 	struct mm_packet packet; /* points into `bytes` */
 	struct mm_buffer bytes;
 	int fds[MM_CHANNEL_FDS]; /* -1 where none came; owned, CLOEXEC */
-	bool closed;		 /* the peer has gone; nothing else is set */
-	bool nothing;		 /* non-blocking, and nothing is there */
+	bool closed;             /* the peer has gone; nothing else is set */
+	bool nothing;            /* non-blocking, and nothing is there */
 };
 void mm_received_clear(struct mm_received *received);
 
@@ -61,13 +61,13 @@ enum mm_error mm_channel_receive(int fd, struct mm_received *out) mm_must_use;
  * channel is full, MM_E_AWAY where the peer has gone. The descriptors
  * (-1: none) stay the caller's.
  */
-enum mm_error mm_channel_send_bytes(int fd, struct mm_span packet,
-    const int fds[MM_CHANNEL_FDS]) mm_must_use;
+enum mm_error mm_channel_send_bytes(
+    int fd, struct mm_span packet, const int fds[MM_CHANNEL_FDS]) mm_must_use;
 
 /* Appends a packet; shape and body NULL where there is no body. */
-enum mm_error mm_packet_encode(uint64_t type, uint64_t id,
-    const struct mm_shape *shape, const void *body,
-    struct mm_buffer *out) mm_must_use;
+enum mm_error
+mm_packet_encode(uint64_t type, uint64_t id, const struct mm_shape *shape,
+    const void *body, struct mm_buffer *out) mm_must_use;
 /* Appends an answer that failed, with mm_why(error). */
 enum mm_error mm_packet_encode_error(uint64_t type, uint64_t id,
     enum mm_error error, struct mm_buffer *out) mm_must_use;

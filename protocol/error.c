@@ -13,7 +13,7 @@ static const struct row {
 } rows[] = {
 #define ROW(name, number, word, status, wait, text) \
 	{MM_E_##name, word, MM_EXIT_##status, wait, text},
-	MM_ERRORS(ROW)
+    MM_ERRORS(ROW)
 #undef ROW
 };
 

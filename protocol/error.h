@@ -50,7 +50,8 @@ enum mm_exit {
 	    "the text is not printable UTF-8 without control characters") \
 	X(RANGE, 9, "out-of-range", DATA, 0, \
 	    "a value or a length is outside its limits") \
-	X(FORMAT, 10, "bad-format", DATA, 0, "the file is not what it should be") \
+	X(FORMAT, 10, "bad-format", DATA, 0, \
+	    "the file is not what it should be") \
 	/* certificate requests */ \
 	X(CSR, 20, "csr-malformed", DATA, 0, "the CSR cannot be read") \
 	X(CSR_SIGNATURE, 21, "csr-bad-signature", REFUSED, 0, \
@@ -111,7 +112,8 @@ enum mm_exit {
 	X(STATEMENT_TIME, 73, "statement-expired", REFUSED, 0, \
 	    "the statement is expired or from the future") \
 	X(STATEMENT_OFFICER, 74, "statement-unknown-officer", REFUSED, 0, \
-	    "the statement is not signed by an officer of the policy in force") \
+	    "the statement is not signed by an officer of the policy in " \
+	    "force") \
 	X(STATEMENT_SIGNATURE, 75, "statement-bad-signature", REFUSED, 0, \
 	    "the statement's signature does not verify") \
 	X(STATEMENT_FEW, 76, "statement-too-few", REFUSED, 0, \
@@ -130,7 +132,8 @@ enum mm_exit {
 	    "the note is not a checkpoint") \
 	X(CHECKPOINT_ORIGIN, 94, "checkpoint-other-log", NO, 0, \
 	    "the checkpoint is of another log") \
-	X(RECEIPT, 95, "receipt-malformed", DATA, 0, "this is not a tlog-proof") \
+	X(RECEIPT, 95, "receipt-malformed", DATA, 0, \
+	    "this is not a tlog-proof") \
 	X(PROOF, 96, "proof-wrong", NO, 0, \
 	    "the proof does not lead to the checkpoint's root") \
 	X(TILE, 97, "tile-wrong", NO, 0, "a tile does not fit the tree") \
@@ -140,7 +143,8 @@ enum mm_exit {
 	X(MISMATCH, 100, "receipt-mismatch", NO, 0, \
 	    "the receipt's entry does not speak of this file") \
 	X(VKEY, 101, "vkey-malformed", DATA, 0, "this is not a verifier key") \
-	X(LOG_WRONG, 102, "log-inconsistent", NO, 0, "the log contradicts itself") \
+	X(LOG_WRONG, 102, "log-inconsistent", NO, 0, \
+	    "the log contradicts itself") \
 	/* the notary */ \
 	X(NOTARY_POLICY, 110, "policy-not-newest", BUG, 0, \
 	    "the entry names a policy that is not in force") \
@@ -152,7 +156,8 @@ enum mm_exit {
 	    "the disk is full: nothing can be logged, so nothing is signed") \
 	X(STORE, 114, "store-failed", AWAY, 0, "the log's store failed") \
 	X(ROLLBACK, 115, "store-rolled-back", CONFIG, 0, \
-	    "the log's store is older than its anchor: going on would fork the " \
+	    "the log's store is older than its anchor: going on would fork " \
+	    "the " \
 	    "log") \
 	X(STATE, 116, "state-not-ours", CONFIG, 0, \
 	    "the state directory is not this installation's") \
@@ -187,7 +192,8 @@ enum mm_exit {
 	X(CLOCK_BEHIND, 154, "clock-behind", LATER, 60, \
 	    "the clock is behind the log's last entry") \
 	X(CLOCK_JUMPED, 155, "clock-jumped", LATER, 60, \
-	    "the clock has jumped: check it, then run mintmarkd --accept-time") \
+	    "the clock has jumped: check it, then run mintmarkd " \
+	    "--accept-time") \
 	X(AWAY, 156, "appliance-away", AWAY, 0, \
 	    "the appliance cannot be reached") \
 	X(TLS, 157, "tls-failed", AWAY, 0, "the TLS connection failed") \
@@ -198,7 +204,8 @@ enum mm_exit {
 	/* here */ \
 	X(USAGE, 170, "usage", USAGE, 0, "the command line is not understood") \
 	X(SETTING, 171, "bad-setting", CONFIG, 0, "a setting is wrong") \
-	X(POLICY, 172, "bad-policy", CONFIG, 0, "the policy document is wrong") \
+	X(POLICY, 172, "bad-policy", CONFIG, 0, \
+	    "the policy document is wrong") \
 	X(EXISTS, 173, "file-exists", USAGE, 0, \
 	    "the file exists already; say --force to overwrite it") \
 	X(FILE, 174, "file", DATA, 0, "a file cannot be read or written") \
@@ -211,7 +218,7 @@ enum mm_error {
 	MM_E_##name = number,
 	MM_ERRORS(MM_ERROR_ENUM_)
 #undef MM_ERROR_ENUM_
-	MM_OK = 0
+	    MM_OK = 0
 };
 
 /*

@@ -15,8 +15,8 @@ mm_file_read(const char *path, size_t max, struct mm_buffer *out)
 
 	mm_buffer_init(&bytes, max);
 	if (fd < 0 || fstat(fd, &info) < 0)
-		return mm_fail(MM_E_FILE, "cannot read %s: %s", path,
-		    strerror(errno));
+		return mm_fail(
+		    MM_E_FILE, "cannot read %s: %s", path, strerror(errno));
 	if (!S_ISREG(info.st_mode))
 		return mm_fail(MM_E_FILE, "%s is not a regular file", path);
 	if ((uintmax_t)info.st_size > max)
@@ -77,21 +77,19 @@ place(const char *temporary, const char *path, bool force)
 }
 
 enum mm_error
-mm_file_write(const char *path, struct mm_span bytes, unsigned mode,
-    bool force)
+mm_file_write(const char *path, struct mm_span bytes, unsigned mode, bool force)
 {
 	char temporary[4096];
 	mm_autoclose int fd = -1;
 	enum mm_error error;
-	int length = snprintf(
-	    temporary, sizeof(temporary), "%s.XXXXXX", path);
+	int length = snprintf(temporary, sizeof(temporary), "%s.XXXXXX", path);
 
 	if (length < 0 || (size_t)length >= sizeof(temporary))
 		return mm_fail(MM_E_FILE, "the path is too long: %s", path);
 	fd = mkostemp(temporary, O_CLOEXEC);
 	if (fd < 0)
-		return mm_fail(MM_E_FILE, "cannot write %s: %s", path,
-		    strerror(errno));
+		return mm_fail(
+		    MM_E_FILE, "cannot write %s: %s", path, strerror(errno));
 	error = fchmod(fd, mode) == 0 ? write_all(fd, bytes) : MM_E_FILE;
 	if (error != MM_OK)
 		mm_fail(error, "cannot write %s: %s", path, strerror(errno));

@@ -4,7 +4,7 @@ static size_t
 length_of(const uint8_t header[MM_FRAME_HEADER])
 {
 	return (size_t)header[0] << 24 | (size_t)header[1] << 16 |
-	    (size_t)header[2] << 8 | (size_t)header[3];
+	       (size_t)header[2] << 8 | (size_t)header[3];
 }
 
 enum mm_error

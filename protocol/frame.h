@@ -14,8 +14,8 @@ enum { MM_FRAME_HEADER = 4 };
  * whole (then MM_FRAME_HEADER + item->size bytes are used up), else an empty
  * one and MM_OK. MM_E_FRAME where framing is lost.
  */
-enum mm_error mm_frame_next(struct mm_span stream, size_t max,
-    struct mm_span *item) mm_must_use;
+enum mm_error mm_frame_next(
+    struct mm_span stream, size_t max, struct mm_span *item) mm_must_use;
 
 /* Appends header and item. */
 void mm_frame_put(struct mm_span item, struct mm_buffer *out);

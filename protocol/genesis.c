@@ -12,9 +12,8 @@ static const struct mm_field principal_fields[] = {
     MM_OPTIONAL(mm_genesis_principal, 1, spki, MM_BYTES, 1, 4096)};
 static MM_SHAPE(principal_shape, mm_genesis_principal, principal_fields);
 
-static const struct mm_field order_fields[] = {
-    MM_MANY(mm_genesis_order, 0, statements, &mm_bytes_item_shape, 1,
-	MM_STATEMENTS_MAX)};
+static const struct mm_field order_fields[] = {MM_MANY(mm_genesis_order, 0,
+    statements, &mm_bytes_item_shape, 1, MM_STATEMENTS_MAX)};
 static MM_SHAPE(order_shape, mm_genesis_order, order_fields);
 
 static const struct mm_field file_fields[] = {
@@ -23,7 +22,7 @@ static const struct mm_field file_fields[] = {
     MM_FIELD(mm_genesis_file, 2, text, MM_BYTES, 1, GENESIS_BYTES),
     MM_MANY(mm_genesis_file, 3, statements, &mm_bytes_item_shape, 1,
 	MM_STATEMENTS_MAX),
-    MM_ANY(mm_genesis_file, 4, principals, &principal_shape,
-	GENESIS_PRINCIPALS),
+    MM_ANY(
+	mm_genesis_file, 4, principals, &principal_shape, GENESIS_PRINCIPALS),
     MM_ANY(mm_genesis_file, 5, orders, &order_shape, GENESIS_ORDERS)};
 MM_SHAPE(mm_genesis_file_shape, mm_genesis_file, file_fields);

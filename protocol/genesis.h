@@ -9,7 +9,7 @@
 
 struct mm_genesis_principal {
 	struct mm_list statements; /* mm_bytes_item */
-	struct mm_span spki;	   /* DER; empty: no certificate is made */
+	struct mm_span spki;       /* DER; empty: no certificate is made */
 };
 struct mm_genesis_order {
 	struct mm_list statements;
@@ -19,7 +19,7 @@ struct mm_genesis_file {
 	struct mm_span policy, text; /* compiled, and as written */
 	struct mm_list statements;   /* the ceremony's */
 	struct mm_list principals;   /* mm_genesis_principal */
-	struct mm_list orders;	     /* mm_genesis_order */
+	struct mm_list orders;       /* mm_genesis_order */
 };
 extern const struct mm_shape mm_genesis_file_shape;
 

@@ -16,7 +16,7 @@ enum mm_level { /* syslog(3)'s numbers, as sd-daemon(3) wants them */
 
 /* Names the process in its lines; `name` must stay. */
 void mm_journal_open(const char *name);
-void mm_journal(enum mm_level level, const char *event, const char *format,
-    ...) __attribute__((format(printf, 3, 4)));
+void mm_journal(enum mm_level level, const char *event, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 #endif

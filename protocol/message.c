@@ -25,8 +25,7 @@ static const struct mm_field error_answer_fields[] = {
     MM_FIELD(mm_error_answer, 0, code, MM_UINT, 1, 65535),
     MM_FIELD(mm_error_answer, 1, name, MM_TEXT, 1, NAME_MAX_BYTES),
     MM_FIELD(mm_error_answer, 2, text, MM_TEXT, 1, WHY_MAX_BYTES),
-    MM_OPTIONAL(mm_error_answer, 3, retry_after, MM_UINT, 1,
-	WAIT_MAX_SECONDS)};
+    MM_OPTIONAL(mm_error_answer, 3, retry_after, MM_UINT, 1, WAIT_MAX_SECONDS)};
 
 static const struct mm_field status_answer_fields[] = {
     MM_FIELD(mm_status_answer, 0, origin, MM_TEXT, 1, MM_ORIGIN_MAX),
@@ -45,12 +44,10 @@ static const struct mm_field issue_request_fields[] = {
 
 static const struct mm_field certificate_answer_fields[] = {
     MM_FIELD(mm_certificate_answer, 0, index, MM_UINT, 0, INT64_MAX),
-    MM_FIELD(mm_certificate_answer, 1, certificate, MM_BYTES, 1,
-	MM_CERTIFICATE_MAX),
-    MM_ANY(mm_certificate_answer, 2, chain, &mm_bytes_item_shape,
-	MM_CHAIN_MAX),
-    MM_FIELD(mm_certificate_answer, 3, receipt, MM_BYTES, 1,
-	MM_RECEIPT_MAX)};
+    MM_FIELD(
+	mm_certificate_answer, 1, certificate, MM_BYTES, 1, MM_CERTIFICATE_MAX),
+    MM_ANY(mm_certificate_answer, 2, chain, &mm_bytes_item_shape, MM_CHAIN_MAX),
+    MM_FIELD(mm_certificate_answer, 3, receipt, MM_BYTES, 1, MM_RECEIPT_MAX)};
 
 static const struct mm_field show_request_fields[] = {
     MM_OPTIONAL(mm_show_request, 0, profile, MM_TEXT, 1, NAME_MAX_BYTES),
@@ -65,10 +62,9 @@ static const struct mm_field statement_request_fields[] = {
 static const struct mm_field statement_answer_fields[] = {
     MM_FIELD(mm_statement_answer, 0, index, MM_UINT, 0, INT64_MAX),
     MM_FIELD(mm_statement_answer, 1, receipt, MM_BYTES, 1, MM_RECEIPT_MAX),
-    MM_OPTIONAL(mm_statement_answer, 2, certificate, MM_BYTES, 1,
-	MM_CERTIFICATE_MAX),
-    MM_ANY(mm_statement_answer, 3, chain, &mm_bytes_item_shape,
-	MM_CHAIN_MAX)};
+    MM_OPTIONAL(
+	mm_statement_answer, 2, certificate, MM_BYTES, 1, MM_CERTIFICATE_MAX),
+    MM_ANY(mm_statement_answer, 3, chain, &mm_bytes_item_shape, MM_CHAIN_MAX)};
 
 /* How large an image may be is the box's setting: MM_E_IMAGE_SIZE. */
 static const struct mm_field upload_request_fields[] = {
@@ -97,10 +93,9 @@ static const struct mm_field release_request_fields[] = {
 
 static const struct mm_field release_answer_fields[] = {
     MM_FIELD(mm_release_answer, 0, index, MM_UINT, 0, INT64_MAX),
-    MM_FIELD(mm_release_answer, 1, signature, MM_BYTES, 1,
-	SIGNATURE_MAX_BYTES),
-    MM_FIELD(mm_release_answer, 2, certificate, MM_BYTES, 1,
-	MM_CERTIFICATE_MAX),
+    MM_FIELD(mm_release_answer, 1, signature, MM_BYTES, 1, SIGNATURE_MAX_BYTES),
+    MM_FIELD(
+	mm_release_answer, 2, certificate, MM_BYTES, 1, MM_CERTIFICATE_MAX),
     MM_ANY(mm_release_answer, 3, chain, &mm_bytes_item_shape, MM_CHAIN_MAX),
     MM_FIELD(mm_release_answer, 4, receipt, MM_BYTES, 1, MM_RECEIPT_MAX),
     MM_FIELD(mm_release_answer, 5, sha256, MM_FIXED, 0, 32)};
@@ -132,20 +127,18 @@ MM_SHAPE(mm_issue_request_shape, mm_issue_request, issue_request_fields);
 MM_SHAPE(mm_certificate_answer_shape, mm_certificate_answer,
     certificate_answer_fields);
 MM_SHAPE(mm_show_request_shape, mm_show_request, show_request_fields);
-MM_SHAPE(mm_statement_request_shape, mm_statement_request,
-    statement_request_fields);
-MM_SHAPE(mm_statement_answer_shape, mm_statement_answer,
-    statement_answer_fields);
+MM_SHAPE(
+    mm_statement_request_shape, mm_statement_request, statement_request_fields);
+MM_SHAPE(
+    mm_statement_answer_shape, mm_statement_answer, statement_answer_fields);
 MM_SHAPE(mm_upload_request_shape, mm_upload_request, upload_request_fields);
 MM_SHAPE(mm_upload_answer_shape, mm_upload_answer, upload_answer_fields);
 MM_SHAPE(mm_chunk_request_shape, mm_chunk_request, chunk_request_fields);
 MM_SHAPE(mm_chunk_answer_shape, mm_chunk_answer, chunk_answer_fields);
-MM_SHAPE(mm_release_request_shape, mm_release_request,
-    release_request_fields);
+MM_SHAPE(mm_release_request_shape, mm_release_request, release_request_fields);
 MM_SHAPE(mm_release_answer_shape, mm_release_answer, release_answer_fields);
 MM_SHAPE(mm_fetch_request_shape, mm_fetch_request, fetch_request_fields);
-MM_SHAPE(mm_entries_request_shape, mm_entries_request,
-    entries_request_fields);
+MM_SHAPE(mm_entries_request_shape, mm_entries_request, entries_request_fields);
 MM_SHAPE(mm_entries_answer_shape, mm_entries_answer, entries_answer_fields);
 MM_SHAPE(mm_prove_request_shape, mm_prove_request, prove_request_fields);
 MM_SHAPE(mm_prove_answer_shape, mm_prove_answer, prove_answer_fields);
@@ -167,16 +160,16 @@ static const struct mm_message_type_row rows[] = {
 	&mm_statement_answer_shape, OFFICER},
     {MM_MESSAGE_UPLOAD, "upload", &mm_upload_request_shape,
 	&mm_upload_answer_shape, RELEASE},
-    {MM_MESSAGE_CHUNK, "chunk", &mm_chunk_request_shape,
-	&mm_chunk_answer_shape, RELEASE},
+    {MM_MESSAGE_CHUNK, "chunk", &mm_chunk_request_shape, &mm_chunk_answer_shape,
+	RELEASE},
     {MM_MESSAGE_RELEASE, "release", &mm_release_request_shape,
 	&mm_release_answer_shape, RELEASE},
     {MM_MESSAGE_FETCH, "fetch", &mm_fetch_request_shape,
 	&mm_release_answer_shape, RELEASE | AUDITOR | OFFICER},
     {MM_MESSAGE_ENTRIES, "entries", &mm_entries_request_shape,
 	&mm_entries_answer_shape, AUDITOR | OFFICER},
-    {MM_MESSAGE_PROVE, "prove", &mm_prove_request_shape,
-	&mm_prove_answer_shape, AUDITOR | OFFICER},
+    {MM_MESSAGE_PROVE, "prove", &mm_prove_request_shape, &mm_prove_answer_shape,
+	AUDITOR | OFFICER},
 };
 
 const struct mm_message_type_row *
@@ -206,18 +199,16 @@ mm_envelope_encode(uint64_t type, const uint8_t id[MM_ID_SIZE],
 }
 
 enum mm_error
-mm_envelope_error(enum mm_error error, const uint8_t id[MM_ID_SIZE],
-    struct mm_buffer *out)
+mm_envelope_error(
+    enum mm_error error, const uint8_t id[MM_ID_SIZE], struct mm_buffer *out)
 {
 	char text[WHY_MAX_BYTES + 1];
-	struct mm_error_answer answer = {
-	    .code = (uint64_t)error,
+	struct mm_error_answer answer = {.code = (uint64_t)error,
 	    .name = mm_span_text(mm_error_name(error)),
 	    .retry_after = mm_error_wait(error)};
 
-	answer.text = mm_span(
-	    text, mm_text_clean(mm_span_text(mm_why(error)), text,
-		      sizeof(text)));
+	answer.text = mm_span(text,
+	    mm_text_clean(mm_span_text(mm_why(error)), text, sizeof(text)));
 	return mm_envelope_encode(
 	    MM_MESSAGE_ERROR, id, &mm_error_answer_shape, &answer, out);
 }

@@ -15,15 +15,15 @@
 
 enum {
 	MM_ID_SIZE = 16,
-	MM_FRAME_MAX = 131072,	  /* bytes of one frame's item */
-	MM_CHUNK_MAX = 65536,	  /* bytes of an image in one message */
+	MM_FRAME_MAX = 131072, /* bytes of one frame's item */
+	MM_CHUNK_MAX = 65536,  /* bytes of an image in one message */
 	MM_CSR_MAX = 16384,
 	MM_CERTIFICATE_MAX = 16384,
 	MM_CHAIN_MAX = 8,
 	MM_RECEIPT_MAX = 131072,
 	MM_ENTRY_MAX = 65535,
 	MM_DEVICE_MAX = 64,
-	MM_IMAGE_MAX = 16777216	  /* by default */
+	MM_IMAGE_MAX = 16777216 /* by default */
 };
 
 enum mm_message_type {
@@ -50,10 +50,10 @@ struct mm_envelope {
 extern const struct mm_shape mm_envelope_shape;
 
 struct mm_error_answer {
-	uint64_t code;		/* enum mm_error */
-	struct mm_span name;	/* "order-exhausted" */
-	struct mm_span text;	/* what happened, why, what to do */
-	uint64_t retry_after;	/* seconds; 0: waiting does not help */
+	uint64_t code;        /* enum mm_error */
+	struct mm_span name;  /* "order-exhausted" */
+	struct mm_span text;  /* what happened, why, what to do */
+	uint64_t retry_after; /* seconds; 0: waiting does not help */
 };
 extern const struct mm_shape mm_error_answer_shape;
 
@@ -61,7 +61,7 @@ struct mm_status_answer {
 	struct mm_span origin, vkey;
 	uint64_t size;
 	struct mm_span checkpoint; /* a C2SP signed note */
-	uint64_t policy;	   /* number of the policy in force */
+	uint64_t policy;           /* number of the policy in force */
 	struct mm_span name, role; /* who the appliance thinks you are */
 };
 extern const struct mm_shape mm_status_answer_shape;
@@ -73,11 +73,11 @@ struct mm_issue_request {
 extern const struct mm_shape mm_issue_request_shape;
 
 struct mm_certificate_answer {
-	uint64_t index;		    /* of the entry */
+	uint64_t index;             /* of the entry */
 	struct mm_span certificate; /* DER */
-	struct mm_list chain;	    /* mm_bytes_item: DER, issuer first, the
+	struct mm_list chain;       /* mm_bytes_item: DER, issuer first, the
 				     * root left out */
-	struct mm_span receipt;	    /* a C2SP tlog-proof */
+	struct mm_span receipt;     /* a C2SP tlog-proof */
 };
 extern const struct mm_shape mm_certificate_answer_shape;
 
@@ -89,7 +89,7 @@ extern const struct mm_shape mm_show_request_shape;
 
 struct mm_statement_request {
 	struct mm_list statements; /* mm_bytes_item: COSE_Sign1, one payload */
-	struct mm_span csr;	   /* with a principal's statement */
+	struct mm_span csr;        /* with a principal's statement */
 };
 extern const struct mm_shape mm_statement_request_shape;
 

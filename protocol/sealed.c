@@ -11,8 +11,8 @@ mm_sealed_check(int fd, size_t max, size_t *size)
 	struct stat info;
 
 	if (seals < 0 || fstat(fd, &info) < 0)
-		return mm_fail(MM_E_PEER, "what came is no memfd: %s",
-		    strerror(errno));
+		return mm_fail(
+		    MM_E_PEER, "what came is no memfd: %s", strerror(errno));
 	if ((seals & MM_SEALS) != MM_SEALS)
 		return mm_fail(MM_E_PEER, "a memfd is not sealed");
 	if (info.st_size <= 0)

@@ -86,8 +86,8 @@ link_peer(struct run *run, struct mm_received *message)
 	enum mm_error error;
 
 	mm_arena_init(&arena, sizeof(who));
-	error = mm_shape_decode(&mm_control_link_shape, message->packet.body,
-	    &arena, &who);
+	error = mm_shape_decode(
+	    &mm_control_link_shape, message->packet.body, &arena, &who);
 	if (error != MM_OK)
 		return error;
 	if (message->fds[0] < 0 || message->fds[1] >= 0)
@@ -171,7 +171,7 @@ check_request(const struct mm_call *call, const struct mm_received *message)
 
 struct outcome {
 	enum mm_error error; /* of the call */
-	bool broken;	     /* the peer broke the protocol */
+	bool broken;         /* the peer broke the protocol */
 };
 
 /* Runs a call and puts its answer, or why there is none, into `out`. */
@@ -212,8 +212,8 @@ send_answer(int fd, struct mm_span packet)
 
 	while ((error = mm_channel_send_bytes(fd, packet, NULL)) == MM_E_BUSY)
 		if (poll(&wait, 1, -1) < 0 && errno != EINTR)
-			return mm_fail(MM_E_SYSTEM, "cannot wait: %s",
-			    strerror(errno));
+			return mm_fail(
+			    MM_E_SYSTEM, "cannot wait: %s", strerror(errno));
 	return error;
 }
 
@@ -288,13 +288,12 @@ serve_round(struct run *run, int timeout, bool *idle)
 	/* poll(2) passes over a negative descriptor. */
 	all[0] = (struct pollfd){.fd = run->control, .events = POLLIN};
 	for (size_t i = 0; i < count; i++)
-		all[1 + i] = (struct pollfd){
-		    .fd = run->peers[i].fd, .events = POLLIN};
+		all[1 + i] =
+		    (struct pollfd){.fd = run->peers[i].fd, .events = POLLIN};
 	ready = poll(all, 1 + count, timeout);
 	*idle = ready == 0;
 	if (ready < 0 && errno != EINTR)
-		return mm_fail(MM_E_SYSTEM, "cannot wait: %s",
-		    strerror(errno));
+		return mm_fail(MM_E_SYSTEM, "cannot wait: %s", strerror(errno));
 	if (ready <= 0)
 		return MM_OK;
 	error = handle_ready(run, all + 1, count);
@@ -348,7 +347,7 @@ serve(struct run *run)
 		if (error != MM_OK)
 			return error;
 		more = service->idle != NULL &&
-		    (!idle || service->idle(service->self));
+		       (!idle || service->idle(service->self));
 	}
 	for (size_t i = 0; i < run->count; i++) {
 		enum mm_error error = hear_out(run, &run->peers[i]);
@@ -369,8 +368,8 @@ mm_service_run_peer(const struct mm_service *service, int control, int peer)
 	if (peer >= 0)
 		add_peer(&run, parent, peer);
 	if (control >= 0)
-		error = mm_channel_send(
-		    control, MM_CONTROL_READY, 0, NULL, NULL);
+		error =
+		    mm_channel_send(control, MM_CONTROL_READY, 0, NULL, NULL);
 	/* A supervisor that has gone already is a control channel closed. */
 	if (error == MM_OK)
 		error = serve(&run);

@@ -11,16 +11,16 @@
 /* Control messages, supervisor to child (and back, where it says so). */
 enum mm_control {
 	MM_CONTROL_CONFIGURE = 1, /* body: the role's settings */
-	MM_CONTROL_LINK = 2,	  /* mm_control_link and one descriptor */
-	MM_CONTROL_STOP = 3,	  /* finish what is stored, then exit */
-	MM_CONTROL_READY = 4,	  /* child: I serve */
-	MM_CONTROL_KILL = 5,	  /* authority: end this token, which hangs, or
+	MM_CONTROL_LINK = 2,      /* mm_control_link and one descriptor */
+	MM_CONTROL_STOP = 3,      /* finish what is stored, then exit */
+	MM_CONTROL_READY = 4,     /* child: I serve */
+	MM_CONTROL_KILL = 5,      /* authority: end this token, which hangs, or
 				   * this gate, which broke the protocol */
-	MM_CONTROL_INSPECT = 6,	  /* authority: memfd and channel's end */
-	MM_CONTROL_TLS = 7,	  /* gate: sealed memfds of key and ticket key;
+	MM_CONTROL_INSPECT = 6,   /* authority: memfd and channel's end */
+	MM_CONTROL_TLS = 7,       /* gate: sealed memfds of key and ticket key;
 				   * authority: the key's SPKI */
-	MM_CONTROL_DONE = 8,	  /* child: genesis is complete */
-	MM_CONTROL_LISTEN = 9	  /* gate: a listening socket */
+	MM_CONTROL_DONE = 8,      /* child: genesis is complete */
+	MM_CONTROL_LISTEN = 9     /* gate: a listening socket */
 };
 
 struct mm_control_link {
@@ -63,8 +63,8 @@ struct mm_service {
  * error was answered (that error). A peer that sends what is no packet, no
  * call, or no request of the call's shape is told so and dropped.
  */
-enum mm_error mm_service_run(
-    const struct mm_service *service, int control) mm_must_use;
+enum mm_error
+mm_service_run(const struct mm_service *service, int control) mm_must_use;
 /*
  * The same with a peer from the start, whose descriptor is taken (-1: none).
  * Without a control channel (-1) it serves until its last peer has gone.

@@ -36,12 +36,12 @@ wrong(const struct mm_shape *shape, const struct mm_field *field,
 	    field != NULL ? field->name : "?", mm_error_text(error));
 }
 
-/* A list's elements name themselves; what is wrong with the list is said here. */
+/* A list's elements name themselves; what is wrong with the list is said here.
+ */
 static enum mm_error
 wrong_list(const struct mm_field *field, enum mm_error error)
 {
-	return mm_fail(
-	    error, "list %s: %s", field->name, mm_error_text(error));
+	return mm_fail(error, "list %s: %s", field->name, mm_error_text(error));
 }
 
 static bool
@@ -73,8 +73,8 @@ struct decoding {
 	struct mm_arena *arena;
 };
 
-static enum mm_error decode_struct(
-    const struct mm_shape *shape, struct decoding *d, void *out);
+static enum mm_error
+decode_struct(const struct mm_shape *shape, struct decoding *d, void *out);
 
 static enum mm_error
 decode_list(const struct mm_field *field, struct decoding *d, void *member)
@@ -91,8 +91,8 @@ decode_list(const struct mm_field *field, struct decoding *d, void *member)
 	if (items == NULL)
 		return wrong_list(field, MM_E_MEMORY);
 	for (size_t i = 0; i < count; i++) {
-		error = decode_struct(
-		    field->of, d, items + i * field->of->size);
+		error =
+		    decode_struct(field->of, d, items + i * field->of->size);
 		if (error != MM_OK)
 			return error;
 	}
@@ -186,7 +186,7 @@ decode_map(const struct mm_shape *shape, struct decoding *d, uint8_t *out)
 			return wrong(shape, NULL, MM_E_CBOR_FORM);
 		former = key;
 		while (next < shape->count && shape->fields[next].key < key &&
-		    shape->fields[next].optional)
+		       shape->fields[next].optional)
 			next++;
 		if (next == shape->count || shape->fields[next].key != key)
 			return mm_fail(MM_E_SHAPE,
@@ -222,8 +222,8 @@ mm_shape_decode(const struct mm_shape *shape, struct mm_span in,
 	enum mm_error error;
 
 	if (whole == NULL)
-		return mm_fail(MM_E_MEMORY, "%s does not fit into its arena",
-		    shape->name);
+		return mm_fail(
+		    MM_E_MEMORY, "%s does not fit into its arena", shape->name);
 	error = decode_struct(shape, &d, whole);
 	if (error == MM_OK)
 		error = mm_cbor_end(&d.reader);
@@ -246,8 +246,8 @@ encode_list(const struct mm_field *field, const struct mm_list *list,
 		return wrong_list(field, MM_E_RANGE);
 	mm_cbor_put_array(out, list->count);
 	for (size_t i = 0; i < list->count && error == MM_OK; i++)
-		error = encode_struct(
-		    field->of, items + i * field->of->size, out);
+		error =
+		    encode_struct(field->of, items + i * field->of->size, out);
 	return error;
 }
 
@@ -327,9 +327,9 @@ encode_map(
 	enum mm_error error = MM_OK;
 
 	for (size_t i = 0; i < shape->count; i++)
-		pairs += !shape->fields[i].optional ||
-		    !is_absent(
-			&shape->fields[i], in + shape->fields[i].offset);
+		pairs +=
+		    !shape->fields[i].optional ||
+		    !is_absent(&shape->fields[i], in + shape->fields[i].offset);
 	mm_cbor_put_map(out, pairs);
 	for (size_t i = 0; i < shape->count && error == MM_OK; i++) {
 		const struct mm_field *field = &shape->fields[i];

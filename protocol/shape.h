@@ -47,21 +47,31 @@ struct mm_shape {
 
 /* Rows of a table of fields; S is the struct's tag. */
 #define MM_FIELD(S, k, member, t, lo, hi) \
-	{#member, k, t, false, offsetof(struct S, member), \
-	    sizeof(((struct S *)0)->member), lo, hi, NULL}
+	{ \
+#member, k, t, false, offsetof(struct S, member), \
+		    sizeof(((struct S *)0)->member), lo, hi, NULL \
+	}
 #define MM_OPTIONAL(S, k, member, t, lo, hi) \
-	{#member, k, t, true, offsetof(struct S, member), \
-	    sizeof(((struct S *)0)->member), lo, hi, NULL}
+	{ \
+#member, k, t, true, offsetof(struct S, member), \
+		    sizeof(((struct S *)0)->member), lo, hi, NULL \
+	}
 #define MM_NESTED(S, k, member, shape) \
-	{#member, k, MM_STRUCT, false, offsetof(struct S, member), \
-	    sizeof(((struct S *)0)->member), 0, 0, shape}
+	{ \
+#member, k, MM_STRUCT, false, offsetof(struct S, member), \
+		    sizeof(((struct S *)0)->member), 0, 0, shape \
+	}
 #define MM_MANY(S, k, member, shape, lo, hi) \
-	{#member, k, MM_LIST, false, offsetof(struct S, member), \
-	    sizeof(((struct S *)0)->member), lo, hi, shape}
+	{ \
+#member, k, MM_LIST, false, offsetof(struct S, member), \
+		    sizeof(((struct S *)0)->member), lo, hi, shape \
+	}
 /* An optional list: absent and empty are the same. */
 #define MM_ANY(S, k, member, shape, hi) \
-	{#member, k, MM_LIST, true, offsetof(struct S, member), \
-	    sizeof(((struct S *)0)->member), 0, hi, shape}
+	{ \
+#member, k, MM_LIST, true, offsetof(struct S, member), \
+		    sizeof(((struct S *)0)->member), 0, hi, shape \
+	}
 
 #define MM_SHAPE(identifier, S, table) \
 	const struct mm_shape identifier = { \
@@ -83,7 +93,7 @@ struct mm_bytes_item {
 struct mm_text_item {
 	struct mm_span value;
 };
-extern const struct mm_shape mm_hash_item_shape;  /* exactly 32 bytes */
+extern const struct mm_shape mm_hash_item_shape; /* exactly 32 bytes */
 extern const struct mm_shape mm_uint_item_shape;
 extern const struct mm_shape mm_bytes_item_shape; /* 1 to 65,535 bytes */
 extern const struct mm_shape mm_text_item_shape;  /* 1 to 255 bytes */
@@ -113,7 +123,7 @@ enum mm_error mm_shape_encode(const struct mm_shape *shape, const void *in,
 /* for (mm_list_each(const struct x, item, list)) ... */
 #define mm_list_each(type, item, list) \
 	type *item = (list).items; \
-	item != NULL && item < (type *)(list).items + (list).count; \
+	item != NULL &&item < (type *)(list).items + (list).count; \
 	item++
 
 #endif

@@ -70,16 +70,15 @@ static const struct mm_field ceremony_key_fields[] = {
 static const struct mm_field ceremony_claim_fields[] = {
     MM_FIELD(mm_ceremony_claim, 0, policy, MM_FIXED, 0, 32),
     MM_MANY(mm_ceremony_claim, 1, keys, &mm_ceremony_key_shape, 1, 16),
-    MM_MANY(mm_ceremony_claim, 2, certificates,
-	&mm_ceremony_certificate_shape, 1, 16)};
+    MM_MANY(mm_ceremony_claim, 2, certificates, &mm_ceremony_certificate_shape,
+	1, 16)};
 
 MM_SHAPE(mm_claim_shape, mm_claim, claim_fields);
 MM_SHAPE(mm_devices_shape, mm_devices, devices_fields);
 MM_SHAPE(mm_order_claim_shape, mm_order_claim, order_claim_fields);
 MM_SHAPE(mm_scheme_digest_shape, mm_scheme_digest, scheme_digest_fields);
 MM_SHAPE(mm_release_claim_shape, mm_release_claim, release_claim_fields);
-MM_SHAPE(mm_principal_claim_shape, mm_principal_claim,
-    principal_claim_fields);
+MM_SHAPE(mm_principal_claim_shape, mm_principal_claim, principal_claim_fields);
 MM_SHAPE(mm_policy_claim_shape, mm_policy_claim, policy_claim_fields);
 MM_SHAPE(mm_ceremony_certificate_shape, mm_ceremony_certificate,
     ceremony_certificate_fields);
@@ -263,8 +262,8 @@ put_sign1(struct mm_span header, struct mm_span payload,
 }
 
 enum mm_error
-mm_statement_sign(struct mm_span payload, const uint8_t secret_key[64],
-    struct mm_buffer *out)
+mm_statement_sign(
+    struct mm_span payload, const uint8_t secret_key[64], struct mm_buffer *out)
 {
 	uint8_t signature[SIGNATURE_SIZE];
 	mm_auto(buffer) header = {0}, message = {0}, sign1 = {0};

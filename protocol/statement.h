@@ -21,7 +21,7 @@ enum mm_statement_kind {
 
 enum {
 	MM_STATEMENT_MAX = 16384, /* bytes of one COSE_Sign1 */
-	MM_STATEMENTS_MAX = 16,	  /* officers under one payload */
+	MM_STATEMENTS_MAX = 16,   /* officers under one payload */
 	MM_NONCE_SIZE = 16,
 	MM_KID_SIZE = 8, /* leftmost bytes of SHA-256(public key) */
 	MM_NAME_MAX = 64,
@@ -50,9 +50,9 @@ extern const struct mm_shape mm_claim_shape;
 
 /* Which devices an order is for: exactly one of the three forms. */
 struct mm_devices {
-	struct mm_list list;	    /* mm_text_item: just these */
+	struct mm_list list;        /* mm_text_item: just these */
 	struct mm_span first, last; /* of one length, compared as bytes */
-	struct mm_span pattern;	    /* `*` any characters, `?` any one */
+	struct mm_span pattern;     /* `*` any characters, `?` any one */
 };
 extern const struct mm_shape mm_devices_shape;
 
@@ -61,7 +61,7 @@ struct mm_order_claim {
 	uint64_t units;
 	struct mm_devices devices;
 	struct mm_list stations; /* mm_text_item: principals' names */
-	uint64_t until;		 /* POSIX seconds, inclusive */
+	uint64_t until;          /* POSIX seconds, inclusive */
 };
 extern const struct mm_shape mm_order_claim_shape;
 
@@ -74,18 +74,18 @@ extern const struct mm_shape mm_scheme_digest_shape;
 struct mm_release_claim {
 	struct mm_span product, version;
 	uint64_t size;
-	uint8_t sha256[32];	/* of the image as submitted */
+	uint8_t sha256[32];     /* of the image as submitted */
 	struct mm_list schemes; /* mm_scheme_digest */
 };
 extern const struct mm_shape mm_release_claim_shape;
 
 struct mm_principal_claim {
 	struct mm_span name;
-	uint64_t role; /* enum mm_role */
-	uint8_t key[32]; /* SHA-256 of the DER SubjectPublicKeyInfo */
+	uint64_t role;           /* enum mm_role */
+	uint8_t key[32];         /* SHA-256 of the DER SubjectPublicKeyInfo */
 	struct mm_list profiles; /* mm_text_item: what a station may ask for */
-	uint64_t daily;	 /* certificates a day; 0: as many as orders allow */
-	bool disabled;	 /* from now on refused, key and name */
+	uint64_t daily; /* certificates a day; 0: as many as orders allow */
+	bool disabled;  /* from now on refused, key and name */
 };
 extern const struct mm_shape mm_principal_claim_shape;
 
@@ -97,7 +97,7 @@ extern const struct mm_shape mm_policy_claim_shape;
 
 /* One CA or code-signing certificate that a ceremony makes. */
 struct mm_ceremony_certificate {
-	struct mm_span key, issuer; /* names of keys; equal: self-signed */
+	struct mm_span key, issuer;      /* names of keys; equal: self-signed */
 	struct mm_span profile, subject; /* subject fills {name} */
 };
 struct mm_ceremony_key {
@@ -105,8 +105,8 @@ struct mm_ceremony_key {
 	uint64_t use; /* enum mm_key_use of log/entry.h */
 };
 struct mm_ceremony_claim {
-	uint8_t policy[32];	     /* SHA-256 of the first policy document */
-	struct mm_list keys;	     /* mm_ceremony_key */
+	uint8_t policy[32];          /* SHA-256 of the first policy document */
+	struct mm_list keys;         /* mm_ceremony_key */
 	struct mm_list certificates; /* mm_ceremony_certificate */
 };
 extern const struct mm_shape mm_ceremony_certificate_shape,
@@ -119,8 +119,8 @@ struct mm_statement {
 };
 
 /* Takes a COSE_Sign1 apart, strictly; verifies nothing. MM_E_STATEMENT. */
-enum mm_error mm_statement_decode(
-    struct mm_span bytes, struct mm_statement *out) mm_must_use;
+enum mm_error
+mm_statement_decode(struct mm_span bytes, struct mm_statement *out) mm_must_use;
 
 /* Verifies with one officer's key; MM_E_STATEMENT_SIGNATURE. */
 enum mm_error mm_statement_verify(const struct mm_statement *statement,

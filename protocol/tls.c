@@ -206,7 +206,7 @@ chain_read(const struct mm_list *items, struct chain *chain)
 {
 	int result = GNUTLS_E_NO_CERTIFICATE_FOUND;
 
-	for (mm_list_each (const struct mm_bytes_item, item, *items)) {
+	for (mm_list_each(const struct mm_bytes_item, item, *items)) {
 		result = chain_add(chain, item->value);
 		if (result < 0)
 			break;

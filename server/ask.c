@@ -19,8 +19,7 @@ static const struct mm_field issue_ask_fields[] = {
     MM_FIELD(mm_issue_ask, 1, profile, MM_TEXT, 1, MM_NAME_MAX),
     MM_FIELD(mm_issue_ask, 2, device, MM_TEXT, 1, MM_DEVICE_MAX),
     MM_OPTIONAL(mm_issue_ask, 3, spki, MM_BYTES, 1, MM_CSR_MAX),
-    MM_OPTIONAL(
-	mm_issue_ask, 4, refused, MM_UINT, MM_E_CSR, MM_E_KEY_WEAK),
+    MM_OPTIONAL(mm_issue_ask, 4, refused, MM_UINT, MM_E_CSR, MM_E_KEY_WEAK),
     MM_OPTIONAL(mm_issue_ask, 5, why, MM_TEXT, 1, WHY_MAX)};
 MM_SHAPE(mm_issue_ask_shape, mm_issue_ask, issue_ask_fields);
 
@@ -28,8 +27,7 @@ static const struct mm_field statement_ask_fields[] = {
     MM_MANY(mm_statement_ask, 0, statements, &mm_bytes_item_shape, 1,
 	MM_STATEMENTS_MAX),
     MM_OPTIONAL(mm_statement_ask, 1, spki, MM_BYTES, 1, MM_CSR_MAX),
-    MM_OPTIONAL(
-	mm_statement_ask, 2, refused, MM_UINT, MM_E_CSR, MM_E_KEY_WEAK),
+    MM_OPTIONAL(mm_statement_ask, 2, refused, MM_UINT, MM_E_CSR, MM_E_KEY_WEAK),
     MM_OPTIONAL(mm_statement_ask, 3, why, MM_TEXT, 1, WHY_MAX)};
 MM_SHAPE(mm_statement_ask_shape, mm_statement_ask, statement_ask_fields);
 
@@ -39,10 +37,10 @@ static const struct mm_field tell_fields[] = {
 MM_SHAPE(mm_tell_shape, mm_tell, tell_fields);
 
 static const struct mm_field server_certificate_fields[] = {
-    MM_MANY(mm_server_certificate, 0, chain, &mm_bytes_item_shape, 1,
-	MM_CHAIN_MAX),
-    MM_FIELD(mm_server_certificate, 1, anchor, MM_BYTES, 1,
-	MM_CERTIFICATE_MAX)};
+    MM_MANY(
+	mm_server_certificate, 0, chain, &mm_bytes_item_shape, 1, MM_CHAIN_MAX),
+    MM_FIELD(
+	mm_server_certificate, 1, anchor, MM_BYTES, 1, MM_CERTIFICATE_MAX)};
 MM_SHAPE(mm_server_certificate_shape, mm_server_certificate,
     server_certificate_fields);
 

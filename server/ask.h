@@ -11,16 +11,16 @@
 #include "protocol/message.h"
 
 enum mm_ask_type {
-	MM_ASK = 1,	    /* gate to authority: a request */
-	MM_TELL = 2,	    /* authority to gate: its answer */
-	MM_CERTIFICATE = 3  /* authority to gate: present this to clients */
+	MM_ASK = 1,        /* gate to authority: a request */
+	MM_TELL = 2,       /* authority to gate: its answer */
+	MM_CERTIFICATE = 3 /* authority to gate: present this to clients */
 };
 
 /* A release comes with the sealed memfd of its image. */
 struct mm_ask {
 	uint64_t connection; /* the gate's number for it, never used twice */
 	uint8_t client[32];  /* SHA-256 of the TLS client's SPKI */
-	uint64_t type;	     /* enum mm_message_type */
+	uint64_t type;       /* enum mm_message_type */
 	uint8_t id[MM_ID_SIZE];
 	struct mm_span body; /* of the message's request shape, but see below */
 	uint8_t announced[32]; /* a release: its upload's SHA-256; else zero */
@@ -38,7 +38,7 @@ struct mm_issue_ask {
 /* In the place of mm_statement_request: */
 struct mm_statement_ask {
 	struct mm_list statements; /* mm_bytes_item */
-	struct mm_span spki;	   /* empty: no CSR, or it is refused */
+	struct mm_span spki;       /* empty: no CSR, or it is refused */
 	uint64_t refused;
 	struct mm_span why;
 };
@@ -53,14 +53,13 @@ struct mm_tell {
 	struct mm_span envelope; /* item: mm_envelope, goes out as it is */
 };
 struct mm_server_certificate {
-	struct mm_list chain; /* mm_bytes_item: DER, the server's first */
+	struct mm_list chain;  /* mm_bytes_item: DER, the server's first */
 	struct mm_span anchor; /* DER: the access CA that clients are from */
 };
 /* What a CSR's reader found is for an ask to tell, not a fault of ours. */
 bool mm_ask_refuses(enum mm_error error);
 /* MM_OK, or the refusal that came along, with its particulars. */
-enum mm_error mm_ask_refused(
-    uint64_t refused, struct mm_span why) mm_must_use;
+enum mm_error mm_ask_refused(uint64_t refused, struct mm_span why) mm_must_use;
 extern const struct mm_shape mm_ask_shape, mm_issue_ask_shape,
     mm_statement_ask_shape, mm_tell_shape, mm_server_certificate_shape;
 

@@ -13,7 +13,7 @@
 enum {
 	JOB_ARENA = 1 << 20,
 	POLICY_ARENA = 4 << 20,
-	DRAIN = 8		/* seconds that a stop waits for the token */
+	DRAIN = 8 /* seconds that a stop waits for the token */
 };
 
 void
@@ -21,8 +21,8 @@ mm_authority_fail(struct mm_authority *a, enum mm_error error)
 {
 	if (a->fatal == MM_OK) {
 		a->fatal = error;
-		snprintf(a->fatal_why, sizeof(a->fatal_why), "%s",
-		    mm_why(error));
+		snprintf(
+		    a->fatal_why, sizeof(a->fatal_why), "%s", mm_why(error));
 	}
 	ev_break(a->loop, EVBREAK_ALL);
 }
@@ -133,9 +133,8 @@ job_new(struct mm_authority *a, uint64_t gate, struct mm_span body)
 	job->life = a->lives[gate];
 	mm_arena_init(&job->arena, JOB_ARENA);
 	copy = mm_arena_copy(&job->arena, body);
-	if (copy.data == NULL ||
-	    mm_shape_decode(&mm_ask_shape, copy, &job->arena, &job->ask) !=
-		MM_OK) {
+	if (copy.data == NULL || mm_shape_decode(&mm_ask_shape, copy,
+				     &job->arena, &job->ask) != MM_OK) {
 		mm_job_free(job);
 		return NULL;
 	}
@@ -154,8 +153,8 @@ kill_gate(struct mm_authority *a, uint64_t instance)
 
 	mm_journal(MM_LEVEL_ERROR, "gate-broke-protocol",
 	    "a gate sent what is no request and is ended");
-	error = mm_channel_send(a->control, MM_CONTROL_KILL, 0,
-	    &mm_control_link_shape, &link);
+	error = mm_channel_send(
+	    a->control, MM_CONTROL_KILL, 0, &mm_control_link_shape, &link);
 	if (error != MM_OK)
 		mm_authority_fail(a, error);
 }
@@ -186,7 +185,7 @@ gate_asks(void *self, struct mm_link *link, struct mm_received *message)
 	if (a->stopping)
 		mm_answer_error(a, job, mm_plain(MM_E_STOPPING));
 	else if (a->queue.count >= MM_JOBS_MAX ||
-	    a->queue.bytes >= MM_JOBS_BYTES)
+		 a->queue.bytes >= MM_JOBS_BYTES)
 		mm_answer_error(a, job, mm_plain(MM_E_BUSY));
 	else if (job->ask.type == MM_MESSAGE_RELEASE)
 		mm_release_arrived(a, job, message->fds[0]);
@@ -301,8 +300,7 @@ link_gate(struct mm_authority *a, uint64_t instance, int fd)
 static void
 link_notary(struct mm_authority *a, uint64_t instance, int fd)
 {
-	const struct mm_link_handler handler = {
-	    notary_answers, notary_gone, a};
+	const struct mm_link_handler handler = {notary_answers, notary_gone, a};
 
 	(void)instance;
 	mm_link_free(a->notary);
@@ -364,8 +362,8 @@ take_link(struct mm_authority *a, struct mm_received *message)
 		return;
 	for (size_t i = 0; i < MM_COUNT(peers); i++)
 		if (peers[i].process == link.process)
-			peers[i].link(a, link.instance,
-			    mm_take_fd(message->fds[0]));
+			peers[i].link(
+			    a, link.instance, mm_take_fd(message->fds[0]));
 }
 
 static void
@@ -375,8 +373,8 @@ take_tls(struct mm_authority *a, struct mm_received *message)
 	mm_auto(arena) arena = {0};
 
 	mm_arena_init(&arena, 8192);
-	if (mm_shape_decode(&mm_control_tls_shape, message->packet.body,
-		&arena, &tls) != MM_OK)
+	if (mm_shape_decode(&mm_control_tls_shape, message->packet.body, &arena,
+		&tls) != MM_OK)
 		return;
 	mm_buffer_reset(&a->tls_spki);
 	mm_buffer_add(&a->tls_spki, tls.spki.data, tls.spki.size);
@@ -452,10 +450,9 @@ authority_open(struct mm_authority *a)
 	mm_jobs_init(&a->inspecting);
 	a->loop = ev_loop_new(EVBACKEND_EPOLL | EVFLAG_NOENV);
 	if (a->loop == NULL)
-		return mm_fail(MM_E_SYSTEM, "no event loop: %s",
-		    strerror(errno));
-	return mm_index_open(
-	    directory, a->configure->rebuild, &a->index);
+		return mm_fail(
+		    MM_E_SYSTEM, "no event loop: %s", strerror(errno));
+	return mm_index_open(directory, a->configure->rebuild, &a->index);
 }
 
 static void
@@ -503,8 +500,7 @@ serve(struct mm_authority *a)
 }
 
 enum mm_error
-mm_authority_run(
-    const struct mm_configure *configure, int control, int extra)
+mm_authority_run(const struct mm_configure *configure, int control, int extra)
 {
 	struct mm_authority *a;
 	enum mm_error error;

@@ -33,7 +33,7 @@
 
 enum {
 	MM_GATES_MAX = 64,
-	MM_JOBS_MAX = 4096,  /* waiting for a decision */
+	MM_JOBS_MAX = 4096,       /* waiting for a decision */
 	MM_JOBS_BYTES = 16 << 20, /* of their bodies */
 	MM_ISSUERS_MAX = 8,
 	MM_ITEMS_MAX = 2048, /* decided, and not yet signed and stored */
@@ -63,10 +63,10 @@ struct mm_jobs {
 enum mm_item_state {
 	MM_ITEM_DRAFTED,  /* in the batch that is being made or stored */
 	MM_ITEM_UNPROVEN, /* stored, but the token cannot be asked yet */
-	MM_ITEM_ASKED,	  /* with the token, or waiting for it */
-	MM_ITEM_SIGNED,	  /* the signature waits to be stored */
-	MM_ITEM_VOID,	  /* will not be signed; to be logged so */
-	MM_ITEM_STORING	  /* signature or void is in the batch */
+	MM_ITEM_ASKED,    /* with the token, or waiting for it */
+	MM_ITEM_SIGNED,   /* the signature waits to be stored */
+	MM_ITEM_VOID,     /* will not be signed; to be logged so */
+	MM_ITEM_STORING   /* signature or void is in the batch */
 };
 
 /* The entries that an item rests on. */
@@ -102,11 +102,11 @@ struct mm_batch {
 	size_t count, bytes;
 	struct mm_uint_item references[MM_BATCH_REFERENCES];
 	size_t reference_count;
-	uint64_t now;		/* of its entries */
-	enum mm_error clock;	/* why nothing new may be signed, or MM_OK */
-	bool open;		/* the notary has it */
-	bool closing;		/* nothing but signatures and voids */
-	ev_tstamp deadline;	/* when who waits for it has waited enough */
+	uint64_t now;        /* of its entries */
+	enum mm_error clock; /* why nothing new may be signed, or MM_OK */
+	bool open;           /* the notary has it */
+	bool closing;        /* nothing but signatures and voids */
+	ev_tstamp deadline;  /* when who waits for it has waited enough */
 };
 
 /* A request to the token that is not answered yet. */
@@ -115,7 +115,7 @@ struct mm_signing {
 	uint64_t id; /* 0: no token has it */
 	struct mm_arena arena;
 	struct mm_token_sign_request request; /* in the arena and the items */
-	size_t size; /* of the request, about */
+	size_t size;                          /* of the request, about */
 };
 
 /* A call to the archive and the job it is for. */
@@ -140,7 +140,7 @@ struct mm_refused {
 	char principal[MM_NAME_MAX + 1], subject[MM_NAME_MAX + 1];
 	uint64_t type;
 	enum mm_error reason;
-	uint64_t count;	  /* not logged yet */
+	uint64_t count;   /* not logged yet */
 	uint64_t storing; /* in the batch */
 	ev_tstamp since;
 };
@@ -173,15 +173,15 @@ struct mm_authority {
 	uint64_t recover_from;
 	ev_tstamp stop_deadline;
 	struct mm_arena follow_arena;
-	struct mm_list follow;	  /* mm_token_follow_request, in order */
-	size_t follow_answers;	  /* of the token that is linked now */
+	struct mm_list follow; /* mm_token_follow_request, in order */
+	size_t follow_answers; /* of the token that is linked now */
 	ev_tstamp follow_deadline;
 
 	struct mm_issuer issuers[MM_ISSUERS_MAX];
 	size_t issuer_count;
 	struct mm_buffer tls_spki; /* of this start */
-	struct mm_buffer server; /* DER: our own TLS certificate */
-	ev_tstamp server_due;	 /* when a new one is wanted; 0: never */
+	struct mm_buffer server;   /* DER: our own TLS certificate */
+	ev_tstamp server_due;      /* when a new one is wanted; 0: never */
 
 	struct mm_jobs queue;
 	struct mm_jobs inspecting; /* each with its inspector */
@@ -193,10 +193,10 @@ struct mm_authority {
 	struct mm_reading *readings;
 	struct mm_refused refusals[MM_REFUSALS_MAX];
 	size_t refusal_count;
-	ev_tstamp store_again; /* not before, after the disk was full */
-	bool store_short;      /* the last batch found no room */
+	ev_tstamp store_again;    /* not before, after the disk was full */
+	bool store_short;         /* the last batch found no room */
 	enum mm_error start_held; /* why the first batch has to wait */
-	enum mm_error fatal;   /* ends the process; its last words: */
+	enum mm_error fatal;      /* ends the process; its last words: */
 	char fatal_why[256];
 };
 
@@ -217,20 +217,20 @@ enum mm_error mm_job_admit(struct mm_authority *a, struct mm_job *job);
 /* Goes on with the start, or with the stop, where it stands. */
 void mm_authority_advance(struct mm_authority *a);
 /* `mintmarkd --genesis`: the whole birth, one step after the other. */
-enum mm_error mm_authority_genesis(const struct mm_configure *configure,
-    int control, int file) mm_must_use;
+enum mm_error mm_authority_genesis(
+    const struct mm_configure *configure, int control, int file) mm_must_use;
 
 /* --- authority_start.c --- */
 void mm_start_opened(struct mm_authority *a, struct mm_received *received);
 /* Tells the archive the newest checkpoint. */
 void mm_start_publish(struct mm_authority *a);
 /* Our own first entry is stored: tokens may follow the policies. */
-void mm_start_stored(struct mm_authority *a,
-    const struct mm_notary_append_answer *answer);
+void mm_start_stored(
+    struct mm_authority *a, const struct mm_notary_append_answer *answer);
 /* Has the token that is linked now follow the policies. */
 void mm_start_follow(struct mm_authority *a);
-void mm_start_token_answered(
-    struct mm_authority *a, struct mm_received *received);
+void
+mm_start_token_answered(struct mm_authority *a, struct mm_received *received);
 
 /* --- authority_batch.c --- */
 /* Makes and sends the next batch, if there is something and none is open. */
@@ -239,18 +239,17 @@ void mm_batch_step(struct mm_authority *a);
 enum mm_error mm_batch_add(struct mm_authority *a, uint64_t kind,
     const void *body, struct mm_line **line) mm_must_use;
 /* Asks the notary to prove this entry too. */
-enum mm_error mm_batch_refer(
-    struct mm_authority *a, uint64_t index) mm_must_use;
+enum mm_error
+mm_batch_refer(struct mm_authority *a, uint64_t index) mm_must_use;
 /* Nobody waits for the notary for ever. */
 void mm_batch_tick(struct mm_authority *a);
 /* At the end: frees what is left. */
 void mm_batch_clear(struct mm_authority *a);
-void mm_batch_answered(
-    struct mm_authority *a, struct mm_received *received);
+void mm_batch_answered(struct mm_authority *a, struct mm_received *received);
 
 /* The one of an index, or NULL. */
-const struct mm_inclusion *mm_inclusion_find(
-    const struct mm_list *inclusions, uint64_t index);
+const struct mm_inclusion *
+mm_inclusion_find(const struct mm_list *inclusions, uint64_t index);
 
 /* --- authority_signing.c --- */
 /* Adds an entry to the batch, with its item. */
@@ -262,14 +261,13 @@ void mm_item_free(struct mm_authority *a, struct mm_item *item);
 void mm_item_refuse(
     struct mm_authority *a, struct mm_item *item, enum mm_error error);
 /* Answers the job when the item is signed and stored. */
-void mm_item_wait(
-    struct mm_authority *a, struct mm_item *item, struct mm_job *job);
+void
+mm_item_wait(struct mm_authority *a, struct mm_item *item, struct mm_job *job);
 /* Sends what the last batch made ready to the token. */
 void mm_signing_send(struct mm_authority *a,
-    const struct mm_notary_append_answer *answer,
-    struct mm_item *const *items, size_t count);
-void mm_signing_answered(
-    struct mm_authority *a, struct mm_received *received);
+    const struct mm_notary_append_answer *answer, struct mm_item *const *items,
+    size_t count);
+void mm_signing_answered(struct mm_authority *a, struct mm_received *received);
 void mm_signing_token_up(struct mm_authority *a);
 void mm_signing_token_down(struct mm_authority *a);
 /* Has the supervisor end a token that hangs or does not behave. */
@@ -278,8 +276,8 @@ void mm_signing_tick(struct mm_authority *a);
 /* At the end: frees what is left. */
 void mm_signing_clear(struct mm_authority *a);
 /* After a start: an unsigned entry is decided again. */
-enum mm_error mm_signing_recover(struct mm_authority *a, struct mm_span entry,
-    uint64_t index) mm_must_use;
+enum mm_error mm_signing_recover(
+    struct mm_authority *a, struct mm_span entry, uint64_t index) mm_must_use;
 
 /* --- the decisions --- */
 void mm_issue_decide(struct mm_authority *a, struct mm_job *job);
@@ -293,16 +291,14 @@ enum mm_error mm_issue_again(struct mm_authority *a,
     const struct mm_certificate_entry *body) mm_must_use;
 /* What a certificate's entry rests on. */
 enum mm_error mm_issue_rest(const struct mm_authority *a,
-    const struct mm_certificate_entry *body,
-    struct mm_rest *out) mm_must_use;
+    const struct mm_certificate_entry *body, struct mm_rest *out) mm_must_use;
 /* Builds the TBS and completes the body; adds nothing yet. */
 enum mm_error mm_issue_draft(struct mm_authority *a,
     const struct mm_profile *profile, struct mm_certificate_entry *body,
     struct mm_span spki, struct mm_buffer *tbs) mm_must_use;
 /* Adds a drafted certificate's entry and its item. */
 enum mm_error mm_issue_log(struct mm_authority *a,
-    const struct mm_certificate_entry *body,
-    struct mm_item **item) mm_must_use;
+    const struct mm_certificate_entry *body, struct mm_item **item) mm_must_use;
 void mm_release_arrived(struct mm_authority *a, struct mm_job *job, int fd);
 void mm_release_decide(struct mm_authority *a, struct mm_job *job);
 void mm_statement_decide(struct mm_authority *a, struct mm_job *job);
@@ -313,22 +309,20 @@ enum mm_error mm_read_ask(struct mm_authority *a, uint64_t type,
     const struct mm_shape *shape, const void *request, struct mm_job *job,
     void (*done)(struct mm_authority *, struct mm_job *,
 	struct mm_received *)) mm_must_use;
-void mm_read_answered(
-    struct mm_authority *a, struct mm_received *received);
+void mm_read_answered(struct mm_authority *a, struct mm_received *received);
 void mm_read_lost(struct mm_authority *a);
 void mm_read_tick(struct mm_authority *a);
 /* At the end: frees what is left. */
 void mm_read_clear(struct mm_authority *a);
 /* The same answer again: the entry is signed, or being signed. */
-void mm_read_again(struct mm_authority *a, struct mm_job *job,
-    const struct mm_issued *issued);
+void mm_read_again(
+    struct mm_authority *a, struct mm_job *job, const struct mm_issued *issued);
 /* The answer about an entry that was signed before. */
-void mm_read_issued(struct mm_authority *a, struct mm_job *job,
-    const struct mm_issued *issued);
+void mm_read_issued(
+    struct mm_authority *a, struct mm_job *job, const struct mm_issued *issued);
 /* The same for an entry that is a statement's; MM_E_BUSY to the client
  * where it is not stored yet. */
-void mm_read_stated(
-    struct mm_authority *a, struct mm_job *job, uint64_t index);
+void mm_read_stated(struct mm_authority *a, struct mm_job *job, uint64_t index);
 
 /* --- authority_answer.c --- */
 /* Each sends the answer and frees the job. */
@@ -349,21 +343,21 @@ void mm_answer_stated(struct mm_authority *a, struct mm_job *job,
 
 /* --- authority_issuers.c --- */
 enum mm_error mm_issuers_load(struct mm_authority *a) mm_must_use;
-const struct mm_issuer *mm_issuer_find(
-    const struct mm_authority *a, struct mm_span name);
+const struct mm_issuer *
+mm_issuer_find(const struct mm_authority *a, struct mm_span name);
 void mm_issuers_clear(struct mm_authority *a);
 /* The policy's profile for a purpose, or NULL. */
-const struct mm_profile *mm_profile_for(
-    const struct mm_policy *policy, enum mm_purpose purpose);
+const struct mm_profile *
+mm_profile_for(const struct mm_policy *policy, enum mm_purpose purpose);
 /* The certificates between `name` (included) and the root (left out):
  * mm_bytes_item in the arena. */
-enum mm_error mm_issuers_chain(const struct mm_authority *a,
-    struct mm_span name, struct mm_arena *arena,
-    struct mm_list *out) mm_must_use;
+enum mm_error
+mm_issuers_chain(const struct mm_authority *a, struct mm_span name,
+    struct mm_arena *arena, struct mm_list *out) mm_must_use;
 
 /* --- authority_refusals.c --- */
-void mm_refusals_note(struct mm_authority *a, const struct mm_job *job,
-    enum mm_error reason);
+void mm_refusals_note(
+    struct mm_authority *a, const struct mm_job *job, enum mm_error reason);
 bool mm_refusals_due(const struct mm_authority *a);
 enum mm_error mm_refusals_add(struct mm_authority *a) mm_must_use;
 /* The batch with them is in the log, or is not. */

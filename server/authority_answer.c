@@ -18,16 +18,14 @@ tell(struct mm_authority *a, struct mm_job *job,
 	/* A gate that is gone took its connections along. */
 	if (gate == NULL || job->life != a->lives[job->gate])
 		return;
-	error = mm_link_send(
-	    gate, MM_TELL, 0, &mm_tell_shape, &message, NULL);
+	error = mm_link_send(gate, MM_TELL, 0, &mm_tell_shape, &message, NULL);
 	if (error != MM_OK)
-		mm_journal(MM_LEVEL_ERROR, mm_error_name(error), "%s",
-		    mm_why(error));
+		mm_journal(
+		    MM_LEVEL_ERROR, mm_error_name(error), "%s", mm_why(error));
 }
 
 void
-mm_answer_error(
-    struct mm_authority *a, struct mm_job *job, enum mm_error error)
+mm_answer_error(struct mm_authority *a, struct mm_job *job, enum mm_error error)
 {
 	mm_auto(buffer) envelope = {0};
 
@@ -72,8 +70,8 @@ struct making {
 };
 
 static enum mm_error
-make_receipt(struct making *m, const struct mm_proof *proof,
-    struct mm_span note)
+make_receipt(
+    struct making *m, const struct mm_proof *proof, struct mm_span note)
 {
 	struct mm_receipt receipt = {.entry = m->entry,
 	    .index = m->index,
@@ -88,8 +86,8 @@ make_receipt(struct making *m, const struct mm_proof *proof,
 		return error;
 	m->receipt = mm_arena_copy(&m->job->arena, mm_buffer_span(&text));
 	return m->receipt.data != NULL
-	    ? MM_OK
-	    : mm_fail(MM_E_MEMORY, "no memory for a receipt");
+		   ? MM_OK
+		   : mm_fail(MM_E_MEMORY, "no memory for a receipt");
 }
 
 /*
@@ -107,44 +105,41 @@ check_whole(struct making *m, const struct mm_certificate_entry *body,
 	mm_buffer_init(&tbs, MM_CERTIFICATE_MAX);
 	if (issuer == NULL)
 		return mm_fail(MM_E_KEY_ABSENT,
-		    "there is no certificate of %.*s",
-		    MM_SPAN(body->issuer));
+		    "there is no certificate of %.*s", MM_SPAN(body->issuer));
 	error = mm_certificate_tbs(der, &tbs);
-	if (error == MM_OK &&
-	    !mm_span_equal(mm_buffer_span(&tbs), body->tbs))
-		error = mm_fail(MM_E_CERTIFICATE,
-		    "the certificate is not what was logged");
+	if (error == MM_OK && !mm_span_equal(mm_buffer_span(&tbs), body->tbs))
+		error = mm_fail(
+		    MM_E_CERTIFICATE, "the certificate is not what was logged");
 	if (error == MM_OK)
-		error = mm_certificate_verify(
-		    der, mm_buffer_span(&issuer->spki));
+		error =
+		    mm_certificate_verify(der, mm_buffer_span(&issuer->spki));
 	return error;
 }
 
 static enum mm_error
-make_certificate(struct making *m, struct mm_span *certificate,
-    struct mm_list *chain)
+make_certificate(
+    struct making *m, struct mm_span *certificate, struct mm_list *chain)
 {
 	struct mm_certificate_entry body;
 	struct mm_entry frame;
 	mm_auto(buffer) der = {0};
-	enum mm_error error = mm_entry_decode_as(m->entry,
-	    MM_ENTRY_CERTIFICATE, &m->job->arena, &frame, &body);
+	enum mm_error error = mm_entry_decode_as(
+	    m->entry, MM_ENTRY_CERTIFICATE, &m->job->arena, &frame, &body);
 
 	mm_buffer_init(&der, MM_CERTIFICATE_MAX);
 	if (error == MM_OK)
-		error = mm_certificate_assemble(
-		    body.tbs, m->signature, &der);
+		error = mm_certificate_assemble(body.tbs, m->signature, &der);
 	if (error == MM_OK)
 		error = check_whole(m, &body, mm_buffer_span(&der));
 	if (error == MM_OK)
-		error = mm_issuers_chain(
-		    m->a, body.issuer, &m->job->arena, chain);
+		error =
+		    mm_issuers_chain(m->a, body.issuer, &m->job->arena, chain);
 	if (error != MM_OK)
 		return error;
 	*certificate = mm_arena_copy(&m->job->arena, mm_buffer_span(&der));
 	return certificate->data != NULL
-	    ? MM_OK
-	    : mm_fail(MM_E_MEMORY, "no memory for a certificate");
+		   ? MM_OK
+		   : mm_fail(MM_E_MEMORY, "no memory for a certificate");
 }
 
 static enum mm_error
@@ -156,8 +151,7 @@ answer_certificate(struct making *m)
 	    make_certificate(m, &answer.certificate, &answer.chain);
 
 	if (error == MM_OK)
-		mm_answer(m->a, m->job, &mm_certificate_answer_shape,
-		    &answer);
+		mm_answer(m->a, m->job, &mm_certificate_answer_shape, &answer);
 	return error;
 }
 
@@ -171,12 +165,12 @@ answer_identity(struct making *m)
 	struct mm_statement_answer *stated = &m->job->stated;
 	struct mm_certificate_entry body;
 	struct mm_entry frame;
-	enum mm_error error = mm_entry_decode_as(m->entry,
-	    MM_ENTRY_CERTIFICATE, &m->job->arena, &frame, &body);
+	enum mm_error error = mm_entry_decode_as(
+	    m->entry, MM_ENTRY_CERTIFICATE, &m->job->arena, &frame, &body);
 
 	if (error == MM_OK)
-		error = make_certificate(
-		    m, &stated->certificate, &stated->chain);
+		error =
+		    make_certificate(m, &stated->certificate, &stated->chain);
 	if (error == MM_OK)
 		mm_read_stated(m->a, m->job, body.basis);
 	return error;
@@ -191,8 +185,8 @@ answer_release(struct making *m)
 	const struct mm_issuer *signer;
 	struct mm_image_entry body;
 	struct mm_entry frame;
-	enum mm_error error = mm_entry_decode_as(m->entry, MM_ENTRY_IMAGE,
-	    &m->job->arena, &frame, &body);
+	enum mm_error error = mm_entry_decode_as(
+	    m->entry, MM_ENTRY_IMAGE, &m->job->arena, &frame, &body);
 
 	if (error != MM_OK)
 		return error;
@@ -202,8 +196,8 @@ answer_release(struct making *m)
 		    "there is no certificate of %.*s", MM_SPAN(body.key));
 	memcpy(answer.sha256, body.sha256, sizeof(answer.sha256));
 	answer.certificate = mm_buffer_span(&signer->certificate);
-	error = mm_issuers_chain(m->a, mm_span_text(signer->issuer),
-	    &m->job->arena, &answer.chain);
+	error = mm_issuers_chain(
+	    m->a, mm_span_text(signer->issuer), &m->job->arena, &answer.chain);
 	if (error == MM_OK)
 		mm_answer(m->a, m->job, &mm_release_answer_shape, &answer);
 	return error;
@@ -235,8 +229,7 @@ mm_answer_issued(struct mm_authority *a, struct mm_job *job,
 		if (error == MM_OK)
 			return;
 	}
-	mm_answer_error(
-	    a, job, error != MM_OK ? error : mm_plain(MM_E_BUG));
+	mm_answer_error(a, job, error != MM_OK ? error : mm_plain(MM_E_BUG));
 }
 
 void

@@ -6,13 +6,13 @@
 #include "protocol/journal.h"
 
 enum {
-	SIGNATURES_MAX = 128,	   /* in one entry */
-	SIGNATURES_BYTES = 16384,  /* all together */
-	ROOM = 8192,	      /* bytes that the largest certificate takes */
-	STORE_AGAIN = 1,      /* seconds until a full disk is tried again */
-	STORE_PATIENCE = 10,  /* seconds that clients wait for the notary */
-	SERVER_LIFE = 86400,  /* seconds until our certificate is renewed */
-	SERVER_AGAIN = 60     /* seconds until a voided one is */
+	SIGNATURES_MAX = 128,     /* in one entry */
+	SIGNATURES_BYTES = 16384, /* all together */
+	ROOM = 8192,              /* bytes that the largest certificate takes */
+	STORE_AGAIN = 1,          /* seconds until a full disk is tried again */
+	STORE_PATIENCE = 10,      /* seconds that clients wait for the notary */
+	SERVER_LIFE = 86400,      /* seconds until our certificate is renewed */
+	SERVER_AGAIN = 60         /* seconds until a voided one is */
 };
 
 /* Whether there is no room for what a request of `size` bytes makes. */
@@ -26,9 +26,9 @@ is_full(const struct mm_authority *a, size_t size)
 	/* A statement brings two entries at once; an entry that waits for
 	 * its proof refers to itself too. */
 	return batch->count + 2 > MM_BATCH_ENTRIES ||
-	    batch->bytes + ROOM + size > MM_BATCH_BYTES ||
-	    batch->reference_count + MM_REFERENCES_MAX + 1 >
-	    MM_BATCH_REFERENCES;
+	       batch->bytes + ROOM + size > MM_BATCH_BYTES ||
+	       batch->reference_count + MM_REFERENCES_MAX + 1 >
+		   MM_BATCH_REFERENCES;
 }
 
 const struct mm_inclusion *
@@ -69,12 +69,10 @@ mm_batch_add(struct mm_authority *a, uint64_t kind, const void *body,
 	mm_buffer_init(&line->entry, MM_ENTRY_MAX);
 	memcpy(entry.policy, a->policy_digest, sizeof(entry.policy));
 	error = mm_entry_encode(&entry, body, &line->entry);
-	if (error == MM_OK &&
-	    line->entry.size > MM_BATCH_BYTES - batch->bytes)
+	if (error == MM_OK && line->entry.size > MM_BATCH_BYTES - batch->bytes)
 		error = mm_fail(MM_E_BUSY, "the batch is full");
 	if (error == MM_OK)
-		error =
-		    mm_index_apply(a->index, mm_buffer_span(&line->entry));
+		error = mm_index_apply(a->index, mm_buffer_span(&line->entry));
 	if (error != MM_OK) {
 		mm_buffer_clear(&line->entry);
 		return error;
@@ -123,8 +121,8 @@ add_voids(struct mm_authority *a)
 	size_t *count = &body.voids.count;
 	enum mm_error error;
 
-	for (struct mm_item *i = a->items;
-	     i != NULL && *count < SIGNATURES_MAX; i = i->next) {
+	for (struct mm_item *i = a->items; i != NULL && *count < SIGNATURES_MAX;
+	     i = i->next) {
 		if (i->state != MM_ITEM_VOID)
 			continue;
 		items[*count] = i;
@@ -178,8 +176,8 @@ add_start(struct mm_authority *a)
 	mm_arena_init(&arena, 1 << 20);
 	error = mm_index_policies(a->index, &arena, &policies);
 	for (size_t i = 0; i < policies.count && error == MM_OK; i++)
-		error = mm_batch_refer(a,
-		    mm_list_at(policies, struct mm_uint_item, i)->value);
+		error = mm_batch_refer(
+		    a, mm_list_at(policies, struct mm_uint_item, i)->value);
 	if (error == MM_OK)
 		error = mm_batch_add(a, MM_ENTRY_START, &body, NULL);
 	return error;
@@ -198,15 +196,15 @@ static bool
 server_wanted(const struct mm_authority *a)
 {
 	return a->followed && a->server_due > 0 &&
-	    ev_now(a->loop) >= a->server_due;
+	       ev_now(a->loop) >= a->server_due;
 }
 
 static bool
 has_work(const struct mm_authority *a)
 {
 	return !a->started || (a->ready && a->queue.first != NULL) ||
-	    any_item(a, MM_ITEM_SIGNED) || any_item(a, MM_ITEM_VOID) ||
-	    server_wanted(a) || mm_refusals_due(a);
+	       any_item(a, MM_ITEM_SIGNED) || any_item(a, MM_ITEM_VOID) ||
+	       server_wanted(a) || mm_refusals_due(a);
 }
 
 static const struct {
@@ -284,7 +282,7 @@ static void
 fill_asked(struct mm_authority *a)
 {
 	while (a->ready && !a->batch.closing && a->queue.first != NULL &&
-	    !is_full(a, a->queue.first->ask.body.size))
+	       !is_full(a, a->queue.first->ask.body.size))
 		decide(a, mm_jobs_pop(&a->queue));
 }
 
@@ -313,8 +311,8 @@ start_is_held(struct mm_authority *a)
 	if (error == MM_E_CLOCK_JUMPED)
 		mm_authority_fail(a, error);
 	else if (error != MM_OK && error != a->start_held)
-		mm_journal(MM_LEVEL_ERROR, mm_error_name(error), "%s",
-		    mm_why(error));
+		mm_journal(
+		    MM_LEVEL_ERROR, mm_error_name(error), "%s", mm_why(error));
 	a->start_held = error;
 	return error != MM_OK;
 }
@@ -408,16 +406,16 @@ batch_failed(struct mm_authority *a, enum mm_error error)
 		return;
 	}
 	if (!a->store_short)
-		mm_journal(MM_LEVEL_ERROR, mm_error_name(error), "%s",
-		    mm_why(error));
+		mm_journal(
+		    MM_LEVEL_ERROR, mm_error_name(error), "%s", mm_why(error));
 	a->store_short = true;
 	a->store_again = ev_now(a->loop) + STORE_AGAIN;
 	drop_lines(a, error);
 	for (struct mm_item *i = a->items; i != NULL; i = i->next) {
 		if (i->state != MM_ITEM_STORING)
 			continue;
-		i->state = i->signature.size > 0 ? MM_ITEM_SIGNED
-						 : MM_ITEM_VOID;
+		i->state =
+		    i->signature.size > 0 ? MM_ITEM_SIGNED : MM_ITEM_VOID;
 		mm_item_refuse(a, i, error);
 	}
 }
@@ -463,7 +461,7 @@ finish_item(struct mm_authority *a, struct mm_item *item)
 	struct mm_job *job;
 
 	while (item->signature.size > 0 &&
-	    (job = mm_jobs_pop(&item->waiters)) != NULL) {
+	       (job = mm_jobs_pop(&item->waiters)) != NULL) {
 		struct mm_issued issued = {.idx = item->index,
 		    .state = MM_ISSUED_SIGNED,
 		    .signature = mm_buffer_span(&item->signature)};
@@ -539,8 +537,7 @@ prove_items(struct mm_authority *a,
 		    mm_proof_from_list(&one->proof, &i->proof) != MM_OK)
 			continue;
 		mm_buffer_reset(&i->note);
-		mm_buffer_add(
-		    &i->note, answer->note.data, answer->note.size);
+		mm_buffer_add(&i->note, answer->note.data, answer->note.size);
 		i->state = MM_ITEM_ASKED;
 		out[count++] = i;
 	}
@@ -563,8 +560,8 @@ grow(struct mm_authority *a, const struct mm_notary_append_answer *answer)
 	if (a->store_short && a->batch.closing)
 		return MM_OK;
 	if (a->store_short)
-		mm_journal(MM_LEVEL_NOTICE, "store-again",
-		    "the log is stored again");
+		mm_journal(
+		    MM_LEVEL_NOTICE, "store-again", "the log is stored again");
 	a->store_short = false;
 	return MM_OK;
 }
@@ -597,8 +594,7 @@ batch_stored(
 	}
 	batch->count = 0;
 	batch->open = false;
-	count += prove_items(
-	    a, answer, items + count, MM_COUNT(items) - count);
+	count += prove_items(a, answer, items + count, MM_COUNT(items) - count);
 	if (!a->started && !batch->closing)
 		mm_start_stored(a, answer);
 	mm_signing_send(a, answer, items, count);
@@ -614,15 +610,14 @@ mm_batch_answered(struct mm_authority *a, struct mm_received *received)
 
 	mm_arena_init(&arena, 1 << 20);
 	if (received->packet.error != 0) {
-		batch_failed(a,
-		    mm_fail(error, "%.*s", MM_SPAN(received->packet.why)));
+		batch_failed(
+		    a, mm_fail(error, "%.*s", MM_SPAN(received->packet.why)));
 		return;
 	}
 	error = mm_shape_decode(&mm_notary_append_answer_shape,
 	    received->packet.body, &arena, &answer);
 	if (error == MM_OK &&
-	    (answer.first != a->size ||
-		answer.proofs.count != a->batch.count ||
+	    (answer.first != a->size || answer.proofs.count != a->batch.count ||
 		answer.references.count != a->batch.reference_count))
 		error = mm_fail(
 		    MM_E_PEER, "the notary answers about another batch");

@@ -62,11 +62,10 @@ read_file(struct genesis *g, int fd)
 		mm_buffer_add(&bytes, chunk, (size_t)got);
 	}
 	copy = mm_arena_copy(&g->arena, mm_buffer_span(&bytes));
-	error = mm_shape_decode(
-	    &mm_genesis_file_shape, copy, &g->arena, &g->file);
+	error =
+	    mm_shape_decode(&mm_genesis_file_shape, copy, &g->arena, &g->file);
 	if (error == MM_OK)
-		error = mm_policy_decode(
-		    g->file.policy, &g->arena, &g->policy);
+		error = mm_policy_decode(g->file.policy, &g->arena, &g->policy);
 	if (error != MM_OK)
 		return error;
 	mm_policy_digest(g->file.policy, g->policy_digest);
@@ -74,8 +73,8 @@ read_file(struct genesis *g, int fd)
 	    .origin = g->file.origin,
 	    .kind = MM_STATEMENT_CEREMONY,
 	    .time = g->now};
-	return mm_roster_check(&question, &g->file.statements, &g->arena,
-	    &claim, &g->ceremony);
+	return mm_roster_check(
+	    &question, &g->file.statements, &g->arena, &claim, &g->ceremony);
 }
 
 /* Waits until the supervisor has linked us to all three. */
@@ -85,8 +84,7 @@ await_links(struct genesis *g)
 	while (g->notary < 0 || g->token < 0 || g->archive < 0) {
 		mm_auto(received) message = {.fds = {-1, -1}};
 		struct mm_control_link link;
-		enum mm_error error =
-		    mm_channel_receive(g->control, &message);
+		enum mm_error error = mm_channel_receive(g->control, &message);
 
 		if (error != MM_OK || message.closed)
 			return mm_fail(MM_E_STOPPING, "genesis was ended");
@@ -127,8 +125,8 @@ call(struct genesis *g, int fd, uint64_t type,
 /* Stores one entry, and with it the signature of the one before. */
 static enum mm_error
 append(struct genesis *g, uint64_t kind, const void *body,
-    const struct mm_uint_item *references, size_t count,
-    struct mm_span *entry, struct mm_notary_append_answer *answer)
+    const struct mm_uint_item *references, size_t count, struct mm_span *entry,
+    struct mm_notary_append_answer *answer)
 {
 	struct mm_entry frame = {.time = g->now};
 	struct mm_signatures_entry former = {{&g->signature, 1}};
@@ -146,8 +144,7 @@ append(struct genesis *g, uint64_t kind, const void *body,
 	if (body != NULL) {
 		frame.kind = kind;
 		error = mm_entry_encode(&frame, body, &own);
-		items[request.entries.count++].value =
-		    mm_buffer_span(&own);
+		items[request.entries.count++].value = mm_buffer_span(&own);
 	}
 	if (error == MM_OK && g->signature.signature.size > 0) {
 		frame.kind = MM_ENTRY_SIGNATURES;
@@ -174,8 +171,7 @@ append(struct genesis *g, uint64_t kind, const void *body,
 static struct mm_proven
 proven(const struct mm_inclusion *inclusion, struct mm_span entry)
 {
-	return (struct mm_proven){
-	    inclusion->index, entry, inclusion->proof};
+	return (struct mm_proven){inclusion->index, entry, inclusion->proof};
 }
 
 /* Makes the keys and the log's first entry, and has the token follow it. */
@@ -205,13 +201,12 @@ strike_genesis(struct genesis *g)
 		return error;
 	memcpy(body.log_key, log_key.log_key, sizeof(body.log_key));
 	body.keys = g->keys = keys.keys;
-	error = append(g, MM_ENTRY_GENESIS, &body, NULL, 0,
-	    &follow.entry.entry, &answer);
+	error = append(
+	    g, MM_ENTRY_GENESIS, &body, NULL, 0, &follow.entry.entry, &answer);
 	if (error != MM_OK)
 		return error;
 	follow.note = answer.note;
-	follow.entry = proven(
-	    mm_list_at(answer.proofs, struct mm_inclusion, 0),
+	follow.entry = proven(mm_list_at(answer.proofs, struct mm_inclusion, 0),
 	    follow.entry.entry);
 	return call(g, g->token, MM_TOKEN_FOLLOW,
 	    &mm_token_follow_request_shape, &follow,
@@ -242,8 +237,7 @@ references_of(const struct genesis *g, uint64_t basis, struct mm_span issuer,
     bool self_signed, struct mm_uint_item out[AUTHORITIES + 1])
 {
 	size_t count = 0;
-	const struct struck *up =
-	    self_signed ? NULL : struck_named(g, issuer);
+	const struct struck *up = self_signed ? NULL : struck_named(g, issuer);
 
 	out[count++].value = basis;
 	while (up != NULL && count <= AUTHORITIES) {
@@ -261,8 +255,8 @@ sign(struct genesis *g, struct mm_span entry,
     const struct mm_notary_append_answer *answer)
 {
 	struct mm_proven references[AUTHORITIES + 1];
-	struct mm_proven item = proven(
-	    mm_list_at(answer->proofs, struct mm_inclusion, 0), entry);
+	struct mm_proven item =
+	    proven(mm_list_at(answer->proofs, struct mm_inclusion, 0), entry);
 	struct mm_token_sign_request request = {.note = answer->note,
 	    .references = {references, 0},
 	    .items = {&item, 1}};
@@ -270,8 +264,7 @@ sign(struct genesis *g, struct mm_span entry,
 	const struct mm_token_result *result;
 	enum mm_error error = MM_OK;
 
-	for (mm_list_each(
-		 const struct mm_inclusion, one, answer->references)) {
+	for (mm_list_each(const struct mm_inclusion, one, answer->references)) {
 		struct mm_span bytes;
 
 		if (error == MM_OK)
@@ -291,10 +284,9 @@ sign(struct genesis *g, struct mm_span entry,
 		return mm_fail(MM_E_PEER, "the token gave no signature");
 	result = mm_list_at(signed_.results, struct mm_token_result, 0);
 	if (result->error != 0)
-		return mm_fail(mm_error_from(result->error), "%.*s",
-		    MM_SPAN(result->why));
-	g->signature =
-	    (struct mm_signature){item.index, result->signature};
+		return mm_fail(
+		    mm_error_from(result->error), "%.*s", MM_SPAN(result->why));
+	g->signature = (struct mm_signature){item.index, result->signature};
 	return MM_OK;
 }
 
@@ -331,8 +323,8 @@ strike_certificate(struct genesis *g, struct mm_certificate_entry *body,
 	crypto_hash_sha256(body->key, spki.data, spki.size);
 	count = references_of(
 	    g, body->basis, body->issuer, self_signed, references);
-	error = append(g, MM_ENTRY_CERTIFICATE, body, references, count,
-	    &entry, &answer);
+	error = append(
+	    g, MM_ENTRY_CERTIFICATE, body, references, count, &entry, &answer);
 	return error == MM_OK ? sign(g, entry, &answer) : error;
 }
 
@@ -350,17 +342,16 @@ strike_authority(
 	uint64_t index = g->size;
 	enum mm_error error;
 
-	if ((!self_signed && issuer == NULL) ||
-	    g->struck_count == AUTHORITIES)
+	if ((!self_signed && issuer == NULL) || g->struck_count == AUTHORITIES)
 		return mm_fail(MM_E_POLICY,
 		    "the ceremony's certificates are too many, or one comes "
 		    "before its issuer");
-	error = strike_certificate(g, &body, spki,
-	    self_signed ? mm_span(NULL, 0) : issuer->tbs);
+	error = strike_certificate(
+	    g, &body, spki, self_signed ? mm_span(NULL, 0) : issuer->tbs);
 	if (error != MM_OK)
 		return error;
-	*made = (struct struck){
-	    wanted->key, wanted->issuer, spki, body.tbs, index};
+	*made =
+	    (struct struck){wanted->key, wanted->issuer, spki, body.tbs, index};
 	g->struck_count++;
 	return MM_OK;
 }
@@ -381,14 +372,12 @@ strike_statements(struct genesis *g, uint64_t statement_kind,
 	    &question, statements, &g->arena, &claim, claim_body);
 
 	if (error == MM_OK)
-		error = append(
-		    g, entry_kind, &body, NULL, 0, NULL, &answer);
+		error = append(g, entry_kind, &body, NULL, 0, NULL, &answer);
 	return error;
 }
 
 static enum mm_error
-strike_principal(
-    struct genesis *g, const struct mm_genesis_principal *wanted)
+strike_principal(struct genesis *g, const struct mm_genesis_principal *wanted)
 {
 	const struct mm_profile *profile =
 	    mm_profile_for(&g->policy, MM_PURPOSE_CLIENT);
@@ -400,8 +389,7 @@ strike_principal(
 
 	if (error != MM_OK || wanted->spki.size == 0)
 		return error;
-	issuer =
-	    profile != NULL ? struck_named(g, profile->issuer) : NULL;
+	issuer = profile != NULL ? struck_named(g, profile->issuer) : NULL;
 	if (issuer == NULL)
 		return mm_fail(MM_E_PROFILE,
 		    "the policy has no profile for TLS clients, or the "
@@ -417,8 +405,8 @@ strike_order(struct genesis *g, const struct mm_genesis_order *wanted)
 {
 	struct mm_order_claim claim;
 
-	return strike_statements(g, MM_STATEMENT_ORDER, MM_ENTRY_ORDER,
-	    &wanted->statements, &claim);
+	return strike_statements(
+	    g, MM_STATEMENT_ORDER, MM_ENTRY_ORDER, &wanted->statements, &claim);
 }
 
 /* The last signature is stored, and the archive told. */
@@ -440,8 +428,8 @@ finish(struct genesis *g)
 		    &mm_archive_publish_request_shape, &request,
 		    &mm_nothing_shape, &nothing);
 	if (error == MM_OK)
-		error = mm_channel_send(
-		    g->control, MM_CONTROL_DONE, 0, NULL, NULL);
+		error =
+		    mm_channel_send(g->control, MM_CONTROL_DONE, 0, NULL, NULL);
 	return error;
 }
 
@@ -454,12 +442,11 @@ strike_all(struct genesis *g)
 		 g->ceremony.certificates))
 		if (error == MM_OK)
 			error = strike_authority(g, one);
-	for (mm_list_each(const struct mm_genesis_principal, one,
-		 g->file.principals))
+	for (mm_list_each(
+		 const struct mm_genesis_principal, one, g->file.principals))
 		if (error == MM_OK)
 			error = strike_principal(g, one);
-	for (mm_list_each(
-		 const struct mm_genesis_order, one, g->file.orders))
+	for (mm_list_each(const struct mm_genesis_order, one, g->file.orders))
 		if (error == MM_OK)
 			error = strike_order(g, one);
 	return error == MM_OK ? finish(g) : error;
@@ -473,8 +460,7 @@ await_stop(const struct genesis *g)
 		mm_auto(received) message = {.fds = {-1, -1}};
 
 		if (mm_channel_receive(g->control, &message) != MM_OK ||
-		    message.closed ||
-		    message.packet.type == MM_CONTROL_STOP)
+		    message.closed || message.packet.type == MM_CONTROL_STOP)
 			return;
 	}
 }
@@ -493,12 +479,11 @@ mm_authority_genesis(
 	enum mm_error error;
 
 	mm_arena_init(&g.arena, ARENA);
-	mm_span_string(
-	    configure->settings.index, directory, sizeof(directory));
+	mm_span_string(configure->settings.index, directory, sizeof(directory));
 	error = mm_index_open(directory, false, &g.index);
 	if (error == MM_OK && mm_index_size(g.index) != 0)
-		error = mm_fail(MM_E_STATE,
-		    "the index %s is of a log already", directory);
+		error = mm_fail(
+		    MM_E_STATE, "the index %s is of a log already", directory);
 	if (error == MM_OK)
 		error = mm_sandbox_close(configure);
 	if (error == MM_OK)

@@ -20,8 +20,10 @@ issuer_named(const struct mm_authority *a, struct mm_span name,
     const struct mm_issuer **out)
 {
 	*out = mm_issuer_find(a, name);
-	return *out != NULL ? MM_OK : mm_fail(MM_E_KEY_ABSENT,
-	    "there is no certificate of %.*s", MM_SPAN(name));
+	return *out != NULL
+		   ? MM_OK
+		   : mm_fail(MM_E_KEY_ABSENT, "there is no certificate of %.*s",
+			 MM_SPAN(name));
 }
 
 /*
@@ -44,8 +46,7 @@ mm_issue_rest(const struct mm_authority *a,
 		error = issuer_named(a, name, &issuer);
 		if (error == MM_OK)
 			error = rest_on(out, issuer->index);
-		if (error != MM_OK ||
-		    strcmp(issuer->name, issuer->issuer) == 0)
+		if (error != MM_OK || strcmp(issuer->name, issuer->issuer) == 0)
 			break;
 		name = mm_span_text(issuer->issuer);
 	}
@@ -102,14 +103,13 @@ mm_issue_log(struct mm_authority *a, const struct mm_certificate_entry *body,
 
 /* Whether what the request made before is what it asks for now. */
 static bool
-same_request(const struct mm_issued *issued,
-    const struct mm_issue_ask *ask, const uint8_t key[32],
-    const struct mm_order_row *order)
+same_request(const struct mm_issued *issued, const struct mm_issue_ask *ask,
+    const uint8_t key[32], const struct mm_order_row *order)
 {
 	return mm_span_equal(issued->profile, ask->profile) &&
-	    mm_span_equal(issued->subject, ask->device) &&
-	    memcmp(issued->key, key, 32) == 0 && order != NULL &&
-	    issued->basis == order->idx;
+	       mm_span_equal(issued->subject, ask->device) &&
+	       memcmp(issued->key, key, 32) == 0 && order != NULL &&
+	       issued->basis == order->idx;
 }
 
 /*
@@ -130,8 +130,7 @@ answered_before(struct mm_authority *a, struct mm_job *job,
 	if (error == MM_E_NOT_FOUND)
 		return false;
 	if (error == MM_OK)
-		error = mm_index_issued(
-		    a->index, index, &job->arena, &issued);
+		error = mm_index_issued(a->index, index, &job->arena, &issued);
 	if (error != MM_OK && error != MM_E_NOT_FOUND)
 		mm_answer_error(a, job, error);
 	else if (error != MM_OK || !same_request(&issued, ask, key, order))
@@ -159,12 +158,12 @@ gather_key(struct mm_authority *a, struct mm_job *job, const uint8_t key[32],
 	struct mm_issued holder;
 	struct mm_principal other;
 	bool device, principal = false;
-	enum mm_error error = whether(
-	    mm_index_key(a->index, key, &job->arena, &holder), &device);
+	enum mm_error error =
+	    whether(mm_index_key(a->index, key, &job->arena, &holder), &device);
 
 	if (error == MM_OK)
-		error = whether(mm_index_principal(
-				    a->index, key, &job->arena, &other),
+		error = whether(
+		    mm_index_principal(a->index, key, &job->arena, &other),
 		    &principal);
 	if (device && facts->device_issued && holder.idx == live->idx)
 		device = false;
@@ -179,10 +178,9 @@ gather(struct mm_authority *a, struct mm_job *job,
     const struct mm_order_row *order, struct mm_issue_facts *facts,
     struct mm_issued *live)
 {
-	enum mm_error error =
-	    whether(mm_index_device(a->index, ask->profile, ask->device,
-			&job->arena, live),
-		&facts->device_issued);
+	enum mm_error error = whether(mm_index_device(a->index, ask->profile,
+					  ask->device, &job->arena, live),
+	    &facts->device_issued);
 
 	if (error != MM_OK)
 		return error;
@@ -302,8 +300,7 @@ device_again(struct mm_authority *a, const struct mm_certificate_entry *body,
 	if (error == MM_OK && principal.disabled)
 		error = mm_fail(MM_E_PRINCIPAL, "its station is disabled");
 	if (error == MM_OK)
-		error = mm_index_order_at(
-		    a->index, body->basis, arena, &order);
+		error = mm_index_order_at(a->index, body->basis, arena, &order);
 	if (error == MM_OK)
 		error = mm_order_check(&order, body->profile, body->subject,
 		    body->principal, mm_seconds(CLOCK_REALTIME));
@@ -321,8 +318,8 @@ client_again(struct mm_authority *a, const struct mm_certificate_entry *body,
 
 	if (error == MM_OK &&
 	    (principal.disabled || principal.basis != body->basis))
-		error = mm_fail(
-		    MM_E_PRINCIPAL, "its principal was changed since");
+		error =
+		    mm_fail(MM_E_PRINCIPAL, "its principal was changed since");
 	return error;
 }
 
@@ -339,8 +336,7 @@ server_again(struct mm_authority *a, const struct mm_certificate_entry *body,
 }
 
 enum mm_error
-mm_issue_again(
-    struct mm_authority *a, const struct mm_certificate_entry *body)
+mm_issue_again(struct mm_authority *a, const struct mm_certificate_entry *body)
 {
 	static const struct {
 		enum mm_purpose purpose;
@@ -405,8 +401,8 @@ mm_issue_show_gate(struct mm_authority *a, struct mm_link *gate)
 	error = mm_link_send(gate, MM_CERTIFICATE, 0,
 	    &mm_server_certificate_shape, &message, NULL);
 	if (error != MM_OK)
-		mm_journal(MM_LEVEL_ERROR, mm_error_name(error), "%s",
-		    mm_why(error));
+		mm_journal(
+		    MM_LEVEL_ERROR, mm_error_name(error), "%s", mm_why(error));
 }
 
 void

@@ -26,8 +26,7 @@ load_one(struct mm_authority *a, struct mm_span name, struct mm_arena *arena)
 
 	if (a->issuer_count == MM_ISSUERS_MAX)
 		return mm_fail(MM_E_LOG_WRONG,
-		    "the log's genesis has more than %d keys",
-		    MM_ISSUERS_MAX);
+		    "the log's genesis has more than %d keys", MM_ISSUERS_MAX);
 	issuer = &a->issuers[a->issuer_count];
 	error = mm_index_authority(a->index, name, arena, &issued);
 	if (error == MM_E_NOT_FOUND ||
@@ -36,8 +35,7 @@ load_one(struct mm_authority *a, struct mm_span name, struct mm_arena *arena)
 		    "the log has no certificate of the key %.*s",
 		    MM_SPAN(name));
 	if (error == MM_OK)
-		error = mm_index_reference(
-		    a->index, issued.idx, arena, &bytes);
+		error = mm_index_reference(a->index, issued.idx, arena, &bytes);
 	if (error == MM_OK)
 		error = mm_entry_decode_as(
 		    bytes, MM_ENTRY_CERTIFICATE, arena, &entry, &body);
@@ -45,8 +43,7 @@ load_one(struct mm_authority *a, struct mm_span name, struct mm_arena *arena)
 		return error;
 	mm_span_string(name, issuer->name, sizeof(issuer->name));
 	mm_span_string(body.issuer, issuer->issuer, sizeof(issuer->issuer));
-	mm_span_string(
-	    body.profile, issuer->profile, sizeof(issuer->profile));
+	mm_span_string(body.profile, issuer->profile, sizeof(issuer->profile));
 	issuer->index = issued.idx;
 	mm_buffer_init(&issuer->tbs, MM_CERTIFICATE_MAX);
 	mm_buffer_init(&issuer->certificate, MM_CERTIFICATE_MAX);
@@ -117,7 +114,7 @@ mm_issuers_chain(const struct mm_authority *a, struct mm_span name,
 	if (chain == NULL)
 		return mm_fail(MM_E_MEMORY, "no memory for a chain");
 	while (issuer != NULL && count < MM_CHAIN_MAX &&
-	    strcmp(issuer->name, issuer->issuer) != 0) {
+	       strcmp(issuer->name, issuer->issuer) != 0) {
 		chain[count++].value = mm_buffer_span(&issuer->certificate);
 		issuer = mm_issuer_find(a, mm_span_text(issuer->issuer));
 	}

@@ -8,10 +8,9 @@
 enum { READ_PATIENCE = 10 /* seconds that clients wait for the archive */ };
 
 enum mm_error
-mm_read_ask(struct mm_authority *a, uint64_t type,
-    const struct mm_shape *shape, const void *request, struct mm_job *job,
-    void (*done)(
-	struct mm_authority *, struct mm_job *, struct mm_received *))
+mm_read_ask(struct mm_authority *a, uint64_t type, const struct mm_shape *shape,
+    const void *request, struct mm_job *job,
+    void (*done)(struct mm_authority *, struct mm_job *, struct mm_received *))
 {
 	struct mm_reading *reading = calloc(1, sizeof(*reading));
 	enum mm_error error;
@@ -24,9 +23,9 @@ mm_read_ask(struct mm_authority *a, uint64_t type,
 	    .job = job,
 	    .done = done};
 	error = a->archive == NULL
-	    ? mm_fail(MM_E_STARTING, "the archive is starting")
-	    : mm_link_send(
-		  a->archive, type, reading->id, shape, request, NULL);
+		    ? mm_fail(MM_E_STARTING, "the archive is starting")
+		    : mm_link_send(
+			  a->archive, type, reading->id, shape, request, NULL);
 	if (error != MM_OK)
 		free(reading);
 	else
@@ -38,11 +37,9 @@ mm_read_ask(struct mm_authority *a, uint64_t type,
 static void
 ask_archive(struct mm_authority *a, struct mm_job *job, uint64_t type,
     const struct mm_shape *shape, const void *request,
-    void (*done)(
-	struct mm_authority *, struct mm_job *, struct mm_received *))
+    void (*done)(struct mm_authority *, struct mm_job *, struct mm_received *))
 {
-	enum mm_error error =
-	    mm_read_ask(a, type, shape, request, job, done);
+	enum mm_error error = mm_read_ask(a, type, shape, request, job, done);
 
 	if (error != MM_OK)
 		mm_answer_error(a, job, error);
@@ -61,8 +58,7 @@ mm_read_answered(struct mm_authority *a, struct mm_received *received)
 		return;
 	*place = reading->next;
 	if (received->packet.error != 0)
-		error =
-		    mm_fail(error, "%.*s", MM_SPAN(received->packet.why));
+		error = mm_fail(error, "%.*s", MM_SPAN(received->packet.why));
 	if (received->packet.error == 0)
 		reading->done(a, reading->job, received);
 	else if (reading->job != NULL)
@@ -122,8 +118,7 @@ static enum mm_error
 decode_receipt(struct mm_job *job, struct mm_received *received,
     struct mm_archive_receipt_answer *answer, struct mm_proof *proof)
 {
-	struct mm_span body =
-	    mm_arena_copy(&job->arena, received->packet.body);
+	struct mm_span body = mm_arena_copy(&job->arena, received->packet.body);
 	enum mm_error error = mm_shape_decode(
 	    &mm_archive_receipt_answer_shape, body, &job->arena, answer);
 
@@ -133,18 +128,17 @@ decode_receipt(struct mm_job *job, struct mm_received *received,
 }
 
 static void
-issued_read(struct mm_authority *a, struct mm_job *job,
-    struct mm_received *received)
+issued_read(
+    struct mm_authority *a, struct mm_job *job, struct mm_received *received)
 {
 	struct mm_archive_receipt_answer answer;
 	struct mm_issued issued;
 	struct mm_proof proof;
-	enum mm_error error =
-	    decode_receipt(job, received, &answer, &proof);
+	enum mm_error error = decode_receipt(job, received, &answer, &proof);
 
 	if (error == MM_OK)
-		error = mm_index_issued(
-		    a->index, job->index, &job->arena, &issued);
+		error =
+		    mm_index_issued(a->index, job->index, &job->arena, &issued);
 	if (error != MM_OK)
 		mm_answer_error(a, job, error);
 	else
@@ -155,8 +149,7 @@ issued_read(struct mm_authority *a, struct mm_job *job,
 static void
 ask_receipt(struct mm_authority *a, struct mm_job *job, uint64_t index,
     bool newest,
-    void (*done)(struct mm_authority *, struct mm_job *,
-	struct mm_received *))
+    void (*done)(struct mm_authority *, struct mm_job *, struct mm_received *))
 {
 	struct mm_archive_receipt_request request = {index, newest};
 
@@ -166,8 +159,8 @@ ask_receipt(struct mm_authority *a, struct mm_job *job, uint64_t index,
 }
 
 void
-mm_read_issued(struct mm_authority *a, struct mm_job *job,
-    const struct mm_issued *issued)
+mm_read_issued(
+    struct mm_authority *a, struct mm_job *job, const struct mm_issued *issued)
 {
 	ask_receipt(a, job, issued->idx, false, issued_read);
 }
@@ -177,8 +170,8 @@ mm_read_issued(struct mm_authority *a, struct mm_job *job,
  * index says in the midst of a batch; and no answer leaves before that.
  */
 void
-mm_read_again(struct mm_authority *a, struct mm_job *job,
-    const struct mm_issued *issued)
+mm_read_again(
+    struct mm_authority *a, struct mm_job *job, const struct mm_issued *issued)
 {
 	struct mm_item *item = mm_item_find(a, issued->idx);
 
@@ -191,19 +184,18 @@ mm_read_again(struct mm_authority *a, struct mm_job *job,
 }
 
 static void
-stated_read(struct mm_authority *a, struct mm_job *job,
-    struct mm_received *received)
+stated_read(
+    struct mm_authority *a, struct mm_job *job, struct mm_received *received)
 {
 	struct mm_archive_receipt_answer answer;
 	struct mm_proof proof;
-	enum mm_error error =
-	    decode_receipt(job, received, &answer, &proof);
+	enum mm_error error = decode_receipt(job, received, &answer, &proof);
 
 	if (error != MM_OK)
 		mm_answer_error(a, job, error);
 	else
-		mm_answer_stated(a, job, answer.entry, job->index, &proof,
-		    answer.note);
+		mm_answer_stated(
+		    a, job, answer.entry, job->index, &proof, answer.note);
 }
 
 void
@@ -282,8 +274,7 @@ upload(struct mm_authority *a, struct mm_job *job)
 	enum mm_error error = mm_shape_decode(
 	    &mm_upload_request_shape, job->ask.body, &job->arena, &request);
 
-	if (error == MM_OK &&
-	    request.size > a->configure->settings.image_max)
+	if (error == MM_OK && request.size > a->configure->settings.image_max)
 		error = mm_fail(MM_E_IMAGE_SIZE,
 		    "images have at most %llu bytes here",
 		    (unsigned long long)a->configure->settings.image_max);
@@ -295,14 +286,13 @@ upload(struct mm_authority *a, struct mm_job *job)
 
 /* The archive's list is the answer's: both are {from, entries}. */
 static void
-entries_read(struct mm_authority *a, struct mm_job *job,
-    struct mm_received *received)
+entries_read(
+    struct mm_authority *a, struct mm_job *job, struct mm_received *received)
 {
 	struct mm_archive_entries_answer got;
 	struct mm_entries_answer answer;
-	enum mm_error error = mm_shape_decode(
-	    &mm_archive_entries_answer_shape, received->packet.body,
-	    &job->arena, &got);
+	enum mm_error error = mm_shape_decode(&mm_archive_entries_answer_shape,
+	    received->packet.body, &job->arena, &got);
 
 	if (error != MM_OK) {
 		mm_answer_error(a, job, error);
@@ -324,15 +314,15 @@ entries(struct mm_authority *a, struct mm_job *job)
 		mm_answer_error(a, job, error);
 		return;
 	}
-	wanted = (struct mm_archive_entries_request){
-	    request.from, request.count};
+	wanted =
+	    (struct mm_archive_entries_request){request.from, request.count};
 	ask_archive(a, job, MM_ARCHIVE_ENTRIES,
 	    &mm_archive_entries_request_shape, &wanted, entries_read);
 }
 
 static void
-prove_read(struct mm_authority *a, struct mm_job *job,
-    struct mm_received *received)
+prove_read(
+    struct mm_authority *a, struct mm_job *job, struct mm_received *received)
 {
 	struct mm_archive_receipt_answer got;
 	struct mm_receipt receipt = {.index = job->index};

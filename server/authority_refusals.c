@@ -3,8 +3,8 @@
 #include <string.h>
 
 enum {
-	INTERVAL = 600,	   /* seconds between entries about the same */
-	IN_ENTRY = 32,	   /* refusals in one entry */
+	INTERVAL = 600,     /* seconds between entries about the same */
+	IN_ENTRY = 32,      /* refusals in one entry */
 	COUNT_MAX = 1 << 30 /* of one row */
 };
 
@@ -19,8 +19,8 @@ subject_of(const struct mm_job *job, char out[MM_NAME_MAX + 1])
 	mm_arena_init(&arena, 1 << 18);
 	out[0] = '\0';
 	if (job->ask.type == MM_MESSAGE_ISSUE &&
-	    mm_shape_decode(&mm_issue_ask_shape, job->ask.body, &arena,
-		&issue) == MM_OK)
+	    mm_shape_decode(
+		&mm_issue_ask_shape, job->ask.body, &arena, &issue) == MM_OK)
 		mm_span_string(issue.device, out, MM_NAME_MAX + 1);
 	if (job->ask.type == MM_MESSAGE_RELEASE &&
 	    mm_shape_decode(&mm_release_request_shape, job->ask.body, &arena,
@@ -36,7 +36,7 @@ static bool
 is_idle(const struct mm_authority *a, const struct mm_refused *row)
 {
 	return row->count == 0 && row->storing == 0 &&
-	    ev_now(a->loop) - row->since >= INTERVAL;
+	       ev_now(a->loop) - row->since >= INTERVAL;
 }
 
 /*
@@ -44,8 +44,7 @@ is_idle(const struct mm_authority *a, const struct mm_refused *row)
  * taken: then it is not logged, rather than more often than it should.
  */
 static struct mm_refused *
-row_for(struct mm_authority *a, const struct mm_job *job,
-    enum mm_error reason)
+row_for(struct mm_authority *a, const struct mm_job *job, enum mm_error reason)
 {
 	struct mm_refused *idle = NULL;
 
@@ -79,8 +78,8 @@ is_refusal(enum mm_error reason)
 }
 
 void
-mm_refusals_note(struct mm_authority *a, const struct mm_job *job,
-    enum mm_error reason)
+mm_refusals_note(
+    struct mm_authority *a, const struct mm_job *job, enum mm_error reason)
 {
 	struct mm_refused *row;
 
@@ -102,8 +101,8 @@ static bool
 is_due(const struct mm_authority *a, const struct mm_refused *row)
 {
 	return row->count > 0 && row->storing == 0 &&
-	    (row->since == 0 || a->stopping ||
-		ev_now(a->loop) - row->since >= INTERVAL);
+	       (row->since == 0 || a->stopping ||
+		   ev_now(a->loop) - row->since >= INTERVAL);
 }
 
 bool

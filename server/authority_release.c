@@ -35,8 +35,8 @@ inspected(void *self, struct mm_link *link, struct mm_received *message)
 		error = check_announced(job);
 	/* The format's name lies in the message. */
 	if (error == MM_OK)
-		job->inspected.facts.format = mm_arena_copy(
-		    &job->arena, job->inspected.facts.format);
+		job->inspected.facts.format =
+		    mm_arena_copy(&job->arena, job->inspected.facts.format);
 	mm_link_free(link);
 	job->inspector = NULL;
 	mm_jobs_remove(&a->inspecting, job);
@@ -64,8 +64,7 @@ static enum mm_error
 inspect(struct mm_authority *a, struct mm_job *job, int image,
     struct mm_span scheme)
 {
-	const struct mm_link_handler handler = {
-	    inspected, inspector_gone, job};
+	const struct mm_link_handler handler = {inspected, inspector_gone, job};
 	struct mm_inspect_request request = {
 	    scheme, a->configure->settings.image_max};
 	mm_autoclose int far = -1;
@@ -80,8 +79,7 @@ inspect(struct mm_authority *a, struct mm_job *job, int image,
 	job->inspector = mm_link_new(a->loop, ends[0], &handler);
 	if (job->inspector == NULL)
 		return mm_fail(MM_E_MEMORY, "no memory for an inspector");
-	error = mm_packet_encode(
-	    MM_CONTROL_INSPECT, 0, NULL, NULL, &packet);
+	error = mm_packet_encode(MM_CONTROL_INSPECT, 0, NULL, NULL, &packet);
 	if (error == MM_OK)
 		error = mm_channel_send_bytes(a->control,
 		    mm_buffer_span(&packet), (const int[]){image, far});
@@ -138,10 +136,10 @@ is_same(const struct mm_issued *issued, const struct mm_job *job,
     const struct mm_release_request *request)
 {
 	return mm_span_equal(issued->profile, request->product) &&
-	    mm_span_equal(issued->subject, request->version) &&
-	    mm_span_equal(issued->scheme, request->scheme) &&
-	    memcmp(issued->key, job->inspected.facts.sha256,
-		sizeof(issued->key)) == 0;
+	       mm_span_equal(issued->subject, request->version) &&
+	       mm_span_equal(issued->scheme, request->scheme) &&
+	       memcmp(issued->key, job->inspected.facts.sha256,
+		   sizeof(issued->key)) == 0;
 }
 
 /* A request id names one release for ever. */
@@ -157,8 +155,7 @@ check_request(struct mm_authority *a, struct mm_job *job,
 	if (error == MM_E_NOT_FOUND)
 		return MM_OK;
 	if (error == MM_OK)
-		error = mm_index_issued(
-		    a->index, index, &job->arena, &issued);
+		error = mm_index_issued(a->index, index, &job->arena, &issued);
 	if (error == MM_E_NOT_FOUND ||
 	    (error == MM_OK && !is_same(&issued, job, request)))
 		return mm_plain(MM_E_REQUEST_REUSED);
@@ -208,8 +205,8 @@ judge(struct mm_authority *a, struct mm_job *job,
 	enum mm_error error;
 
 	if (request->statements.count == 0)
-		return mm_fail(MM_E_RELEASE,
-		    "no officer's statement came with the image");
+		return mm_fail(
+		    MM_E_RELEASE, "no officer's statement came with the image");
 	error = mm_roster_check(
 	    &question, &request->statements, &job->arena, &claim, &said);
 	return error == MM_OK ? mm_decide_release(&facts) : error;

@@ -5,16 +5,16 @@
 #include "protocol/journal.h"
 
 enum {
-	ATTEMPTS = 3,	     /* tokens that may fail over one entry */
+	ATTEMPTS = 3,        /* tokens that may fail over one entry */
 	PACKET = 150000,     /* bytes of one request to the token, about */
-	HASH_COST = 35,	     /* of a hash in a list, its head included */
+	HASH_COST = 35,      /* of a hash in a list, its head included */
 	PROVEN_COST = 32,    /* of an entry beside its bytes and its proof */
 	SIGNATURE_MAX = 4096 /* bytes */
 };
 
 static enum mm_error
-new_item(struct mm_authority *a, uint64_t index, uint64_t kind,
-    struct mm_item **out)
+new_item(
+    struct mm_authority *a, uint64_t index, uint64_t kind, struct mm_item **out)
 {
 	struct mm_item *item = calloc(1, sizeof(*item));
 	struct mm_item **place = &a->items;
@@ -45,8 +45,8 @@ mm_item_draft(struct mm_authority *a, uint64_t kind, const void *body,
 	enum mm_error error;
 
 	if (a->item_count >= MM_ITEMS_MAX)
-		return mm_fail(MM_E_BUSY,
-		    "%zu entries wait for the token", a->item_count);
+		return mm_fail(
+		    MM_E_BUSY, "%zu entries wait for the token", a->item_count);
 	error = new_item(a, a->size + a->batch.count, kind, &item);
 	if (error != MM_OK)
 		return error;
@@ -99,7 +99,7 @@ void
 mm_item_wait(struct mm_authority *a, struct mm_item *item, struct mm_job *job)
 {
 	bool hopeless = item->state == MM_ITEM_VOID ||
-	    (item->state <= MM_ITEM_ASKED && !a->followed);
+			(item->state <= MM_ITEM_ASKED && !a->followed);
 
 	job->index = item->index;
 	if (hopeless)
@@ -120,10 +120,10 @@ signing_new(struct mm_authority *a, struct mm_span note)
 	request = &signing->request;
 	mm_arena_init(&signing->arena, 1 << 22);
 	request->note = mm_arena_copy(&signing->arena, note);
-	request->items.items = mm_arena_alloc(&signing->arena,
-	    MM_BATCH_ENTRIES * sizeof(struct mm_proven));
-	request->references.items = mm_arena_alloc(&signing->arena,
-	    MM_BATCH_REFERENCES * sizeof(struct mm_proven));
+	request->items.items = mm_arena_alloc(
+	    &signing->arena, MM_BATCH_ENTRIES * sizeof(struct mm_proven));
+	request->references.items = mm_arena_alloc(
+	    &signing->arena, MM_BATCH_REFERENCES * sizeof(struct mm_proven));
 	if (request->note.data == NULL || request->items.items == NULL ||
 	    request->references.items == NULL) {
 		mm_arena_clear(&signing->arena);
@@ -160,7 +160,8 @@ wind_deadline(struct mm_authority *a)
 	a->signing_deadline = 0;
 	for (const struct mm_signing *s = a->signings; s != NULL; s = s->next)
 		if (s->id != 0)
-			a->signing_deadline = ev_now(a->loop) +
+			a->signing_deadline =
+			    ev_now(a->loop) +
 			    (double)a->configure->settings.token_deadline;
 }
 
@@ -180,8 +181,8 @@ static struct mm_item *
 asked_at(struct mm_authority *a, const struct mm_signing *signing, size_t i)
 {
 	const struct mm_list *items = &signing->request.items;
-	struct mm_item *item = mm_item_find(
-	    a, mm_list_at(*items, struct mm_proven, i)->index);
+	struct mm_item *item =
+	    mm_item_find(a, mm_list_at(*items, struct mm_proven, i)->index);
 
 	return item != NULL && item->state == MM_ITEM_ASKED ? item : NULL;
 }
@@ -229,8 +230,7 @@ signing_ask(struct mm_authority *a, struct mm_signing *signing)
 		wind_deadline(a);
 	if (error == MM_OK)
 		return;
-	mm_journal(
-	    MM_LEVEL_ERROR, mm_error_name(error), "%s", mm_why(error));
+	mm_journal(MM_LEVEL_ERROR, mm_error_name(error), "%s", mm_why(error));
 	/* With the next token, after the deadline; or never. */
 	if (error != MM_E_AWAY && mm_error_exit(error) != MM_EXIT_LATER)
 		signing_void(a, signing, error);
@@ -246,15 +246,15 @@ bring(struct mm_signing *signing, struct mm_list *list, size_t max,
 
 	if (list->count == max)
 		return MM_E_BUSY;
-	proof = mm_arena_copy(&signing->arena, mm_span(proven->proof.items,
-	    proven->proof.count * MM_HASH_SIZE));
+	proof = mm_arena_copy(&signing->arena,
+	    mm_span(proven->proof.items, proven->proof.count * MM_HASH_SIZE));
 	if (proof.data == NULL)
 		return mm_fail(MM_E_MEMORY, "no memory for a proof");
 	*one = *proven;
 	one->proof.items = proof.data;
 	list->count++;
-	signing->size += PROVEN_COST + proven->entry.size +
-	    HASH_COST * proven->proof.count;
+	signing->size +=
+	    PROVEN_COST + proven->entry.size + HASH_COST * proven->proof.count;
 	return MM_OK;
 }
 
@@ -275,11 +275,10 @@ bring_reference(struct mm_authority *a, struct mm_signing *signing,
 	if (inclusion == NULL)
 		return mm_fail(MM_E_BUG, "an entry's basis has no proof");
 	one.proof = inclusion->proof;
-	error = mm_index_reference(
-	    a->index, index, &signing->arena, &one.entry);
-	return error == MM_OK
-	    ? bring(signing, list, MM_BATCH_REFERENCES, &one)
-	    : error;
+	error =
+	    mm_index_reference(a->index, index, &signing->arena, &one.entry);
+	return error == MM_OK ? bring(signing, list, MM_BATCH_REFERENCES, &one)
+			      : error;
 }
 
 static enum mm_error
@@ -287,16 +286,15 @@ bring_all(struct mm_authority *a, struct mm_signing *signing,
     const struct mm_notary_append_answer *answer, const struct mm_item *item)
 {
 	const struct mm_rest *rest = &item->rest;
-	const struct mm_proven one = {item->index,
-	    mm_buffer_span(&item->entry), mm_proof_to_list(&item->proof)};
+	const struct mm_proven one = {item->index, mm_buffer_span(&item->entry),
+	    mm_proof_to_list(&item->proof)};
 	enum mm_error error = MM_OK;
 
 	for (size_t i = 0; i < rest->count && error == MM_OK; i++)
-		error =
-		    bring_reference(a, signing, answer, rest->indexes[i]);
+		error = bring_reference(a, signing, answer, rest->indexes[i]);
 	if (error == MM_OK)
-		error = bring(signing, &signing->request.items,
-		    MM_BATCH_ENTRIES, &one);
+		error = bring(
+		    signing, &signing->request.items, MM_BATCH_ENTRIES, &one);
 	if (error == MM_OK && signing->size > PACKET)
 		error = MM_E_BUSY;
 	return error;
@@ -334,22 +332,22 @@ signing_close(struct mm_authority *a, struct mm_signing *signing)
 
 void
 mm_signing_send(struct mm_authority *a,
-    const struct mm_notary_append_answer *answer,
-    struct mm_item *const *items, size_t count)
+    const struct mm_notary_append_answer *answer, struct mm_item *const *items,
+    size_t count)
 {
 	struct mm_signing *signing = NULL;
 
 	for (size_t i = 0; i < count; i++) {
-		enum mm_error error = signing != NULL
-		    ? bring_item(a, signing, answer, items[i])
-		    : MM_E_BUSY;
+		enum mm_error error =
+		    signing != NULL ? bring_item(a, signing, answer, items[i])
+				    : MM_E_BUSY;
 
 		if (error == MM_E_BUSY) {
 			signing_close(a, signing);
 			signing = signing_new(a, answer->note);
 			error = signing != NULL
-			    ? bring_item(a, signing, answer, items[i])
-			    : mm_fail(MM_E_MEMORY, "no memory to sign");
+				    ? bring_item(a, signing, answer, items[i])
+				    : mm_fail(MM_E_MEMORY, "no memory to sign");
 		}
 		if (error == MM_E_MEMORY) {
 			mm_authority_fail(a, error);
@@ -368,16 +366,16 @@ take_result(struct mm_authority *a, struct mm_item *item,
 	enum mm_error error = mm_error_from(result->error);
 
 	if (result->error != 0) {
-		void_item(a, item,
-		    mm_fail(error, "%.*s", MM_SPAN(result->why)));
+		void_item(
+		    a, item, mm_fail(error, "%.*s", MM_SPAN(result->why)));
 		return;
 	}
-	mm_buffer_add(&item->signature, result->signature.data,
-	    result->signature.size);
+	mm_buffer_add(
+	    &item->signature, result->signature.data, result->signature.size);
 	if (item->signature.error != MM_OK || item->signature.size == 0) {
 		mm_buffer_clear(&item->signature);
-		void_item(a, item,
-		    mm_fail(MM_E_PEER, "the token gave no signature"));
+		void_item(
+		    a, item, mm_fail(MM_E_PEER, "the token gave no signature"));
 		return;
 	}
 	item->state = MM_ITEM_SIGNED;
@@ -385,8 +383,7 @@ take_result(struct mm_authority *a, struct mm_item *item,
 
 /* One result an item, in order: what was asked for, and nothing else. */
 static enum mm_error
-check_results(
-    const struct mm_signing *signing, const struct mm_list *results)
+check_results(const struct mm_signing *signing, const struct mm_list *results)
 {
 	const struct mm_list *items = &signing->request.items;
 
@@ -404,9 +401,8 @@ static void
 request_failed(
     struct mm_authority *a, struct mm_signing *signing, enum mm_error error)
 {
-	static const enum mm_error broken[] = {MM_E_TOKEN,
-	    MM_E_TOKEN_SIGNATURE, MM_E_PIN, MM_E_TOKEN_UNAVAILABLE,
-	    MM_E_MEMORY};
+	static const enum mm_error broken[] = {MM_E_TOKEN, MM_E_TOKEN_SIGNATURE,
+	    MM_E_PIN, MM_E_TOKEN_UNAVAILABLE, MM_E_MEMORY};
 
 	mm_journal(MM_LEVEL_ERROR, mm_error_name(error), "%s", mm_why(error));
 	for (size_t i = 0; i < MM_COUNT(broken); i++)
@@ -453,8 +449,9 @@ mm_signing_answered(struct mm_authority *a, struct mm_received *received)
 		struct mm_item *item = asked_at(a, signing, i);
 
 		if (item != NULL)
-			take_result(a, item, mm_list_at(answer.results,
-			    struct mm_token_result, i));
+			take_result(a, item,
+			    mm_list_at(
+				answer.results, struct mm_token_result, i));
 	}
 	signing_free(a, signing);
 	wind_deadline(a);
@@ -523,8 +520,8 @@ kill_token(struct mm_authority *a)
 	struct mm_control_link link = {MM_TOKEN, 0};
 	enum mm_error error;
 
-	error = mm_channel_send(a->control, MM_CONTROL_KILL, 0,
-	    &mm_control_link_shape, &link);
+	error = mm_channel_send(
+	    a->control, MM_CONTROL_KILL, 0, &mm_control_link_shape, &link);
 	if (error != MM_OK)
 		mm_authority_fail(a, error);
 }
@@ -577,10 +574,10 @@ decide_again(struct mm_authority *a, struct mm_item *item,
 	struct mm_entry entry;
 	enum mm_error error;
 
-	if (!mm_span_equal(mm_span(frame->policy, 32),
-		mm_span(a->policy_digest, 32)))
-		return mm_fail(MM_E_NOTARY_POLICY,
-		    "it was decided under a former policy");
+	if (!mm_span_equal(
+		mm_span(frame->policy, 32), mm_span(a->policy_digest, 32)))
+		return mm_fail(
+		    MM_E_NOTARY_POLICY, "it was decided under a former policy");
 	/* An image rests on the statements in its own entry. */
 	if (frame->kind != MM_ENTRY_CERTIFICATE)
 		return MM_OK;
@@ -592,8 +589,7 @@ decide_again(struct mm_authority *a, struct mm_item *item,
 }
 
 enum mm_error
-mm_signing_recover(struct mm_authority *a, struct mm_span entry,
-    uint64_t index)
+mm_signing_recover(struct mm_authority *a, struct mm_span entry, uint64_t index)
 {
 	struct mm_entry frame;
 	struct mm_item *item;

@@ -37,8 +37,7 @@ mm_start_opened(struct mm_authority *a, struct mm_received *received)
 	mm_buffer_reset(&a->note);
 	mm_buffer_add(&a->note, answer.note.data, answer.note.size);
 	mm_clock_init(&a->clock, mm_seconds(CLOCK_REALTIME),
-	    mm_seconds(CLOCK_BOOTTIME), answer.time,
-	    a->configure->accept_time);
+	    mm_seconds(CLOCK_BOOTTIME), answer.time, a->configure->accept_time);
 	memcpy(a->policy_digest, answer.policy, sizeof(a->policy_digest));
 	a->opened = true;
 	mm_start_publish(a);
@@ -48,8 +47,7 @@ mm_start_opened(struct mm_authority *a, struct mm_received *received)
 void
 mm_start_publish(struct mm_authority *a)
 {
-	struct mm_archive_publish_request request = {
-	    mm_buffer_span(&a->note)};
+	struct mm_archive_publish_request request = {mm_buffer_span(&a->note)};
 	enum mm_error error;
 
 	if (a->archive == NULL || !a->opened)
@@ -76,8 +74,8 @@ apply_all(struct mm_authority *a, const struct mm_list *entries)
 }
 
 static void
-entries_read(struct mm_authority *a, struct mm_job *job,
-    struct mm_received *received)
+entries_read(
+    struct mm_authority *a, struct mm_job *job, struct mm_received *received)
 {
 	struct mm_archive_entries_answer answer;
 	mm_auto(arena) arena = {0};
@@ -131,8 +129,8 @@ newest_document(struct mm_authority *a, const struct mm_genesis *genesis,
 	error = mm_index_reference(
 	    a->index, a->policy_index, &a->policy_arena, &bytes);
 	if (error == MM_OK)
-		error = mm_entry_decode_as(bytes, MM_ENTRY_POLICY,
-		    &a->policy_arena, &entry, &newer);
+		error = mm_entry_decode_as(
+		    bytes, MM_ENTRY_POLICY, &a->policy_arena, &entry, &newer);
 	if (error == MM_OK)
 		*document = newer.policy;
 	return error;
@@ -157,8 +155,8 @@ load_policy(struct mm_authority *a)
 	if (error == MM_OK)
 		error = newest_document(a, &genesis, &document);
 	if (error == MM_OK)
-		error = mm_policy_decode(
-		    document, &a->policy_arena, &a->policy);
+		error =
+		    mm_policy_decode(document, &a->policy_arena, &a->policy);
 	if (error != MM_OK)
 		return error;
 	mm_vkey_text(&vkey, a->vkey);
@@ -174,8 +172,8 @@ load_policy(struct mm_authority *a)
 /* --- what did a crash leave? --- */
 
 static void
-unsigned_read(struct mm_authority *a, struct mm_job *job,
-    struct mm_received *received)
+unsigned_read(
+    struct mm_authority *a, struct mm_job *job, struct mm_received *received)
 {
 	struct mm_archive_entries_answer answer;
 	mm_auto(arena) arena = {0};
@@ -191,8 +189,7 @@ unsigned_read(struct mm_authority *a, struct mm_job *job,
 		    MM_E_PEER, "the archive does not have what was asked");
 	if (error == MM_OK)
 		error = mm_signing_recover(a,
-		    mm_list_at(answer.entries, struct mm_bytes_item, 0)
-			->value,
+		    mm_list_at(answer.entries, struct mm_bytes_item, 0)->value,
 		    answer.from);
 	a->reading = false;
 	if (error != MM_OK) {
@@ -212,8 +209,7 @@ recover_next(struct mm_authority *a)
 
 	if (a->reading)
 		return;
-	error = mm_index_unsigned(
-	    a->index, a->recover_from, &request.from);
+	error = mm_index_unsigned(a->index, a->recover_from, &request.from);
 	if (error == MM_E_NOT_FOUND) {
 		a->caught_up = true;
 		mm_batch_step(a);
@@ -231,26 +227,25 @@ recover_next(struct mm_authority *a)
 /* --- the token follows --- */
 
 void
-mm_start_stored(struct mm_authority *a,
-    const struct mm_notary_append_answer *answer)
+mm_start_stored(
+    struct mm_authority *a, const struct mm_notary_append_answer *answer)
 {
 	size_t count = 0;
 	struct mm_token_follow_request *requests = mm_arena_alloc(
 	    &a->follow_arena, answer->references.count * sizeof(*requests));
 	struct mm_span note = mm_arena_copy(&a->follow_arena, answer->note);
-	enum mm_error error = requests != NULL && note.data != NULL
-	    ? MM_OK
-	    : mm_fail(MM_E_MEMORY, "no memory to follow the policies");
+	enum mm_error error =
+	    requests != NULL && note.data != NULL
+		? MM_OK
+		: mm_fail(MM_E_MEMORY, "no memory to follow the policies");
 
-	for (mm_list_each(
-		 const struct mm_inclusion, one, answer->references)) {
+	for (mm_list_each(const struct mm_inclusion, one, answer->references)) {
 		struct mm_span proof;
 
 		if (error != MM_OK)
 			break;
 		proof = mm_arena_copy(&a->follow_arena,
-		    mm_span(one->proof.items,
-			one->proof.count * MM_HASH_SIZE));
+		    mm_span(one->proof.items, one->proof.count * MM_HASH_SIZE));
 		requests[count].note = note;
 		requests[count].entry.index = one->index;
 		requests[count].entry.proof =
@@ -291,12 +286,11 @@ static bool
 is_passing(enum mm_error error)
 {
 	return error == MM_E_TOKEN || error == MM_E_TOKEN_SIGNATURE ||
-	    mm_error_exit(error) == MM_EXIT_LATER;
+	       mm_error_exit(error) == MM_EXIT_LATER;
 }
 
 void
-mm_start_token_answered(
-    struct mm_authority *a, struct mm_received *received)
+mm_start_token_answered(struct mm_authority *a, struct mm_received *received)
 {
 	enum mm_error error = mm_error_from(received->packet.error);
 
@@ -355,8 +349,8 @@ is_drained(const struct mm_authority *a)
 {
 	if (ev_now(a->loop) > a->stop_deadline)
 		return true;
-	return !a->batch.open &&
-	    (a->items == NULL || !a->followed) && a->readings == NULL;
+	return !a->batch.open && (a->items == NULL || !a->followed) &&
+	       a->readings == NULL;
 }
 
 void

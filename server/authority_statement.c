@@ -24,12 +24,13 @@ static enum mm_error
 peek(struct stating *s)
 {
 	struct mm_statement statement;
-	enum mm_error error = s->ask.statements.count == 0
-	    ? mm_fail(MM_E_STATEMENT, "there is no statement")
-	    : mm_statement_decode(
-		  mm_list_at(s->ask.statements, struct mm_bytes_item, 0)
-		      ->value,
-		  &statement);
+	enum mm_error error =
+	    s->ask.statements.count == 0
+		? mm_fail(MM_E_STATEMENT, "there is no statement")
+		: mm_statement_decode(
+		      mm_list_at(s->ask.statements, struct mm_bytes_item, 0)
+			  ->value,
+		      &statement);
 
 	if (error == MM_OK)
 		error = mm_shape_decode(&mm_claim_shape, statement.payload,
@@ -47,8 +48,8 @@ verify(struct stating *s, void *body)
 	    .kind = s->claim.kind,
 	    .time = s->a->batch.now};
 
-	return mm_roster_check(&question, &s->ask.statements, &s->job->arena,
-	    &s->claim, body);
+	return mm_roster_check(
+	    &question, &s->ask.statements, &s->job->arena, &s->claim, body);
 }
 
 static enum mm_error
@@ -79,8 +80,7 @@ state_order(struct stating *s)
 		return mm_fail(MM_E_PROFILE,
 		    "there is no profile %.*s for devices",
 		    MM_SPAN(order->profile));
-	error = mm_index_order(
-	    s->a->index, order->name, &s->job->arena, &row);
+	error = mm_index_order(s->a->index, order->name, &s->job->arena, &row);
 	if (error == MM_OK)
 		return mm_fail(MM_E_NAME_TAKEN, "there is an order %.*s",
 		    MM_SPAN(order->name));
@@ -99,8 +99,8 @@ check_principal(struct stating *s)
 	struct mm_principal former, holder;
 	struct mm_issued device;
 	struct mm_arena *arena = &s->job->arena;
-	bool known = mm_index_principal_named(s->a->index, claim->name,
-			 arena, &former) == MM_OK;
+	bool known = mm_index_principal_named(
+			 s->a->index, claim->name, arena, &former) == MM_OK;
 	uint8_t key[32];
 
 	if (claim->role == 0 || claim->role >= MM_ROLES)
@@ -114,8 +114,8 @@ check_principal(struct stating *s)
 		    MM_OK &&
 		!mm_span_equal(holder.name, claim->name)) ||
 	    mm_index_key(s->a->index, claim->key, arena, &device) == MM_OK)
-		return mm_fail(MM_E_KEY_USED, "%s",
-		    mm_error_text(MM_E_KEY_USED));
+		return mm_fail(
+		    MM_E_KEY_USED, "%s", mm_error_text(MM_E_KEY_USED));
 	if (s->ask.spki.size == 0)
 		return MM_OK;
 	crypto_hash_sha256(key, s->ask.spki.data, s->ask.spki.size);
@@ -147,8 +147,7 @@ draft_identity(struct stating *s, uint64_t basis,
 		    MM_SPAN(profile->name));
 	if (error != MM_OK)
 		return error;
-	*body = (struct mm_certificate_entry){
-	    .subject = s->body.principal.name,
+	*body = (struct mm_certificate_entry){.subject = s->body.principal.name,
 	    .basis = basis,
 	    .principal = s->job->principal.name};
 	return mm_issue_draft(s->a, profile, body, s->ask.spki, tbs);
@@ -225,8 +224,8 @@ answer_again(struct stating *s, uint64_t index)
 {
 	struct mm_issued issued;
 	uint8_t key[32];
-	enum mm_error error = mm_index_resting(
-	    s->a->index, index, &s->job->arena, &issued);
+	enum mm_error error =
+	    mm_index_resting(s->a->index, index, &s->job->arena, &issued);
 
 	crypto_hash_sha256(key, s->ask.spki.data, s->ask.spki.size);
 	if (error == MM_E_NOT_FOUND || s->ask.spki.size == 0) {
@@ -264,13 +263,11 @@ answered_before(struct stating *s)
 	if (stated == MM_OK && requested == MM_OK && by_payload == by_id)
 		answer_again(s, by_payload);
 	else if (requested == MM_OK)
-		mm_answer_refusal(
-		    a, s->job, mm_plain(MM_E_REQUEST_REUSED));
+		mm_answer_refusal(a, s->job, mm_plain(MM_E_REQUEST_REUSED));
 	else if (requested != MM_E_NOT_FOUND)
 		mm_answer_error(a, s->job, requested);
 	else if (stated == MM_OK)
-		mm_answer_refusal(
-		    a, s->job, mm_plain(MM_E_STATEMENT_REPLAY));
+		mm_answer_refusal(a, s->job, mm_plain(MM_E_STATEMENT_REPLAY));
 	else
 		mm_answer_error(a, s->job, stated);
 	return true;

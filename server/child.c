@@ -27,8 +27,7 @@ mm_child_name(const struct mm_child *child)
 }
 
 void
-mm_child_remember(
-    struct mm_child *child, enum mm_error error, const char *why)
+mm_child_remember(struct mm_child *child, enum mm_error error, const char *why)
 {
 	child->error = error;
 	snprintf(child->why, sizeof(child->why), "%s", why);
@@ -52,8 +51,8 @@ send_packet(struct mm_child *child, const struct mm_buffer *packet,
 
 	if (child->control < 0)
 		return;
-	error = mm_channel_send_bytes(
-	    child->control, mm_buffer_span(packet), fds);
+	error =
+	    mm_channel_send_bytes(child->control, mm_buffer_span(packet), fds);
 	/* One that has gone is about to be reaped, with its own words. */
 	if (error != MM_OK && error != MM_E_AWAY)
 		mm_child_kill(child, error, mm_why(error));
@@ -76,8 +75,8 @@ mm_child_tell(struct mm_child *child, enum mm_control control,
 }
 
 enum mm_error
-mm_child_begin(struct mm_child *child, const struct mm_configure *configure,
-    int extra)
+mm_child_begin(
+    struct mm_child *child, const struct mm_configure *configure, int extra)
 {
 	const struct mm_settings *settings = &configure->settings;
 	const int fds[MM_CHANNEL_FDS] = {extra, -1};
@@ -157,7 +156,7 @@ static bool
 may_leave(const struct mm_child *child)
 {
 	return child->state == MM_CHILD_LEAVING ||
-	    child->process == MM_INSPECTOR;
+	       child->process == MM_INSPECTOR;
 }
 
 static void

@@ -23,10 +23,10 @@ struct mm_child {
 	pid_t pid;
 	int control, output; /* -1: closed */
 	struct mm_lines lines;
-	int64_t since;	  /* when it started; times are in milliseconds */
-	int64_t deadline; /* when it is killed; 0: not */
-	int64_t due;	  /* when it is started again; 0: not */
-	int64_t delay;	  /* before that */
+	int64_t since;       /* when it started; times are in milliseconds */
+	int64_t deadline;    /* when it is killed; 0: not */
+	int64_t due;         /* when it is started again; 0: not */
+	int64_t delay;       /* before that */
 	enum mm_error error; /* its last words; MM_OK: it said none */
 	char why[256];
 };
@@ -55,12 +55,12 @@ void mm_child_link(struct mm_child *client, struct mm_child *server);
 void mm_child_stop(struct mm_child *child, int64_t patience);
 
 /* Kills it; `error` and `why` are told as its last words. */
-void mm_child_kill(struct mm_child *child, enum mm_error error,
-    const char *why);
+void
+mm_child_kill(struct mm_child *child, enum mm_error error, const char *why);
 
 /* Remembers its last words. */
-void mm_child_remember(struct mm_child *child, enum mm_error error,
-    const char *why);
+void
+mm_child_remember(struct mm_child *child, enum mm_error error, const char *why);
 
 /* Passes on what it wrote. */
 void mm_child_pass(struct mm_child *child);

@@ -17,8 +17,10 @@ MM_SHAPE(mm_control_tls_shape, mm_control_tls, control_tls_fields);
 
 #define FOR(process) (1u << (process))
 #define NEED(member, processes) \
-	{offsetof(struct mm_settings, member), \
-	    sizeof(((struct mm_settings *)0)->member), processes}
+	{ \
+		offsetof(struct mm_settings, member), \
+		    sizeof(((struct mm_settings *)0)->member), processes \
+	}
 
 /* Which process is told which settings: what it needs. */
 static const struct {
@@ -56,7 +58,6 @@ mm_configure_settings(const struct mm_settings *all, enum mm_process process)
 	for (size_t i = 0; i < MM_COUNT(needs); i++)
 		if ((needs[i].processes & FOR(process)) != 0)
 			memcpy((char *)&out + needs[i].offset,
-			    (const char *)all + needs[i].offset,
-			    needs[i].size);
+			    (const char *)all + needs[i].offset, needs[i].size);
 	return out;
 }

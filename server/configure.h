@@ -14,14 +14,14 @@ struct mm_configure {
 	 * to the authority, always the PIN's file to the token. */
 	bool genesis;
 	bool accept_time;
-	bool rebuild;		    /* authority: make the index anew */
+	bool rebuild; /* authority: make the index anew */
 	struct mm_settings settings;
 };
 extern const struct mm_shape mm_configure_shape;
 
 /* The part of the settings that a process is told. */
-struct mm_settings mm_configure_settings(
-    const struct mm_settings *all, enum mm_process process);
+struct mm_settings
+mm_configure_settings(const struct mm_settings *all, enum mm_process process);
 
 /* Body of MM_CONTROL_TLS to the authority. */
 struct mm_control_tls {

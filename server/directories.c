@@ -48,8 +48,8 @@ mm_user_of(const struct mm_settings *settings, const char *process, char *out,
 
 /* Who a directory must belong to. */
 static enum mm_error
-owner_of(const struct mm_settings *settings, enum mm_process process,
-    uid_t *out)
+owner_of(
+    const struct mm_settings *settings, enum mm_process process, uid_t *out)
 {
 	char name[64];
 	const struct passwd *user;
@@ -60,8 +60,8 @@ owner_of(const struct mm_settings *settings, enum mm_process process,
 		return MM_OK;
 	user = getpwnam(name);
 	if (user == NULL)
-		return mm_fail(MM_E_SETTING, "users: there is no user %s",
-		    name);
+		return mm_fail(
+		    MM_E_SETTING, "users: there is no user %s", name);
 	*out = user->pw_uid;
 	return MM_OK;
 }
@@ -84,12 +84,14 @@ check(const struct directory *row, const char *path, uid_t owner)
 		    row->setting, path);
 	if (info.st_uid != owner)
 		return mm_fail(MM_E_STATE,
-		    "%s: %s belongs to user %u and not to %u: chown it, or start "
+		    "%s: %s belongs to user %u and not to %u: chown it, or "
+		    "start "
 		    "mintmarkd as that user",
 		    row->setting, path, (unsigned)info.st_uid, (unsigned)owner);
 	if ((info.st_mode & (S_IWGRP | S_IWOTH)) != 0)
 		return mm_fail(MM_E_STATE,
-		    "%s: others may write to %s (mode %03o): chmod go-w it, and "
+		    "%s: others may write to %s (mode %03o): chmod go-w it, "
+		    "and "
 		    "look at what is in it",
 		    row->setting, path, (unsigned)info.st_mode & 0777);
 	return MM_OK;
@@ -133,7 +135,8 @@ lock_state(const char *state, int *lock)
 		return mm_fail(MM_E_STATE, "state: cannot lock %s: %s", state,
 		    strerror(errno));
 	return mm_fail(MM_E_LOCKED,
-	    "another mintmarkd runs on this state directory (%s): stop it first",
+	    "another mintmarkd runs on this state directory (%s): stop it "
+	    "first",
 	    state);
 }
 
@@ -159,8 +162,7 @@ check_empty(const char *path)
 }
 
 enum mm_error
-mm_directories_open(const struct mm_settings *settings, bool genesis,
-    int *lock)
+mm_directories_open(const struct mm_settings *settings, bool genesis, int *lock)
 {
 	mm_autoclose int fd = -1;
 	char state[PATH_MAX];

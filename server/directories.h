@@ -8,8 +8,8 @@
 #include "policy/settings.h"
 
 /* The user that a process is to run as ("" where no change), by settings. */
-const char *mm_user_of(const struct mm_settings *settings,
-    const char *process, char *out, size_t size);
+const char *mm_user_of(const struct mm_settings *settings, const char *process,
+    char *out, size_t size);
 
 /*
  * Takes the lock of the state directory (MM_E_LOCKED where another has it;
@@ -18,7 +18,7 @@ const char *mm_user_of(const struct mm_settings *settings,
  * state must be empty and what is missing is made; else only what can be
  * rebuilt is.
  */
-enum mm_error mm_directories_open(const struct mm_settings *settings,
-    bool genesis, int *lock) mm_must_use;
+enum mm_error mm_directories_open(
+    const struct mm_settings *settings, bool genesis, int *lock) mm_must_use;
 
 #endif

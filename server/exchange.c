@@ -101,12 +101,12 @@ ask(struct mm_exchange *x, const struct mm_request *request, int fd)
 	error = mm_gate_ask(x->gate, &packet, fd);
 	if (error != MM_OK)
 		return error;
-	*pending = (struct mm_pending){
-	    .next = x->pending, .type = request->type};
+	*pending =
+	    (struct mm_pending){.next = x->pending, .type = request->type};
 	memcpy(pending->id, request->id, MM_ID_SIZE);
 	if (request->type == MM_MESSAGE_UPLOAD)
-		memcpy(&pending->upload, request->body,
-		    sizeof(pending->upload));
+		memcpy(
+		    &pending->upload, request->body, sizeof(pending->upload));
 	x->pending = mm_take(pending);
 	x->flight++;
 	return MM_OK;

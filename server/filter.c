@@ -7,14 +7,14 @@ static int
 add(scmp_filter_ctx filter, const struct mm_filter_call *call)
 {
 	int number = seccomp_syscall_resolve_name(call->name);
-	uint32_t action =
-	    call->refuse != 0 ? SCMP_ACT_ERRNO((uint32_t)call->refuse)
+	uint32_t action = call->refuse != 0
+			      ? SCMP_ACT_ERRNO((uint32_t)call->refuse)
 			      : SCMP_ACT_ALLOW;
 
 	if (number < 0) /* no such call on this architecture */
 		return 0;
-	return seccomp_rule_add_array(filter, action, number,
-	    call->conditional ? 1 : 0, &call->when);
+	return seccomp_rule_add_array(
+	    filter, action, number, call->conditional ? 1 : 0, &call->when);
 }
 
 static int
@@ -43,7 +43,7 @@ mm_filter_close(const struct mm_filter_list *const lists[], size_t count)
 		status = seccomp_load(filter);
 	seccomp_release(filter);
 	if (status != 0)
-		return mm_fail(MM_E_SYSTEM, "sandbox: seccomp: %s",
-		    strerror(-status));
+		return mm_fail(
+		    MM_E_SYSTEM, "sandbox: seccomp: %s", strerror(-status));
 	return MM_OK;
 }

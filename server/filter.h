@@ -19,11 +19,17 @@ struct mm_filter_call {
 /* Rows: a call; a call where argument i, masked, has this value; a call that
  * programs do without, once it fails with this errno. */
 #define MM_CALL(name) \
-	{name, false, {0, 0, 0, 0}, 0}
+	{ \
+		name, false, {0, 0, 0, 0}, 0 \
+	}
 #define MM_CALL_IF(name, i, mask, value) \
-	{name, true, {i, SCMP_CMP_MASKED_EQ, mask, value}, 0}
+	{ \
+		name, true, {i, SCMP_CMP_MASKED_EQ, mask, value}, 0 \
+	}
 #define MM_CALL_FAILS(name, error) \
-	{name, false, {0, 0, 0, 0}, error}
+	{ \
+		name, false, {0, 0, 0, 0}, error \
+	}
 
 struct mm_filter_list {
 	const struct mm_filter_call *calls;

@@ -129,8 +129,8 @@ static const char *const sql[SQL_COUNT] = {
     [ORDER_USE] = "UPDATE orders SET used = used + ? WHERE idx = ?",
     [AUTHORITY_PUT] = "INSERT INTO authority VALUES(?, ?, NULL)",
     [AUTHORITY_CERTIFY] = "UPDATE authority SET idx = ? WHERE key = ?",
-    [AUTHORITY_GET] = ISSUED_ROW
-	"WHERE idx = (SELECT idx FROM authority WHERE name = ?)",
+    [AUTHORITY_GET] =
+	ISSUED_ROW "WHERE idx = (SELECT idx FROM authority WHERE name = ?)",
     [ISSUED_PUT] = "INSERT INTO issued VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, 0,"
 		   " NULL, ?, ?)",
     [ISSUED_SIGN] = "UPDATE issued SET state = 1, signature = ?"
@@ -138,11 +138,10 @@ static const char *const sql[SQL_COUNT] = {
     [ISSUED_VOID] = "UPDATE issued SET state = 2 WHERE idx = ? AND state = 0"
 		    " RETURNING device, basis, principal, day",
     [ISSUED_GET] = ISSUED_ROW "WHERE idx = ?",
-    [ISSUED_RESTING] = ISSUED_ROW
-	"WHERE kind = 4 AND device = 0 AND basis = ?"
-	" ORDER BY idx DESC LIMIT 1",
+    [ISSUED_RESTING] = ISSUED_ROW "WHERE kind = 4 AND device = 0 AND basis = ?"
+				  " ORDER BY idx DESC LIMIT 1",
     [ISSUED_DEVICE] = ISSUED_ROW
-	"WHERE device = 1 AND state < 2 AND profile = ? AND subject = ?",
+    "WHERE device = 1 AND state < 2 AND profile = ? AND subject = ?",
     [ISSUED_KEY] = ISSUED_ROW "WHERE device = 1 AND state < 2 AND key = ?",
     [ISSUED_SERIAL] = ISSUED_ROW "WHERE serial = ?",
     [ISSUED_IMAGE] = ISSUED_ROW "WHERE kind = 5 AND state < 2 AND profile = ?"
@@ -178,8 +177,7 @@ failed(struct mm_index *index)
 		    "the index is damaged (%s); mintmarkd --rebuild makes it "
 		    "anew from the log",
 		    sqlite3_errmsg(index->db));
-	return mm_fail(
-	    code == SQLITE_FULL ? MM_E_DISK_FULL : MM_E_STORE,
+	return mm_fail(code == SQLITE_FULL ? MM_E_DISK_FULL : MM_E_STORE,
 	    "the index: %s", sqlite3_errmsg(index->db));
 }
 
@@ -238,30 +236,26 @@ run(struct mm_index *index, enum sql which, int *step, const char *types, ...)
 static enum mm_error
 nothing(void)
 {
-	return mm_fail(
-	    MM_E_NOT_FOUND, "%s", mm_error_text(MM_E_NOT_FOUND));
+	return mm_fail(MM_E_NOT_FOUND, "%s", mm_error_text(MM_E_NOT_FOUND));
 }
 
 /* Runs what should give a row; MM_E_NOT_FOUND where it gives none. */
 #define LOOK(index, which, ...) \
 	__extension__({ \
 		int step_ = SQLITE_DONE; \
-		enum mm_error error_ = \
-		    run(index, which, &step_, __VA_ARGS__); \
-		error_ == MM_OK && step_ == SQLITE_DONE ? nothing() \
-							: error_; \
+		enum mm_error error_ = run(index, which, &step_, __VA_ARGS__); \
+		error_ == MM_OK &&step_ == SQLITE_DONE ? nothing() : error_; \
 	})
 
 static uint64_t
 column_uint(struct mm_index *index, enum sql which, int column)
 {
-	return (uint64_t)sqlite3_column_int64(
-	    index->statements[which], column);
+	return (uint64_t)sqlite3_column_int64(index->statements[which], column);
 }
 
 static struct mm_span
-column_span(struct mm_index *index, enum sql which, int column,
-    struct mm_arena *arena)
+column_span(
+    struct mm_index *index, enum sql which, int column, struct mm_arena *arena)
 {
 	sqlite3_stmt *statement = index->statements[which];
 	const void *bytes = sqlite3_column_blob(statement, column);
@@ -425,8 +419,8 @@ mm_index_commit(struct mm_index *index)
 	enum mm_error error;
 
 	if (index->torn)
-		return mm_fail(MM_E_STORE,
-		    "the index: an entry was applied by half");
+		return mm_fail(
+		    MM_E_STORE, "the index: an entry was applied by half");
 	error = CHANGE(index, SIZE_SET, "u", index->size);
 	return error == MM_OK ? CHANGE(index, COMMIT, "") : error;
 }
@@ -455,8 +449,8 @@ struct fold {
 static enum mm_error
 keep_reference(const struct fold *f)
 {
-	return CHANGE(f->index, REFERENCE_PUT, "uub", f->idx, f->entry->kind,
-	    f->bytes);
+	return CHANGE(
+	    f->index, REFERENCE_PUT, "uub", f->idx, f->entry->kind, f->bytes);
 }
 
 static enum mm_error
@@ -490,8 +484,7 @@ keep_request(
 {
 	if (request.size == 0)
 		return MM_OK;
-	return CHANGE(
-	    f->index, REQUEST_PUT, "tbu", principal, request, f->idx);
+	return CHANGE(f->index, REQUEST_PUT, "tbu", principal, request, f->idx);
 }
 
 /* The statements' common claim and body; they were checked when logged. */
@@ -559,8 +552,8 @@ apply_order(const struct fold *f)
 	const struct mm_statement_entry *body = f->body;
 	struct mm_order_claim claim;
 	struct mm_span payload;
-	enum mm_error error = read_claim(&body->statements,
-	    MM_STATEMENT_ORDER, f->arena, &payload, &claim);
+	enum mm_error error = read_claim(
+	    &body->statements, MM_STATEMENT_ORDER, f->arena, &payload, &claim);
 
 	if (error == MM_OK)
 		error = keep_reference(f);
@@ -569,8 +562,7 @@ apply_order(const struct fold *f)
 	if (error == MM_OK)
 		error = keep_request(f, body->principal, body->request);
 	if (error == MM_OK)
-		error = CHANGE(
-		    f->index, ORDER_PUT, "tu", claim.name, f->idx);
+		error = CHANGE(f->index, ORDER_PUT, "tu", claim.name, f->idx);
 	return error;
 }
 
@@ -589,8 +581,8 @@ count_device(const struct fold *f, const struct mm_certificate_entry *body)
 
 /* Devices rest on orders, and only they. */
 static enum mm_error
-is_order(struct mm_index *index, uint64_t idx, struct mm_arena *arena,
-    bool *out)
+is_order(
+    struct mm_index *index, uint64_t idx, struct mm_arena *arena, bool *out)
 {
 	struct mm_span bytes;
 	struct mm_entry entry;
@@ -607,8 +599,8 @@ is_order(struct mm_index *index, uint64_t idx, struct mm_arena *arena,
 static enum mm_error
 keep_authority(const struct fold *f, const struct mm_certificate_entry *body)
 {
-	enum mm_error error = CHANGE(f->index, AUTHORITY_CERTIFY, "ub",
-	    f->idx, mm_span(body->key, sizeof(body->key)));
+	enum mm_error error = CHANGE(f->index, AUTHORITY_CERTIFY, "ub", f->idx,
+	    mm_span(body->key, sizeof(body->key)));
 
 	if (error == MM_OK && sqlite3_changes(f->index->db) > 0)
 		error = keep_reference(f);
@@ -636,8 +628,8 @@ apply_certificate(const struct fold *f)
 	if (error == MM_OK)
 		error = keep_request(f, body->principal, body->request);
 	if (error == MM_OK)
-		error = device ? count_device(f, body)
-			       : keep_authority(f, body);
+		error =
+		    device ? count_device(f, body) : keep_authority(f, body);
 	return error;
 }
 
@@ -645,11 +637,11 @@ static enum mm_error
 apply_image(const struct fold *f)
 {
 	const struct mm_image_entry *body = f->body;
-	enum mm_error error = CHANGE(f->index, ISSUED_PUT, "uutttuubbtu",
-	    f->idx, f->entry->kind, body->product, body->version,
-	    body->scheme, (uint64_t)0, (uint64_t)0,
-	    mm_span(body->sha256, sizeof(body->sha256)), mm_span(NULL, 0),
-	    body->principal, f->entry->time / DAY);
+	enum mm_error error =
+	    CHANGE(f->index, ISSUED_PUT, "uutttuubbtu", f->idx, f->entry->kind,
+		body->product, body->version, body->scheme, (uint64_t)0,
+		(uint64_t)0, mm_span(body->sha256, sizeof(body->sha256)),
+		mm_span(NULL, 0), body->principal, f->entry->time / DAY);
 
 	if (error == MM_OK)
 		error = keep_request(f, body->principal, body->request);
@@ -664,8 +656,8 @@ apply_signatures(const struct fold *f)
 	for (size_t i = 0; i < body->signatures.count; i++) {
 		const struct mm_signature *one =
 		    mm_list_at(body->signatures, struct mm_signature, i);
-		enum mm_error error = CHANGE(f->index, ISSUED_SIGN, "bu",
-		    one->signature, one->index);
+		enum mm_error error = CHANGE(
+		    f->index, ISSUED_SIGN, "bu", one->signature, one->index);
 
 		if (error != MM_OK)
 			return error;
@@ -701,8 +693,7 @@ apply_one_void(const struct fold *f, uint64_t idx)
 		return MM_OK;
 	error = CHANGE(index, ORDER_USE, "uu", UINT64_MAX, basis);
 	if (error == MM_OK)
-		error = CHANGE(
-		    index, DAILY_GIVE_BACK, "tu", principal, day);
+		error = CHANGE(index, DAILY_GIVE_BACK, "tu", principal, day);
 	return error;
 }
 
@@ -713,8 +704,8 @@ apply_void(const struct fold *f)
 	enum mm_error error = MM_OK;
 
 	for (size_t i = 0; i < body->voids.count && error == MM_OK; i++)
-		error = apply_one_void(f,
-		    mm_list_at(body->voids, struct mm_void, i)->index);
+		error = apply_one_void(
+		    f, mm_list_at(body->voids, struct mm_void, i)->index);
 	return error;
 }
 
@@ -771,8 +762,8 @@ mm_index_apply(struct mm_index *index, struct mm_span bytes)
 }
 
 enum mm_error
-mm_index_reference(struct mm_index *index, uint64_t idx,
-    struct mm_arena *arena, struct mm_span *entry)
+mm_index_reference(struct mm_index *index, uint64_t idx, struct mm_arena *arena,
+    struct mm_span *entry)
 {
 	enum mm_error error = LOOK(index, REFERENCE_GET, "u", idx);
 
@@ -783,8 +774,9 @@ mm_index_reference(struct mm_index *index, uint64_t idx,
 		return error;
 	*entry = column_span(index, REFERENCE_GET, 0, arena);
 	done(index, REFERENCE_GET);
-	return entry->data != NULL ? MM_OK : mm_fail(MM_E_MEMORY,
-						 "no memory for an entry");
+	return entry->data != NULL
+		   ? MM_OK
+		   : mm_fail(MM_E_MEMORY, "no memory for an entry");
 }
 
 enum mm_error
@@ -822,8 +814,7 @@ mm_index_policies(
 	}
 	out->count = found.size / sizeof(struct mm_uint_item);
 	out->items = mm_arena_copy(arena, mm_buffer_span(&found)).data;
-	return out->items != NULL && found.error == MM_OK ? MM_OK
-							  : MM_E_MEMORY;
+	return out->items != NULL && found.error == MM_OK ? MM_OK : MM_E_MEMORY;
 }
 
 /* The principal of the row that a lookup stands on. */
@@ -865,8 +856,8 @@ mm_index_principal(struct mm_index *index, const uint8_t key[32],
 	    LOOK(index, PRINCIPAL_BY_KEY, "b", mm_span(key, 32));
 
 	return error == MM_OK
-	    ? principal_of(index, PRINCIPAL_BY_KEY, arena, out)
-	    : error;
+		   ? principal_of(index, PRINCIPAL_BY_KEY, arena, out)
+		   : error;
 }
 
 enum mm_error
@@ -876,13 +867,13 @@ mm_index_principal_named(struct mm_index *index, struct mm_span name,
 	enum mm_error error = LOOK(index, PRINCIPAL_BY_NAME, "t", name);
 
 	return error == MM_OK
-	    ? principal_of(index, PRINCIPAL_BY_NAME, arena, out)
-	    : error;
+		   ? principal_of(index, PRINCIPAL_BY_NAME, arena, out)
+		   : error;
 }
 
 enum mm_error
-mm_index_order_at(struct mm_index *index, uint64_t idx,
-    struct mm_arena *arena, struct mm_order_claim *out)
+mm_index_order_at(struct mm_index *index, uint64_t idx, struct mm_arena *arena,
+    struct mm_order_claim *out)
 {
 	struct mm_statement_entry body;
 	struct mm_entry entry;
@@ -893,8 +884,8 @@ mm_index_order_at(struct mm_index *index, uint64_t idx,
 		error = mm_entry_decode_as(
 		    bytes, MM_ENTRY_ORDER, arena, &entry, &body);
 	if (error == MM_OK)
-		error = read_claim(&body.statements, MM_STATEMENT_ORDER,
-		    arena, &payload, out);
+		error = read_claim(
+		    &body.statements, MM_STATEMENT_ORDER, arena, &payload, out);
 	return error;
 }
 
@@ -981,8 +972,8 @@ mm_index_issued(struct mm_index *index, uint64_t idx, struct mm_arena *arena,
 }
 
 enum mm_error
-mm_index_resting(struct mm_index *index, uint64_t basis,
-    struct mm_arena *arena, struct mm_issued *out)
+mm_index_resting(struct mm_index *index, uint64_t basis, struct mm_arena *arena,
+    struct mm_issued *out)
 {
 	return FIND_ISSUED(ISSUED_RESTING, "u", basis);
 }
@@ -1023,8 +1014,7 @@ enum mm_error
 mm_index_request(struct mm_index *index, struct mm_span principal,
     const uint8_t *id, uint64_t *idx)
 {
-	return FIND_UINT(
-	    idx, REQUEST_GET, "tb", principal, mm_span(id, 16));
+	return FIND_UINT(idx, REQUEST_GET, "tb", principal, mm_span(id, 16));
 }
 
 enum mm_error
@@ -1039,13 +1029,12 @@ mm_index_statement(
 }
 
 uint64_t
-mm_index_daily(
-    struct mm_index *index, struct mm_span principal, uint64_t time)
+mm_index_daily(struct mm_index *index, struct mm_span principal, uint64_t time)
 {
 	uint64_t count = 0;
 
 	return FIND_UINT(&count, DAILY_GET, "tu", principal, time / DAY) ==
-		MM_OK
-	    ? count
-	    : 0;
+		       MM_OK
+		   ? count
+		   : 0;
 }

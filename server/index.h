@@ -13,8 +13,8 @@
 struct mm_index;
 
 /* Opens or makes `directory`/index.db; `rebuild` begins with nothing. */
-enum mm_error mm_index_open(const char *directory, bool rebuild,
-    struct mm_index **out) mm_must_use;
+enum mm_error mm_index_open(
+    const char *directory, bool rebuild, struct mm_index **out) mm_must_use;
 void mm_index_close(struct mm_index *index);
 
 /* Entries applied so far: the index of the next one. */
@@ -28,8 +28,8 @@ void mm_index_rollback(struct mm_index *index);
 
 /* Applies the entry at mm_index_size(); MM_E_LOG_WRONG where it cannot be
  * what the log should say next. */
-enum mm_error mm_index_apply(
-    struct mm_index *index, struct mm_span entry) mm_must_use;
+enum mm_error
+mm_index_apply(struct mm_index *index, struct mm_span entry) mm_must_use;
 
 /*
  * The lookups below answer MM_E_NOT_FOUND where there is no such row. Spans
@@ -41,18 +41,17 @@ enum mm_error mm_index_apply(
 enum mm_error mm_index_reference(struct mm_index *index, uint64_t idx,
     struct mm_arena *arena, struct mm_span *entry) mm_must_use;
 /* The newest genesis or policy entry. */
-enum mm_error mm_index_policy(
-    struct mm_index *index, uint64_t *idx) mm_must_use;
+enum mm_error
+mm_index_policy(struct mm_index *index, uint64_t *idx) mm_must_use;
 /* The idx of each genesis and policy entry, ascending: mm_uint_item. */
-enum mm_error mm_index_policies(struct mm_index *index,
-    struct mm_arena *arena, struct mm_list *out) mm_must_use;
+enum mm_error mm_index_policies(struct mm_index *index, struct mm_arena *arena,
+    struct mm_list *out) mm_must_use;
 
-enum mm_error mm_index_principal(struct mm_index *index,
-    const uint8_t key[32], struct mm_arena *arena,
-    struct mm_principal *out) mm_must_use;
-enum mm_error mm_index_principal_named(struct mm_index *index,
-    struct mm_span name, struct mm_arena *arena,
-    struct mm_principal *out) mm_must_use;
+enum mm_error mm_index_principal(struct mm_index *index, const uint8_t key[32],
+    struct mm_arena *arena, struct mm_principal *out) mm_must_use;
+enum mm_error
+mm_index_principal_named(struct mm_index *index, struct mm_span name,
+    struct mm_arena *arena, struct mm_principal *out) mm_must_use;
 
 struct mm_order_row {
 	uint64_t idx, used;
@@ -75,7 +74,7 @@ struct mm_issued {
 	uint8_t key[32]; /* certificate: its SPKI's; image: its SHA-256 */
 	struct mm_span signature;
 	struct mm_span profile, subject; /* image: product, version */
-	struct mm_span scheme;		 /* of an image, else empty */
+	struct mm_span scheme;           /* of an image, else empty */
 };
 /* The live certificate of a device under a profile. */
 enum mm_error mm_index_device(struct mm_index *index, struct mm_span profile,
@@ -96,19 +95,19 @@ enum mm_error mm_index_issued(struct mm_index *index, uint64_t idx,
 enum mm_error mm_index_resting(struct mm_index *index, uint64_t basis,
     struct mm_arena *arena, struct mm_issued *out) mm_must_use;
 /* The first unsigned entry at or after `from`. */
-enum mm_error mm_index_unsigned(struct mm_index *index, uint64_t from,
-    uint64_t *idx) mm_must_use;
+enum mm_error mm_index_unsigned(
+    struct mm_index *index, uint64_t from, uint64_t *idx) mm_must_use;
 uint64_t mm_index_unsigned_count(struct mm_index *index);
 
 /* The entry that a principal's request made. */
-enum mm_error mm_index_request(struct mm_index *index,
-    struct mm_span principal, const uint8_t *id, uint64_t *idx) mm_must_use;
+enum mm_error mm_index_request(struct mm_index *index, struct mm_span principal,
+    const uint8_t *id, uint64_t *idx) mm_must_use;
 /* The entry that holds statements over this payload. */
-enum mm_error mm_index_statement(struct mm_index *index,
-    struct mm_span payload, uint64_t *idx) mm_must_use;
+enum mm_error mm_index_statement(
+    struct mm_index *index, struct mm_span payload, uint64_t *idx) mm_must_use;
 /* Device certificates of a principal on the UTC day of `time`. */
-uint64_t mm_index_daily(
-    struct mm_index *index, struct mm_span principal, uint64_t time);
+uint64_t
+mm_index_daily(struct mm_index *index, struct mm_span principal, uint64_t time);
 /* The newest certificate of a CA or of code signing: by its key's name. */
 enum mm_error mm_index_authority(struct mm_index *index, struct mm_span name,
     struct mm_arena *arena, struct mm_issued *out) mm_must_use;

@@ -68,8 +68,8 @@ allow(int ruleset, uint64_t known, const struct mm_landlock_path *path)
 		    strerror(errno));
 	if (!S_ISDIR(info.st_mode))
 		rule.allowed_access &= FS_FILE;
-	if (syscall(SYS_landlock_add_rule, ruleset,
-		LANDLOCK_RULE_PATH_BENEATH, &rule, 0) < 0)
+	if (syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH,
+		&rule, 0) < 0)
 		return mm_fail(MM_E_SYSTEM, "sandbox: landlock: %s: %s",
 		    path->path, strerror(errno));
 	return MM_OK;
@@ -84,15 +84,13 @@ make_ruleset(long abi, bool network)
 	if (abi >= 4 && !network)
 		ruleset.network = NET_TCP;
 	if (abi >= 6)
-		ruleset.scoped =
-		    SCOPE_SIGNAL | (network ? 0 : SCOPE_ABSTRACT);
+		ruleset.scoped = SCOPE_SIGNAL | (network ? 0 : SCOPE_ABSTRACT);
 	return (int)syscall(
 	    SYS_landlock_create_ruleset, &ruleset, sizeof(ruleset), 0);
 }
 
 enum mm_error
-mm_landlock(
-    const struct mm_landlock_path *paths, size_t count, bool network)
+mm_landlock(const struct mm_landlock_path *paths, size_t count, bool network)
 {
 	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0,
 	    LANDLOCK_CREATE_RULESET_VERSION);
@@ -103,13 +101,13 @@ mm_landlock(
 		return MM_OK;
 	ruleset = make_ruleset(abi, network);
 	if (ruleset < 0)
-		return mm_fail(MM_E_SYSTEM, "sandbox: landlock: %s",
-		    strerror(errno));
+		return mm_fail(
+		    MM_E_SYSTEM, "sandbox: landlock: %s", strerror(errno));
 	for (size_t i = 0; i < count && error == MM_OK; i++)
 		error = allow(ruleset, known_files(abi), &paths[i]);
 	if (error == MM_OK &&
 	    syscall(SYS_landlock_restrict_self, ruleset, 0) < 0)
-		error = mm_fail(MM_E_SYSTEM, "sandbox: landlock: %s",
-		    strerror(errno));
+		error = mm_fail(
+		    MM_E_SYSTEM, "sandbox: landlock: %s", strerror(errno));
 	return error;
 }

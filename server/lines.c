@@ -9,7 +9,7 @@
 
 #include "protocol/text.h"
 
-static bool journal;	/* stderr is the journal */
+static bool journal;       /* stderr is the journal */
 static unsigned long lost; /* lines, since the last one that was written */
 
 void
@@ -21,8 +21,8 @@ mm_lines_open(void)
 
 	/* systemd.exec(5): device and inode, for just this comparison. */
 	journal = stream != NULL && fstat(STDERR_FILENO, &info) == 0 &&
-	    sscanf(stream, "%ju:%ju", &device, &inode) == 2 &&
-	    device == info.st_dev && inode == info.st_ino;
+		  sscanf(stream, "%ju:%ju", &device, &inode) == 2 &&
+		  device == info.st_dev && inode == info.st_ino;
 }
 
 static bool
@@ -32,8 +32,7 @@ put(const struct mm_buffer *line)
 
 	/* A pipe that polls writable has room for PIPE_BUF bytes. */
 	if (poll(&reader, 1, 0) == 1 && (reader.revents & POLLOUT) != 0 &&
-	    write(STDERR_FILENO, line->data, line->size) ==
-		(ssize_t)line->size)
+	    write(STDERR_FILENO, line->data, line->size) == (ssize_t)line->size)
 		return true;
 	lost++;
 	return false;
@@ -91,8 +90,8 @@ static bool
 has_level(const struct mm_lines *lines)
 {
 	return lines->size > 3 && lines->text[0] == '<' &&
-	    lines->text[1] >= '0' && lines->text[1] <= '7' &&
-	    lines->text[2] == '>';
+	       lines->text[1] >= '0' && lines->text[1] <= '7' &&
+	       lines->text[2] == '>';
 }
 
 void

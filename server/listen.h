@@ -15,7 +15,7 @@ struct mm_listener {
  * Binds and listens, non-blocking, CLOEXEC, on "127.0.0.1:7433" or
  * "[::1]:7433"; port 0 takes a free one. MM_E_SETTING.
  */
-enum mm_error mm_listen(
-    struct mm_span address, struct mm_listener *out) mm_must_use;
+enum mm_error
+mm_listen(struct mm_span address, struct mm_listener *out) mm_must_use;
 
 #endif

@@ -126,8 +126,8 @@ open_genesis(const char *path, int *out)
 		return MM_OK;
 	*out = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	if (*out < 0)
-		return mm_fail(MM_E_FILE, "cannot read %s: %s", path,
-		    strerror(errno));
+		return mm_fail(
+		    MM_E_FILE, "cannot read %s: %s", path, strerror(errno));
 	return MM_OK;
 }
 

@@ -23,8 +23,8 @@ mm_notify_open(void)
 	memcpy(address.sun_path, path, length);
 	if (path[0] == '@') /* an abstract name */
 		address.sun_path[0] = '\0';
-	address_size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) +
-	    length);
+	address_size =
+	    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length);
 }
 
 void

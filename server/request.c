@@ -34,19 +34,18 @@ read_csr(struct mm_span bytes, struct mm_arena *arena, struct mm_span *spki,
 }
 
 static enum mm_error
-translate_issue(
-    const void *body, struct mm_arena *arena, struct mm_buffer *ask)
+translate_issue(const void *body, struct mm_arena *arena, struct mm_buffer *ask)
 {
 	const struct mm_issue_request *request = body;
 	struct mm_issue_ask issue = {.order = request->order,
 	    .profile = request->profile,
 	    .device = request->device};
-	enum mm_error error = read_csr(request->csr, arena, &issue.spki,
-	    &issue.refused, &issue.why);
+	enum mm_error error = read_csr(
+	    request->csr, arena, &issue.spki, &issue.refused, &issue.why);
 
 	return error == MM_OK
-	    ? mm_shape_encode(&mm_issue_ask_shape, &issue, ask)
-	    : error;
+		   ? mm_shape_encode(&mm_issue_ask_shape, &issue, ask)
+		   : error;
 }
 
 static enum mm_error
@@ -54,16 +53,15 @@ translate_statement(
     const void *body, struct mm_arena *arena, struct mm_buffer *ask)
 {
 	const struct mm_statement_request *request = body;
-	struct mm_statement_ask statement = {
-	    .statements = request->statements};
+	struct mm_statement_ask statement = {.statements = request->statements};
 	enum mm_error error = MM_OK;
 
 	if (request->csr.size > 0)
 		error = read_csr(request->csr, arena, &statement.spki,
 		    &statement.refused, &statement.why);
-	return error == MM_OK ? mm_shape_encode(&mm_statement_ask_shape,
-				    &statement, ask)
-			      : error;
+	return error == MM_OK
+		   ? mm_shape_encode(&mm_statement_ask_shape, &statement, ask)
+		   : error;
 }
 
 /* All others go as they are. */

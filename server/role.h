@@ -8,9 +8,9 @@
 #include "server/configure.h"
 
 /* `extra` is the descriptor that came with the configuration, or -1. */
-enum mm_error mm_gate_run(const struct mm_configure *configure, int control,
-    int extra) mm_must_use;
-enum mm_error mm_authority_run(const struct mm_configure *configure,
-    int control, int extra) mm_must_use;
+enum mm_error mm_gate_run(
+    const struct mm_configure *configure, int control, int extra) mm_must_use;
+enum mm_error mm_authority_run(
+    const struct mm_configure *configure, int control, int extra) mm_must_use;
 
 #endif

@@ -151,8 +151,8 @@ receive_configuration(const char *name, struct mm_received *message,
 	    (message->closed || message->packet.type != MM_CONTROL_CONFIGURE))
 		error = mm_fail(MM_E_PEER, "no configuration came");
 	if (error == MM_OK)
-		error = mm_shape_decode(&mm_configure_shape,
-		    message->packet.body, arena, out);
+		error = mm_shape_decode(
+		    &mm_configure_shape, message->packet.body, arena, out);
 	if (error != MM_OK)
 		return error;
 	configured = mm_process_name(out->process);
@@ -193,8 +193,8 @@ tell_last_words(enum mm_error error)
 	/* Where nobody listens, the exit status has to do. */
 	if (mm_packet_encode_error(MM_CONTROL_READY, 0, error, &packet) ==
 		MM_OK &&
-	    mm_channel_send_bytes(MM_CONTROL_FD, mm_buffer_span(&packet),
-		NULL) != MM_OK)
+	    mm_channel_send_bytes(
+		MM_CONTROL_FD, mm_buffer_span(&packet), NULL) != MM_OK)
 		return;
 }
 

@@ -59,8 +59,7 @@ static const struct mm_filter_call basic_calls[] = {
     MM_CALL("exit"),
     MM_CALL("exit_group"),
 };
-static const struct mm_filter_list basic = {
-    basic_calls, MM_COUNT(basic_calls)};
+static const struct mm_filter_list basic = {basic_calls, MM_COUNT(basic_calls)};
 
 /* libev. */
 static const struct mm_filter_call loop_calls[] = {
@@ -140,8 +139,7 @@ static const struct mm_filter_call files_calls[] = {
     MM_CALL("getuid"),
     MM_CALL("dup"),
 };
-static const struct mm_filter_list files = {
-    files_calls, MM_COUNT(files_calls)};
+static const struct mm_filter_list files = {files_calls, MM_COUNT(files_calls)};
 
 /* The authority makes the channel to an inspector. */
 static const struct mm_filter_call pair_calls[] = {
@@ -236,8 +234,8 @@ static const struct role {
 	size_t path_count;
 	const struct mm_filter_list *lists[LISTS_MAX];
 	size_t list_count;
-	bool database; /* SQLite seeds itself from /dev/urandom */
-	bool secrets;  /* its memory stays out of the swap */
+	bool database;  /* SQLite seeds itself from /dev/urandom */
+	bool secrets;   /* its memory stays out of the swap */
 	rlim_t seconds; /* of CPU; 0: no limit */
 } roles[MM_PROCESSES] = {
     [MM_GATE] = {.lists = {&basic, &loop, &gate}, .list_count = 3},
@@ -247,8 +245,8 @@ static const struct role {
 	.list_count = 4,
 	.database = true},
     [MM_NOTARY] = {.paths = {{SETTING(state), MM_LANDLOCK_WRITE},
-			   {SETTING(anchor), MM_LANDLOCK_WRITE},
-			   {SETTING(log_key), MM_LANDLOCK_WRITE}},
+		       {SETTING(anchor), MM_LANDLOCK_WRITE},
+		       {SETTING(log_key), MM_LANDLOCK_WRITE}},
 	.path_count = 3,
 	.lists = {&basic, &files},
 	.list_count = 2,
@@ -256,14 +254,14 @@ static const struct role {
 	.secrets = true},
     /* The archive's own filter and these rights keep the store unwritten. */
     [MM_ARCHIVE] = {.paths = {{SETTING(state), MM_LANDLOCK_READ},
-			    {SETTING(tiles), MM_LANDLOCK_WRITE}},
+			{SETTING(tiles), MM_LANDLOCK_WRITE}},
 	.path_count = 2,
 	.lists = {&basic, &files},
 	.list_count = 2,
 	.database = true},
     [MM_TOKEN] = {.paths = {{SETTING(token_state), MM_LANDLOCK_WRITE},
-			  {SETTING(token_module), MM_LANDLOCK_READ},
-			  {SETTING(token_pin_file), MM_LANDLOCK_READ}},
+		      {SETTING(token_module), MM_LANDLOCK_READ},
+		      {SETTING(token_pin_file), MM_LANDLOCK_READ}},
 	.path_count = 3,
 	.lists = {&basic, &files},
 	.list_count = 2,
@@ -327,8 +325,8 @@ drop_privileges(void)
 	if (prctl(PR_SET_DUMPABLE, 0) < 0 ||
 	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
 	    syscall(SYS_capset, &header, none) < 0)
-		return mm_fail(MM_E_SYSTEM, "cannot drop privileges: %s",
-		    strerror(errno));
+		return mm_fail(
+		    MM_E_SYSTEM, "cannot drop privileges: %s", strerror(errno));
 	return MM_OK;
 }
 
@@ -337,12 +335,11 @@ lock_memory(void)
 {
 	struct rlimit now;
 
-	if (getrlimit(RLIMIT_MEMLOCK, &now) < 0 ||
-	    now.rlim_cur < LOCKED_BYTES)
+	if (getrlimit(RLIMIT_MEMLOCK, &now) < 0 || now.rlim_cur < LOCKED_BYTES)
 		return;
 	if (mlockall(MCL_CURRENT | MCL_FUTURE) < 0)
-		mm_journal(MM_LEVEL_WARNING, "memory-unlocked",
-		    "mlockall: %s", strerror(errno));
+		mm_journal(MM_LEVEL_WARNING, "memory-unlocked", "mlockall: %s",
+		    strerror(errno));
 }
 
 /* The paths of one role, as C strings. */
@@ -361,8 +358,7 @@ add_path(struct paths *paths, struct mm_span path,
 	/* What does not fit cannot be opened: it errs to the safe side. */
 	if (i == PATHS_MAX || path.size == 0)
 		return;
-	paths->list[i].path =
-	    mm_span_string(path, paths->text[i], PATH_MAX);
+	paths->list[i].path = mm_span_string(path, paths->text[i], PATH_MAX);
 	paths->list[i].access = access;
 	paths->list[i].optional = optional;
 	paths->count++;
@@ -371,13 +367,12 @@ add_path(struct paths *paths, struct mm_span path,
 static void
 add_module_paths(const struct mm_settings *settings, struct paths *paths)
 {
-	enum mm_landlock_access access = settings->token_vendor
-	    ? MM_LANDLOCK_DEVICES
-	    : MM_LANDLOCK_WRITE;
+	enum mm_landlock_access access =
+	    settings->token_vendor ? MM_LANDLOCK_DEVICES : MM_LANDLOCK_WRITE;
 
 	for (size_t i = 0; i < MM_COUNT(module_paths); i++)
-		add_path(paths, mm_span_text(module_paths[i]),
-		    MM_LANDLOCK_READ, true);
+		add_path(paths, mm_span_text(module_paths[i]), MM_LANDLOCK_READ,
+		    true);
 	for (mm_list_each(
 		 const struct mm_text_item, path, settings->token_paths))
 		add_path(paths, path->value, access, true);
@@ -401,12 +396,11 @@ restrict_files(const struct mm_configure *configure)
 	static struct paths paths;
 
 	for (size_t i = 0; i < role->path_count; i++)
-		add_path(&paths,
-		    path_setting(settings, role->paths[i].setting),
+		add_path(&paths, path_setting(settings, role->paths[i].setting),
 		    role->paths[i].access, token);
 	if (role->database)
-		add_path(&paths, mm_span_text("/dev/urandom"),
-		    MM_LANDLOCK_READ, true);
+		add_path(&paths, mm_span_text("/dev/urandom"), MM_LANDLOCK_READ,
+		    true);
 	if (token)
 		add_module_paths(settings, &paths);
 	return mm_landlock(

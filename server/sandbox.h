@@ -12,11 +12,11 @@
  * In a role's first lines, before anything is opened: limits, not dumpable,
  * no new privileges, Landlock by the role's paths. MM_E_SYSTEM.
  */
-enum mm_error mm_sandbox_begin(
-    const struct mm_configure *configure) mm_must_use;
+enum mm_error
+mm_sandbox_begin(const struct mm_configure *configure) mm_must_use;
 /* After everything is open and before the first byte from a peer: the
  * seccomp filter, whose violation kills the process. MM_E_SYSTEM. */
-enum mm_error mm_sandbox_close(
-    const struct mm_configure *configure) mm_must_use;
+enum mm_error
+mm_sandbox_close(const struct mm_configure *configure) mm_must_use;
 
 #endif

@@ -39,12 +39,11 @@ plan_environment(const struct mm_list *list, struct plan *plan)
 		    "token: environment: more than %d variables",
 		    ENVIRONMENT_MAX);
 	for (mm_list_each(const struct mm_text_item, item, *list)) {
-		char *copy =
-		    mm_arena_alloc(&plan->arena, item->value.size + 1);
+		char *copy = mm_arena_alloc(&plan->arena, item->value.size + 1);
 
 		if (copy == NULL)
-			return mm_fail(MM_E_MEMORY,
-			    "token: environment does not fit");
+			return mm_fail(
+			    MM_E_MEMORY, "token: environment does not fit");
 		memcpy(copy, item->value.data, item->value.size);
 		plan->environment[count++] = copy;
 	}
@@ -58,16 +57,15 @@ plan_user(const char *name, struct plan *plan)
 		return MM_OK;
 	plan->user = getpwnam(name);
 	if (plan->user == NULL)
-		return mm_fail(MM_E_SETTING, "users: there is no user %s",
-		    name);
+		return mm_fail(
+		    MM_E_SETTING, "users: there is no user %s", name);
 	return MM_OK;
 }
 
 static void
 child_fails(const char *what)
 {
-	dprintf(STDERR_FILENO, "cannot start: %s: %s\n", what,
-	    strerror(errno));
+	dprintf(STDERR_FILENO, "cannot start: %s: %s\n", what, strerror(errno));
 	_exit(MM_EXIT_BUG);
 }
 
@@ -151,8 +149,7 @@ start(struct plan *plan, struct mm_spawned *out)
 		return mm_fail(MM_E_SYSTEM, "fork: %s", strerror(errno));
 	if (pid == 0)
 		child(plan);
-	*out = (struct mm_spawned){
-	    pid, mm_take_fd(ours), mm_take_fd(reader)};
+	*out = (struct mm_spawned){pid, mm_take_fd(ours), mm_take_fd(reader)};
 	return MM_OK;
 }
 
@@ -163,8 +160,8 @@ mm_spawn(const struct mm_spawn *spawn, struct mm_spawned *out)
 	struct plan plan = {.arguments = {program, option, role, NULL}};
 	enum mm_error error;
 
-	mm_span_string(mm_span_text(mm_process_name(spawn->process)), role,
-	    sizeof(role));
+	mm_span_string(
+	    mm_span_text(mm_process_name(spawn->process)), role, sizeof(role));
 	mm_arena_init(&plan.arena, ENVIRONMENT_BYTES);
 	error = plan_environment(&spawn->environment, &plan);
 	if (error == MM_OK)

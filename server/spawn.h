@@ -16,7 +16,7 @@ enum { MM_CONTROL_FD = 3 };
 struct mm_spawn {
 	enum mm_process process;
 	struct mm_list environment; /* mm_text_item: "NAME=value" */
-	const char *user;	    /* "": no change */
+	const char *user;           /* "": no change */
 };
 
 struct mm_spawned {
@@ -26,7 +26,7 @@ struct mm_spawned {
 };
 
 /* MM_E_SYSTEM, MM_E_SETTING where there is no such user. */
-enum mm_error mm_spawn(
-    const struct mm_spawn *spawn, struct mm_spawned *out) mm_must_use;
+enum mm_error
+mm_spawn(const struct mm_spawn *spawn, struct mm_spawned *out) mm_must_use;
 
 #endif

@@ -93,8 +93,8 @@ fail(struct supervisor *s, const char *name, enum mm_error error,
 {
 	if (s->phase == STOPPING && s->status != MM_EXIT_YES)
 		return; /* the first reason is the reason */
-	mm_lines_say(MM_LEVEL_ERROR, "%s%s%s", name,
-	    name[0] != '\0' ? ": " : "", why);
+	mm_lines_say(
+	    MM_LEVEL_ERROR, "%s%s%s", name, name[0] != '\0' ? ": " : "", why);
 	stop(s, MM_EXIT_YES);
 	s->status = exit_status(error);
 }
@@ -133,8 +133,8 @@ hand_to_authority(struct supervisor *s, struct mm_child *authority)
 	    mm_span(s->keys.spki, s->keys.spki_size)};
 
 	if (!is_genesis(s))
-		mm_child_tell(authority, MM_CONTROL_TLS,
-		    &mm_control_tls_shape, &tls, NULL);
+		mm_child_tell(authority, MM_CONTROL_TLS, &mm_control_tls_shape,
+		    &tls, NULL);
 }
 
 static void (*const hand_to[MM_PROCESSES])(
@@ -186,8 +186,8 @@ open_pin(const struct supervisor *s)
 {
 	char path[PATH_MAX];
 
-	return open(mm_span_string(s->settings->token_pin_file, path,
-			sizeof(path)),
+	return open(
+	    mm_span_string(s->settings->token_pin_file, path, sizeof(path)),
 	    O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK);
 }
 
@@ -267,8 +267,8 @@ judge_stopping(struct supervisor *s, struct mm_child *child)
 	if (child->process == MM_NOTARY)
 		fail(s, mm_child_name(child), child->error, child->why);
 	else if (s->status == MM_EXIT_YES)
-		mm_lines_say(MM_LEVEL_WARNING, "%s: %s",
-		    mm_child_name(child), child->why);
+		mm_lines_say(MM_LEVEL_WARNING, "%s: %s", mm_child_name(child),
+		    child->why);
 }
 
 static void
@@ -290,7 +290,7 @@ static void
 judge(struct supervisor *s, struct mm_child *child)
 {
 	static void (*const by_phase[])(
-	    struct supervisor *s, struct mm_child *child) = {
+	    struct supervisor *, struct mm_child *) = {
 	    [STARTING] = judge_starting,
 	    [SERVING] = judge_serving,
 	    [STOPPING] = judge_stopping,
@@ -305,8 +305,8 @@ judge(struct supervisor *s, struct mm_child *child)
 /* --- what children say --- */
 
 static void
-heard_ready(struct supervisor *s, struct mm_child *child,
-    struct mm_received *message)
+heard_ready(
+    struct supervisor *s, struct mm_child *child, struct mm_received *message)
 {
 	const struct mm_packet *packet = &message->packet;
 	char why[256];
@@ -343,8 +343,8 @@ give_up(struct supervisor *s, const struct mm_control_link *link)
 		for (each_child(s, child)) {
 			if (child->process == link->process &&
 			    child->instance == link->instance)
-				mm_child_kill(child, given_up[i].error,
-				    given_up[i].why);
+				mm_child_kill(
+				    child, given_up[i].error, given_up[i].why);
 		}
 		return true;
 	}
@@ -352,8 +352,8 @@ give_up(struct supervisor *s, const struct mm_control_link *link)
 }
 
 static void
-heard_kill(struct supervisor *s, struct mm_child *child,
-    struct mm_received *message)
+heard_kill(
+    struct supervisor *s, struct mm_child *child, struct mm_received *message)
 {
 	struct mm_control_link link;
 	mm_auto(arena) arena = {0};
@@ -377,8 +377,8 @@ free_inspector(struct supervisor *s)
 
 /* Where it fails both descriptors are closed: the image is refused. */
 static void
-heard_inspect(struct supervisor *s, struct mm_child *child,
-    struct mm_received *message)
+heard_inspect(
+    struct supervisor *s, struct mm_child *child, struct mm_received *message)
 {
 	struct mm_child *inspector = free_inspector(s);
 	enum mm_error error;
@@ -399,13 +399,12 @@ heard_inspect(struct supervisor *s, struct mm_child *child,
 		return;
 	}
 	inspector->deadline = inspector->since + INSPECTOR_DEADLINE;
-	mm_child_tell(
-	    inspector, MM_CONTROL_INSPECT, NULL, NULL, message->fds);
+	mm_child_tell(inspector, MM_CONTROL_INSPECT, NULL, NULL, message->fds);
 }
 
 static void
-heard_done(struct supervisor *s, struct mm_child *child,
-    struct mm_received *message)
+heard_done(
+    struct supervisor *s, struct mm_child *child, struct mm_received *message)
 {
 	(void)message;
 	if (is_genesis(s))
@@ -489,8 +488,7 @@ bring_up(struct supervisor *s, enum mm_process process)
 static const char *
 addresses_path(const struct supervisor *s, char out[PATH_MAX])
 {
-	snprintf(
-	    out, PATH_MAX, "%.*s/listen", MM_SPAN(s->settings->state));
+	snprintf(out, PATH_MAX, "%.*s/listen", MM_SPAN(s->settings->state));
 	return out;
 }
 
@@ -521,8 +519,8 @@ announce(struct supervisor *s)
 	}
 	s->phase = SERVING;
 	write_addresses(s, mm_buffer_span(&file));
-	mm_lines_say(MM_LEVEL_INFO, "ready:%.*s",
-	    MM_SPAN(mm_buffer_span(&line)));
+	mm_lines_say(
+	    MM_LEVEL_INFO, "ready:%.*s", MM_SPAN(mm_buffer_span(&line)));
 	mm_notify("READY=1");
 }
 
@@ -645,7 +643,7 @@ handle_signals(struct supervisor *s)
 	struct signalfd_siginfo signal;
 
 	while (read(s->signals, &signal, sizeof(signal)) ==
-	    (ssize_t)sizeof(signal)) {
+	       (ssize_t)sizeof(signal)) {
 		if (signal.ssi_signo == SIGTERM || signal.ssi_signo == SIGINT)
 			stop(s, MM_EXIT_YES);
 		if (signal.ssi_signo != SIGHUP || s->hung_up)
@@ -702,8 +700,7 @@ static void
 add_children(struct supervisor *s, enum mm_process process, uint64_t count)
 {
 	for (uint64_t i = 0; i < count && s->count < CHILDREN_MAX; i++)
-		s->children[s->count++] = (struct mm_child){
-		    .process = process,
+		s->children[s->count++] = (struct mm_child){.process = process,
 		    .instance = i,
 		    .control = -1,
 		    .output = -1};
@@ -746,8 +743,8 @@ open_listeners(struct supervisor *s)
 		    MM_LISTEN_MAX);
 	for (mm_list_each(
 		 const struct mm_text_item, item, s->settings->listen)) {
-		error = mm_listen(
-		    item->value, &s->listeners[s->listener_count]);
+		error =
+		    mm_listen(item->value, &s->listeners[s->listener_count]);
 		if (error != MM_OK)
 			return error;
 		s->listener_count++;

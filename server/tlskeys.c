@@ -74,7 +74,8 @@ export_spki(gnutls_x509_privkey_t key, struct mm_tls_keys *keys)
 	bool done;
 
 	keys->spki_size = sizeof(keys->spki);
-	done = gnutls_privkey_init(&private) == GNUTLS_E_SUCCESS &&
+	done =
+	    gnutls_privkey_init(&private) == GNUTLS_E_SUCCESS &&
 	    gnutls_pubkey_init(&public) == GNUTLS_E_SUCCESS &&
 	    gnutls_privkey_import_x509(private, key, 0) == GNUTLS_E_SUCCESS &&
 	    gnutls_pubkey_import_privkey(public, private, 0, 0) ==
@@ -100,8 +101,8 @@ mm_tls_keys_make(struct mm_tls_keys *out)
 	done = gnutls_x509_privkey_generate(key, GNUTLS_PK_ECDSA,
 		   GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP256R1),
 		   0) == GNUTLS_E_SUCCESS &&
-	    export_spki(key, &keys) && (keys.key = seal_key(key)) >= 0 &&
-	    (keys.ticket = seal_ticket()) >= 0;
+	       export_spki(key, &keys) && (keys.key = seal_key(key)) >= 0 &&
+	       (keys.ticket = seal_ticket()) >= 0;
 	gnutls_x509_privkey_deinit(key);
 	if (!done) {
 		mm_tls_keys_clear(&keys);

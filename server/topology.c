@@ -20,7 +20,7 @@ static const struct {
 static const unsigned sayings[MM_PROCESSES] = {
     [MM_GATE] = SAYS(MM_CONTROL_READY),
     [MM_AUTHORITY] = SAYS(MM_CONTROL_READY) | SAYS(MM_CONTROL_KILL) |
-	SAYS(MM_CONTROL_INSPECT) | SAYS(MM_CONTROL_DONE),
+		     SAYS(MM_CONTROL_INSPECT) | SAYS(MM_CONTROL_DONE),
     [MM_NOTARY] = SAYS(MM_CONTROL_READY),
     [MM_TOKEN] = SAYS(MM_CONTROL_READY),
     [MM_ARCHIVE] = SAYS(MM_CONTROL_READY),
@@ -40,5 +40,5 @@ bool
 mm_topology_may_say(uint64_t process, uint64_t control)
 {
 	return process < MM_PROCESSES && control < 32 &&
-	    (sayings[process] & SAYS(control)) != 0;
+	       (sayings[process] & SAYS(control)) != 0;
 }

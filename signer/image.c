@@ -21,8 +21,8 @@ mm_image_read(struct mm_span image, struct mm_image_facts *out)
 	failed = gnutls_hash_fast(
 	    GNUTLS_DIG_SHA256, image.data, image.size, facts.sha256);
 	if (failed != 0)
-		return mm_fail(MM_E_INSPECTOR, "SHA-256: %s",
-		    gnutls_strerror(failed));
+		return mm_fail(
+		    MM_E_INSPECTOR, "SHA-256: %s", gnutls_strerror(failed));
 	facts.format = mm_span_text("plain");
 	*out = facts;
 	return MM_OK;

@@ -15,8 +15,8 @@ struct mm_image_facts {
 extern const struct mm_shape mm_image_facts_shape;
 
 /* Reads the facts from an image's bytes; `format` is a static string. */
-enum mm_error mm_image_read(
-    struct mm_span image, struct mm_image_facts *out) mm_must_use;
+enum mm_error
+mm_image_read(struct mm_span image, struct mm_image_facts *out) mm_must_use;
 
 enum mm_inspector_call { MM_INSPECTOR_INSPECT = 1 };
 struct mm_inspect_request {
@@ -27,8 +27,7 @@ struct mm_inspect_answer {
 	struct mm_image_facts facts;
 	uint8_t digest[32]; /* by the scheme */
 };
-extern const struct mm_shape mm_inspect_request_shape,
-    mm_inspect_answer_shape;
+extern const struct mm_shape mm_inspect_request_shape, mm_inspect_answer_shape;
 
 /*
  * The inspector's whole life: checks the memfd's seals (write, grow, shrink,

@@ -69,8 +69,7 @@ inspect(int memfd, const struct mm_inspect_request *request,
 		error = mm_image_read(
 		    mm_span(mapping.start, mapping.size), &answer.facts);
 	if (error == MM_OK)
-		error = scheme->digest(
-		    mm_span(mapping.start, mapping.size),
+		error = scheme->digest(mm_span(mapping.start, mapping.size),
 		    answer.facts.sha256, answer.digest);
 	if (error == MM_OK)
 		*out = answer;
@@ -84,8 +83,7 @@ answer_error(int channel, const struct mm_packet *packet, enum mm_error error)
 	mm_auto(buffer) bytes = {0};
 
 	mm_buffer_init(&bytes, MM_CHANNEL_MAX);
-	error = mm_packet_encode_error(
-	    packet->type, packet->id, error, &bytes);
+	error = mm_packet_encode_error(packet->type, packet->id, error, &bytes);
 	if (error != MM_OK)
 		return error;
 	return mm_channel_send_bytes(channel, mm_buffer_span(&bytes), no_fds);
@@ -104,8 +102,8 @@ serve(int memfd, int channel, const struct mm_packet *packet)
 		error = mm_fail(MM_E_PEER, "there is no call %llu",
 		    (unsigned long long)packet->type);
 	else
-		error = mm_shape_decode(&mm_inspect_request_shape,
-		    packet->body, &arena, &request);
+		error = mm_shape_decode(
+		    &mm_inspect_request_shape, packet->body, &arena, &request);
 	if (error == MM_OK)
 		error = inspect(memfd, &request, &answer);
 	if (error == MM_OK)
@@ -124,7 +122,6 @@ mm_inspector_run(int memfd, int channel)
 	if (error != MM_OK)
 		return error;
 	if (received.closed || received.nothing)
-		return mm_fail(
-		    MM_E_INSPECTOR, "nobody asked about the image");
+		return mm_fail(MM_E_INSPECTOR, "nobody asked about the image");
 	return serve(memfd, channel, &received.packet);
 }

@@ -14,8 +14,8 @@ struct mm_scheme {
 	 * The 32 bytes that are signed, from the image's bytes and their
 	 * SHA-256, which every reader has: an image is hashed once.
 	 */
-	enum mm_error (*digest)(struct mm_span image, const uint8_t sha256[32],
-	    uint8_t out[32]);
+	enum mm_error (*digest)(
+	    struct mm_span image, const uint8_t sha256[32], uint8_t out[32]);
 };
 
 /* NULL for an unknown one. */

@@ -48,23 +48,20 @@ verify_csr(void)
 	    gnutls_x509_privkey_init(&key) == 0 &&
 		gnutls_x509_crq_init(&csr) == 0 &&
 		gnutls_x509_privkey_generate(key, GNUTLS_PK_ECDSA,
-		    GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP256R1),
-		    0) == 0 &&
+		    GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP256R1), 0) == 0 &&
 		gnutls_x509_crq_set_version(csr, 1) == 0 &&
 		gnutls_x509_crq_set_dn(csr, "CN=floor", NULL) == 0 &&
 		gnutls_x509_crq_set_key(csr, key) == 0 &&
 		gnutls_x509_crq_sign2(csr, key, GNUTLS_DIG_SHA256, 0) == 0 &&
-		gnutls_x509_crq_export2(
-		    csr, GNUTLS_X509_FMT_DER, &der) == 0);
+		gnutls_x509_crq_export2(csr, GNUTLS_X509_FMT_DER, &der) == 0);
 	began = cpu();
 	for (int i = 0; i < ROUNDS; i++) {
 		gnutls_x509_crq_t one;
 
-		must("verification",
-		    gnutls_x509_crq_init(&one) == 0 &&
-			gnutls_x509_crq_import(
-			    one, &der, GNUTLS_X509_FMT_DER) == 0 &&
-			gnutls_x509_crq_verify(one, 0) == 0);
+		must("verification", gnutls_x509_crq_init(&one) == 0 &&
+					 gnutls_x509_crq_import(one, &der,
+					     GNUTLS_X509_FMT_DER) == 0 &&
+					 gnutls_x509_crq_verify(one, 0) == 0);
 		gnutls_x509_crq_deinit(one);
 	}
 	return (cpu() - began) / ROUNDS;
@@ -81,19 +78,16 @@ open_token(CK_FUNCTION_LIST *p11)
 	memset(label, ' ', sizeof(label));
 	must("C_Initialize", p11->C_Initialize(NULL) == CKR_OK);
 	must("C_GetSlotList",
-	    p11->C_GetSlotList(CK_TRUE, slots, &count) == CKR_OK &&
-		count > 0);
-	must("C_InitToken",
-	    p11->C_InitToken(slots[0], pin, 4, label) == CKR_OK);
+	    p11->C_GetSlotList(CK_TRUE, slots, &count) == CKR_OK && count > 0);
+	must(
+	    "C_InitToken", p11->C_InitToken(slots[0], pin, 4, label) == CKR_OK);
 	must("C_OpenSession",
-	    p11->C_OpenSession(slots[0],
-		CKF_SERIAL_SESSION | CKF_RW_SESSION, NULL, NULL,
-		&session) == CKR_OK);
-	must("C_Login",
-	    p11->C_Login(session, CKU_SO, pin, 4) == CKR_OK &&
-		p11->C_InitPIN(session, pin, 4) == CKR_OK &&
-		p11->C_Logout(session) == CKR_OK &&
-		p11->C_Login(session, CKU_USER, pin, 4) == CKR_OK);
+	    p11->C_OpenSession(slots[0], CKF_SERIAL_SESSION | CKF_RW_SESSION,
+		NULL, NULL, &session) == CKR_OK);
+	must("C_Login", p11->C_Login(session, CKU_SO, pin, 4) == CKR_OK &&
+			    p11->C_InitPIN(session, pin, 4) == CKR_OK &&
+			    p11->C_Logout(session) == CKR_OK &&
+			    p11->C_Login(session, CKU_USER, pin, 4) == CKR_OK);
 	return session;
 }
 
@@ -122,16 +116,16 @@ sign(const char *module)
 	must("C_GetFunctionList", get != NULL && get(&p11) == CKR_OK);
 	session = open_token(p11);
 	must("C_GenerateKeyPair",
-	    p11->C_GenerateKeyPair(session, &generate, public_, 2, private_,
-		3, &half, &key) == CKR_OK);
+	    p11->C_GenerateKeyPair(session, &generate, public_, 2, private_, 3,
+		&half, &key) == CKR_OK);
 	began = cpu();
 	for (int i = 0; i < ROUNDS; i++) {
 		CK_ULONG size = sizeof(signature);
 
-		must("C_Sign",
-		    p11->C_SignInit(session, &ecdsa, key) == CKR_OK &&
-			p11->C_Sign(session, digest, sizeof(digest),
-			    signature, &size) == CKR_OK);
+		must(
+		    "C_Sign", p11->C_SignInit(session, &ecdsa, key) == CKR_OK &&
+				  p11->C_Sign(session, digest, sizeof(digest),
+				      signature, &size) == CKR_OK);
 	}
 	return (cpu() - began) / ROUNDS;
 }

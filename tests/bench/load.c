@@ -123,13 +123,12 @@ ask(struct load *load, struct line *line)
 
 	if (load->sent == load->count)
 		return;
-	snprintf(device, sizeof(device), "bench-%08x-%zu", load->run,
-	    load->sent);
+	snprintf(
+	    device, sizeof(device), "bench-%08x-%zu", load->run, load->sent);
 	request.device = mm_span_text(device);
 	request.csr = load->csrs[load->sent++];
 	line->since = now();
-	error = mm_client_send(
-	    line->client, MM_MESSAGE_ISSUE, &request, id);
+	error = mm_client_send(line->client, MM_MESSAGE_ISSUE, &request, id);
 	if (error != MM_OK)
 		die("cannot ask", error);
 }
@@ -197,8 +196,7 @@ main(int argc, char **argv)
 	load.csrs = calloc(load.count, sizeof(*load.csrs));
 	load.took = calloc(load.count, sizeof(*load.took));
 	if (connections == 0 || connections > CONNECTIONS_MAX ||
-	    load.count < connections || load.csrs == NULL ||
-	    load.took == NULL)
+	    load.count < connections || load.csrs == NULL || load.took == NULL)
 		return 64;
 	for (size_t i = 0; i < load.count; i++)
 		load.csrs[i] = make_csr();

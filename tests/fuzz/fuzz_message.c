@@ -12,8 +12,8 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void
-same_again(const struct mm_shape *shape, const void *value,
-    struct mm_span bytes)
+same_again(
+    const struct mm_shape *shape, const void *value, struct mm_span bytes)
 {
 	mm_auto(buffer) again = {0};
 
@@ -64,7 +64,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct mm_span item;
 
 	while (mm_frame_next(stream, MM_FRAME_MAX, &item) == MM_OK &&
-	    item.size > 0) {
+	       item.size > 0) {
 		try_envelope(item);
 		stream.data += MM_FRAME_HEADER + item.size;
 		stream.size -= MM_FRAME_HEADER + item.size;

@@ -78,12 +78,11 @@ signed_text(struct mm_span text)
 	mm_buffer_printf(&note, "\n\xe2\x80\x94 %s ", vkey.name);
 	mm_base64_write(mm_span(line, sizeof(line)), &note);
 	mm_buffer_add_text(&note, "\n");
-	if (note.error != MM_OK ||
-	    mm_checkpoint_open(mm_buffer_span(&note), &vkey, &checkpoint) !=
-		MM_OK)
+	if (note.error != MM_OK || mm_checkpoint_open(mm_buffer_span(&note),
+				       &vkey, &checkpoint) != MM_OK)
 		return;
 	must(mm_checkpoint_sign(&checkpoint, &vkey, secret_key, &again) ==
-	    MM_OK);
+	     MM_OK);
 	/* Extension lines are read and not written. */
 	must(again.size <= note.size);
 	if (again.size == note.size)

@@ -25,16 +25,14 @@ check_promises(const struct mm_policy *policy)
 	for (mm_list_each(
 		 const struct mm_threshold, threshold, policy->thresholds))
 		must(threshold->officers >= 1 &&
-		    threshold->officers <= policy->officers.count);
-	for (mm_list_each(
-		 const struct mm_profile, profile, policy->profiles)) {
+		     threshold->officers <= policy->officers.count);
+	for (mm_list_each(const struct mm_profile, profile, policy->profiles)) {
 		bool signs = (profile->key_usage & MM_KU_KEY_CERT_SIGN) != 0;
 
 		must(signs == (profile->purpose == MM_PURPOSE_CA));
 		must(mm_policy_profile(policy, profile->name) == profile);
 	}
-	for (mm_list_each(
-		 const struct mm_product, product, policy->products))
+	for (mm_list_each(const struct mm_product, product, policy->products))
 		must(mm_policy_product(policy, product->name) == product);
 }
 

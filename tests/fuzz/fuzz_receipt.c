@@ -32,9 +32,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	/* We read longer entries than we write. */
 	if (error == MM_E_RANGE)
 		return 0;
-	if (error != MM_OK ||
-	    (!mm_span_equal(mm_buffer_span(&back), text) &&
-		!has_empty_extra(text)))
+	if (error != MM_OK || (!mm_span_equal(mm_buffer_span(&back), text) &&
+				  !has_empty_extra(text)))
 		abort();
 	return 0;
 }

@@ -24,10 +24,9 @@ go_round(struct mm_span tbs)
 
 	mm_buffer_init(&certificate, tbs.size + 64);
 	mm_buffer_init(&again, tbs.size);
-	if (mm_certificate_assemble(
-		tbs, mm_span(tbs.data, 1), &certificate) != MM_OK ||
-	    mm_certificate_tbs(mm_buffer_span(&certificate), &again) !=
+	if (mm_certificate_assemble(tbs, mm_span(tbs.data, 1), &certificate) !=
 		MM_OK ||
+	    mm_certificate_tbs(mm_buffer_span(&certificate), &again) != MM_OK ||
 	    !mm_span_equal(mm_buffer_span(&again), tbs))
 		abort();
 }

@@ -20,9 +20,8 @@ main(int argc, char **argv)
 			return 1;
 		}
 		/* An empty file has no memory of its own. */
-		LLVMFuzzerTestOneInput(input.data != NULL
-			? input.data
-			: (const uint8_t *)"",
+		LLVMFuzzerTestOneInput(
+		    input.data != NULL ? input.data : (const uint8_t *)"",
 		    input.size);
 	}
 	printf("%d inputs\n", argc - 1);

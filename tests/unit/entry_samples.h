@@ -22,8 +22,7 @@ sample_keys(struct mm_vkey *vkey, uint8_t secret_key[64])
 
 	crypto_sign_seed_keypair(public_key, secret_key, seed);
 	assert_int_equal(
-	    mm_vkey_init(vkey, mm_span_text(SAMPLE_ORIGIN), public_key),
-	    MM_OK);
+	    mm_vkey_init(vkey, mm_span_text(SAMPLE_ORIGIN), public_key), MM_OK);
 }
 
 static inline struct mm_list
@@ -47,8 +46,8 @@ sample_genesis(void)
 	uint8_t secret_key[64];
 	struct mm_vkey vkey;
 
-	keys[0] = (struct mm_genesis_key){mm_span_text("root"),
-	    MM_KEY_ROOT_CA, mm_span_text("spki")};
+	keys[0] = (struct mm_genesis_key){
+	    mm_span_text("root"), MM_KEY_ROOT_CA, mm_span_text("spki")};
 	sample_keys(&vkey, secret_key);
 	memcpy(genesis.log_key, vkey.public_key, 32);
 	return genesis;
@@ -142,8 +141,8 @@ sample_frame(uint64_t kind)
 
 /* Replaces the buffer's bytes by the entry's. */
 static inline void
-sample_encode(const struct mm_entry *frame, const void *body,
-    struct mm_buffer *out)
+sample_encode(
+    const struct mm_entry *frame, const void *body, struct mm_buffer *out)
 {
 	mm_buffer_reset(out);
 	if (mm_entry_encode(frame, body, out) != MM_OK)

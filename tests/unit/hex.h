@@ -14,8 +14,8 @@ hex(const char *text, uint8_t *out, size_t size)
 	const char *end;
 	size_t used;
 
-	assert_int_equal(sodium_hex2bin(out, size, text, strlen(text), " \n",
-			     &used, &end),
+	assert_int_equal(
+	    sodium_hex2bin(out, size, text, strlen(text), " \n", &used, &end),
 	    0);
 	assert_int_equal(*end, '\0');
 	return mm_span(out, used);

@@ -38,11 +38,11 @@ struct memory_log {
 struct mint {
 	struct softhsm hsm;
 	char record[320];
-	struct mm_arena arena; /* of all spans in the tests */
+	struct mm_arena arena;       /* of all spans in the tests */
 	struct signer ada, bob, eve; /* Eve is no officer */
 	struct memory_log log;
 	struct mm_token *token;
-	struct mm_list keys; /* mm_genesis_key, from GENERATE */
+	struct mm_list keys;   /* mm_genesis_key, from GENERATE */
 	struct mm_span policy; /* the first document */
 	uint8_t policy_digest[32];
 	struct mm_policy document; /* the same, decoded */
@@ -79,8 +79,7 @@ text_list(const char *const *texts, size_t count)
 
 	for (size_t i = 0; i < count; i++)
 		items[i].value = text(texts[i]);
-	return (struct mm_list){
-	    keep(items, count * sizeof(items[0])), count};
+	return (struct mm_list){keep(items, count * sizeof(items[0])), count};
 }
 #define TEXTS(...) \
 	text_list((const char *const[]){__VA_ARGS__}, \
@@ -109,14 +108,13 @@ make_spki(void)
 /* The policy: every purpose has its profile; changes need two officers. */
 
 static inline struct mm_profile
-make_profile(const char *name, uint64_t purpose, const char *issuer,
-    const char *eku)
+make_profile(
+    const char *name, uint64_t purpose, const char *issuer, const char *eku)
 {
 	struct mm_subject_part part = {text("2.5.4.3"),
 	    text(purpose == MM_PURPOSE_DEVICE ? "{device}" : "{name}")};
 	bool ca = purpose == MM_PURPOSE_CA;
-	struct mm_profile profile = {
-	    .name = text(name),
+	struct mm_profile profile = {.name = text(name),
 	    .purpose = purpose,
 	    .issuer = text(issuer),
 	    .subject = {keep(&part, sizeof(part)), 1},
@@ -133,15 +131,15 @@ make_profile(const char *name, uint64_t purpose, const char *issuer,
 }
 
 static inline struct mm_span
-make_policy(uint64_t number, const struct signer *first,
-    const struct signer *second)
+make_policy(
+    uint64_t number, const struct signer *first, const struct signer *second)
 {
 	struct mm_profile profiles[] = {
 	    make_profile("access-ca", MM_PURPOSE_CA, "access-ca", NULL),
 	    make_profile("codesign", MM_PURPOSE_CODE_SIGNING, "root",
 		"1.3.6.1.5.5.7.3.3"),
-	    make_profile("device", MM_PURPOSE_DEVICE, "device-ca",
-		"1.3.6.1.5.5.7.3.2"),
+	    make_profile(
+		"device", MM_PURPOSE_DEVICE, "device-ca", "1.3.6.1.5.5.7.3.2"),
 	    make_profile("device-2", MM_PURPOSE_DEVICE, "device-ca",
 		"1.3.6.1.5.5.7.3.2"),
 	    make_profile("device-ca", MM_PURPOSE_CA, "root", NULL),
@@ -178,7 +176,7 @@ struct says {
 	uint64_t kind;
 	const void *body;
 	const struct signer *by, *and_by;
-	const char *origin; /* NULL: the mint's */
+	const char *origin;    /* NULL: the mint's */
 	uint64_t time, expiry; /* 0: NOW, a day later */
 };
 
@@ -203,12 +201,11 @@ state(struct says says)
 		if (signers[i] == NULL)
 			continue;
 		mm_buffer_init(&out, MM_STATEMENT_MAX);
-		ok(mm_statement_sign(mm_buffer_span(&payload),
-		    signers[i]->secret_key, &out));
+		ok(mm_statement_sign(
+		    mm_buffer_span(&payload), signers[i]->secret_key, &out));
 		items[count++].value = keep_buffer(&out);
 	}
-	return (struct mm_list){
-	    keep(items, count * sizeof(items[0])), count};
+	return (struct mm_list){keep(items, count * sizeof(items[0])), count};
 }
 
 /* The log. */
@@ -239,8 +236,8 @@ log_append(struct memory_log *log, struct mm_span entry)
 }
 
 static inline struct mm_span
-make_entry(uint64_t kind, uint64_t time, const uint8_t policy[32],
-    const void *body)
+make_entry(
+    uint64_t kind, uint64_t time, const uint8_t policy[32], const void *body)
 {
 	struct mm_entry entry = {.kind = kind, .time = time};
 	mm_auto(buffer) out = {0};
@@ -252,16 +249,14 @@ make_entry(uint64_t kind, uint64_t time, const uint8_t policy[32],
 }
 
 static inline struct mm_span
-log_note(struct memory_log *log, const struct signer *by,
-    const char *origin)
+log_note(struct memory_log *log, const struct signer *by, const char *origin)
 {
 	struct mm_tree tree = {log_node, log};
 	struct mm_checkpoint checkpoint = {.size = log->size};
 	struct mm_vkey vkey;
 	mm_auto(buffer) out = {0};
 
-	snprintf(
-	    checkpoint.origin, sizeof(checkpoint.origin), "%s", origin);
+	snprintf(checkpoint.origin, sizeof(checkpoint.origin), "%s", origin);
 	ok(mm_tree_root(&tree, log->size, &checkpoint.root));
 	ok(mm_vkey_init(&vkey, text(origin), by->public_key));
 	mm_buffer_init(&out, MM_NOTE_MAX);
@@ -372,8 +367,7 @@ make_ceremony(void)
 	    {text("codesign"), text("root"), text("codesign"),
 		text("Firmware")},
 	    /* A cross-certificate, with which a chain may go round. */
-	    {text("root"), text("device-ca"), text("root-ca"),
-		text("Root")}};
+	    {text("root"), text("device-ca"), text("root-ca"), text("Root")}};
 	struct mm_ceremony_claim claim = {
 	    .keys = {ceremony_keys, MM_COUNT(ceremony_keys)},
 	    .certificates = {keep(certificates, sizeof(certificates)),
@@ -420,8 +414,8 @@ make_mint(void **unused)
 	mm_arena_init(&mint.arena, 256 << 20);
 	softhsm_begin(&mint.hsm);
 	softhsm_token(&mint.hsm, "mint");
-	snprintf(mint.record, sizeof(mint.record), "%s/record",
-	    mint.hsm.directory);
+	snprintf(
+	    mint.record, sizeof(mint.record), "%s/record", mint.hsm.directory);
 	make_signer(&mint.ada);
 	make_signer(&mint.bob);
 	make_signer(&mint.eve);

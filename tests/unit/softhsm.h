@@ -19,7 +19,7 @@
 struct softhsm {
 	char directory[256];
 	char serial[17]; /* of the token made last */
-	char uri[128];	 /* names it by its serial */
+	char uri[128];   /* names it by its serial */
 	char pin_file[300];
 };
 
@@ -41,8 +41,8 @@ softhsm_token(struct softhsm *hsm, const char *label)
 			     USER_PIN, hsm->serial),
 	    MM_OK);
 	assert_int_equal(strlen(hsm->serial), 16);
-	snprintf(hsm->uri, sizeof(hsm->uri), "pkcs11:token=%s;serial=%s",
-	    label, hsm->serial);
+	snprintf(hsm->uri, sizeof(hsm->uri), "pkcs11:token=%s;serial=%s", label,
+	    hsm->serial);
 }
 
 static inline void
@@ -67,8 +67,8 @@ softhsm_begin(struct softhsm *hsm)
 }
 
 static inline int
-remove_one(const char *path, const struct stat *info, int type,
-    struct FTW *place)
+remove_one(
+    const char *path, const struct stat *info, int type, struct FTW *place)
 {
 	(void)info;
 	(void)type;

@@ -276,15 +276,13 @@ test_each_of_the_chain_signs_the_one_before(void **state)
 {
 	const struct mm_certificate_wanted wanted = certificate_wanted();
 	struct mm_certificate_answer answer = certificate_answer();
-	struct mm_bytes_item two[] = {
-	    ca_by(&world.device), {certificate}};
+	struct mm_bytes_item two[] = {ca_by(&world.device), {certificate}};
 
 	(void)state;
 	answer.chain = (struct mm_list){two, MM_COUNT(two)};
 	assert_int_equal(check_certificate(&answer, &wanted), MM_OK);
 	two[0] = ca_by(&world.codesign);
-	assert_int_equal(
-	    check_certificate(&answer, &wanted), MM_E_CERTIFICATE);
+	assert_int_equal(check_certificate(&answer, &wanted), MM_E_CERTIFICATE);
 }
 
 /* --- answers about releases --- */

@@ -22,9 +22,9 @@
 #include "tests/unit/mint.h"
 
 enum {
-	CAS = 4,	/* keys of the token */
+	CAS = 4,        /* keys of the token */
 	WAIT_MS = 8000, /* until a test gives up */
-	QUIET_MS = 40,	/* for what should not come */
+	QUIET_MS = 40,  /* for what should not come */
 	ANSWERS = 64
 };
 
@@ -43,12 +43,12 @@ static struct {
 	bool hold[PEERS]; /* what comes from there is left unread */
 	EVP_PKEY *keys[CAS];
 	struct mm_span cas[CAS]; /* their TBS */
-	uint64_t moment;	 /* of the first entries */
-	uint64_t base;		 /* how many they are */
+	uint64_t moment;         /* of the first entries */
+	uint64_t base;           /* how many they are */
 	uint64_t order;
 	struct mm_span station_key, officer_key, tls_key;
-	enum mm_error notary_says;	/* instead of storing what is new */
-	enum mm_error token_says;	/* instead of a signature */
+	enum mm_error notary_says; /* instead of storing what is new */
+	enum mm_error token_says;  /* instead of a signature */
 	bool ready, served;
 	unsigned kills, followed, published;
 	struct told told[ANSWERS];
@@ -110,8 +110,8 @@ make_keys(void)
 static void
 append(uint64_t kind, const void *body)
 {
-	log_append(&mint.log,
-	    make_entry(kind, box.moment, mint.policy_digest, body));
+	log_append(
+	    &mint.log, make_entry(kind, box.moment, mint.policy_digest, body));
 }
 
 static void
@@ -146,8 +146,7 @@ strike(const char *key, const char *profile, const char *issuer)
 	body.tbs = box.cas[number] = keep_buffer(&tbs);
 	digest_of(plan.spki, body.key);
 	append(MM_ENTRY_CERTIFICATE, &body);
-	append_signature(
-	    mint.log.size - 1, sign_with(box.keys[by], body.tbs));
+	append_signature(mint.log.size - 1, sign_with(box.keys[by], body.tbs));
 }
 
 static struct mm_list
@@ -163,9 +162,8 @@ say(uint64_t kind, const void *body)
 static struct mm_list
 principal_statements(const char *name, uint64_t role, struct mm_span spki)
 {
-	struct mm_principal_claim claim = {.name = text(name),
-	    .role = role,
-	    .profiles = TEXTS("device")};
+	struct mm_principal_claim claim = {
+	    .name = text(name), .role = role, .profiles = TEXTS("device")};
 
 	digest_of(spki, claim.key);
 	return say(MM_STATEMENT_PRINCIPAL, &claim);
@@ -185,8 +183,8 @@ append_people(void)
 	    .until = box.moment + DAY};
 
 	append(MM_ENTRY_PRINCIPAL, &body);
-	body.statements = principal_statements(
-	    "officer", MM_ROLE_OFFICER, box.officer_key);
+	body.statements =
+	    principal_statements("officer", MM_ROLE_OFFICER, box.officer_key);
 	append(MM_ENTRY_PRINCIPAL, &body);
 	box.order = mint.log.size;
 	body.statements = say(MM_STATEMENT_ORDER, &order);
@@ -261,18 +259,17 @@ answer_error(enum who who, const struct mm_packet *to, enum mm_error error)
 	mm_auto(buffer) packet = {0};
 
 	mm_buffer_init(&packet, 4096);
-	ok(mm_packet_encode_error(to->type, to->id,
-	    mm_fail(error, "as the test wants it"), &packet));
-	ok(mm_channel_send_bytes(box.fds[who], mm_buffer_span(&packet),
-	    (const int[]){-1, -1}));
+	ok(mm_packet_encode_error(
+	    to->type, to->id, mm_fail(error, "as the test wants it"), &packet));
+	ok(mm_channel_send_bytes(
+	    box.fds[who], mm_buffer_span(&packet), (const int[]){-1, -1}));
 }
 
 static void
 decode(const struct mm_shape *shape, const struct mm_packet *packet, void *out)
 {
-	struct mm_span body =
-	    mm_span(keep(packet->body.data, packet->body.size),
-		packet->body.size);
+	struct mm_span body = mm_span(
+	    keep(packet->body.data, packet->body.size), packet->body.size);
 
 	ok(mm_shape_decode(shape, body, &mint.arena, out));
 }
@@ -294,8 +291,7 @@ is_closing(const struct mm_list *entries)
 static struct mm_inclusion
 include(uint64_t index)
 {
-	return (struct mm_inclusion){
-	    index, log_prove(&mint.log, index).proof};
+	return (struct mm_inclusion){index, log_prove(&mint.log, index).proof};
 }
 
 /* Like the real one it takes no batch without an entry. */
@@ -329,8 +325,8 @@ notary_appends(const struct mm_packet *packet)
 static void
 notary_hears(const struct mm_packet *packet)
 {
-	struct mm_notary_open_answer out = {.size = mint.log.size,
-	    .time = box.moment};
+	struct mm_notary_open_answer out = {
+	    .size = mint.log.size, .time = box.moment};
 
 	if (packet->type == MM_NOTARY_APPEND) {
 		notary_appends(packet);
@@ -349,14 +345,14 @@ token_signs(const struct mm_proven *item)
 	struct mm_entry frame;
 
 	assert_true(mm_span_equal(item->entry, mint.log.entries[item->index]));
-	ok(mm_entry_decode_as(item->entry, MM_ENTRY_CERTIFICATE, &mint.arena,
-	    &frame, &body));
+	ok(mm_entry_decode_as(
+	    item->entry, MM_ENTRY_CERTIFICATE, &mint.arena, &frame, &body));
 	if (box.token_says != MM_OK) {
 		result.error = box.token_says;
 		result.why = text("as the test wants it");
 	} else {
-		result.signature = sign_with(
-		    box.keys[key_number(body.issuer)], body.tbs);
+		result.signature =
+		    sign_with(box.keys[key_number(body.issuer)], body.tbs);
 	}
 	return result;
 }
@@ -389,8 +385,8 @@ archive_reads(const struct mm_packet *packet)
 
 	decode(&mm_archive_entries_request_shape, packet, &in);
 	out.from = in.from;
-	for (uint64_t i = in.from; i < mint.log.size && i - in.from < 16 &&
-	     i - in.from < in.count;
+	for (uint64_t i = in.from;
+	     i < mint.log.size && i - in.from < 16 && i - in.from < in.count;
 	     i++)
 		entries[out.entries.count++].value = mint.log.entries[i];
 	answer(ARCHIVE, packet, &mm_archive_entries_answer_shape, &out);
@@ -432,8 +428,8 @@ gate_hears(const struct mm_packet *packet)
 	assert_true(box.told_count < ANSWERS);
 	decode(&mm_tell_shape, packet, &tell);
 	told->connection = tell.connection;
-	ok(mm_shape_decode(&mm_envelope_shape, tell.envelope, &mint.arena,
-	    &told->envelope));
+	ok(mm_shape_decode(
+	    &mm_envelope_shape, tell.envelope, &mint.arena, &told->envelope));
 	box.told_count++;
 }
 
@@ -529,8 +525,8 @@ link_to(enum who who)
 		close(box.fds[who]);
 	ok(mm_channel_pair(ends));
 	mm_buffer_init(&packet, 4096);
-	ok(mm_packet_encode(MM_CONTROL_LINK, 0, &mm_control_link_shape, &link,
-	    &packet));
+	ok(mm_packet_encode(
+	    MM_CONTROL_LINK, 0, &mm_control_link_shape, &link, &packet));
 	ok(mm_channel_send_bytes(box.fds[CONTROL], mm_buffer_span(&packet),
 	    (const int[]){ends[1], -1}));
 	close(ends[1]);
@@ -590,8 +586,8 @@ spawn(void)
 	close(ends[1]);
 	box.fds[CONTROL] = ends[0];
 	box.ready = box.served = false;
-	ok(mm_channel_send(box.fds[CONTROL], MM_CONTROL_TLS, 0,
-	    &mm_control_tls_shape, &tls));
+	ok(mm_channel_send(
+	    box.fds[CONTROL], MM_CONTROL_TLS, 0, &mm_control_tls_shape, &tls));
 	for (enum who who = NOTARY; who < PEERS; who++)
 		link_to(who);
 }
@@ -667,8 +663,8 @@ tear_down(void **unused)
 /* --- requests and answers --- */
 
 static void
-ask(struct mm_span who, uint64_t type, uint8_t id,
-    const struct mm_shape *shape, const void *body)
+ask(struct mm_span who, uint64_t type, uint8_t id, const struct mm_shape *shape,
+    const void *body)
 {
 	struct mm_ask message = {.connection = 7, .type = type};
 	mm_auto(buffer) bytes = {0};
@@ -678,8 +674,7 @@ ask(struct mm_span who, uint64_t type, uint8_t id,
 	message.body = mm_buffer_span(&bytes);
 	memset(message.id, id, sizeof(message.id));
 	digest_of(who, message.client);
-	ok(mm_channel_send(
-	    box.fds[GATE], MM_ASK, 0, &mm_ask_shape, &message));
+	ok(mm_channel_send(box.fds[GATE], MM_ASK, 0, &mm_ask_shape, &message));
 }
 
 static void
@@ -755,8 +750,7 @@ logged(uint64_t kind)
 	for (uint64_t i = box.base; i < mint.log.size; i++) {
 		struct mm_entry entry;
 
-		ok(mm_entry_decode(
-		    mint.log.entries[i], &mint.arena, &entry));
+		ok(mm_entry_decode(mint.log.entries[i], &mint.arena, &entry));
 		count += entry.kind == kind;
 	}
 	return count;
@@ -781,8 +775,7 @@ last_refusal(void)
 
 		if (mm_entry_decode_as(mint.log.entries[i], MM_ENTRY_REFUSAL,
 			&mint.arena, &entry, &body) == MM_OK)
-			found = mm_list_at(
-			    body.refusals, struct mm_refusal, 0);
+			found = mm_list_at(body.refusals, struct mm_refusal, 0);
 	}
 	assert_non_null(found);
 	return found;
@@ -1075,8 +1068,7 @@ a_principal_gets_its_certificate_and_again(void **unused)
 {
 	struct mm_span spki = make_spki();
 	struct mm_statement_ask stating = {
-	    .statements =
-		principal_statements("second", MM_ROLE_STATION, spki),
+	    .statements = principal_statements("second", MM_ROLE_STATION, spki),
 	    .spki = spki};
 	struct mm_statement_answer first, again;
 

@@ -42,15 +42,14 @@ assert_refused(const struct refusal *rows, size_t count)
 static void
 items_of_every_kind_pass(void **state)
 {
-	static const char *const good[] = {"00", "17", "1818", "18ff",
-	    "190100", "19ffff", "1a00010000", "1affffffff",
-	    "1b0000000100000000", "1bffffffffffffffff", "20", "37", "3818",
-	    "38ff", "390100", "3a00010000", "3b0000000100000000", "40",
-	    "4100", "60", "6161", "62c3bc", "63e282ac", "64f0908080",
-	    "64f48fbfbf", "63ed9fbf", "63ee8080", "80", "8101", "820102",
-	    "a0", "a10000", "a200000100", "a2181800 2000", "a200006000",
-	    "a2 6161 00 6162 00", "a2 6162 00 626161 00", "f4", "f5",
-	    "d2 00", "d2 84 40 a0 40 40"};
+	static const char *const good[] = {"00", "17", "1818", "18ff", "190100",
+	    "19ffff", "1a00010000", "1affffffff", "1b0000000100000000",
+	    "1bffffffffffffffff", "20", "37", "3818", "38ff", "390100",
+	    "3a00010000", "3b0000000100000000", "40", "4100", "60", "6161",
+	    "62c3bc", "63e282ac", "64f0908080", "64f48fbfbf", "63ed9fbf",
+	    "63ee8080", "80", "8101", "820102", "a0", "a10000", "a200000100",
+	    "a2181800 2000", "a200006000", "a2 6161 00 6162 00",
+	    "a2 6162 00 626161 00", "f4", "f5", "d2 00", "d2 84 40 a0 40 40"};
 	uint8_t bytes[64];
 
 	(void)state;
@@ -286,14 +285,11 @@ depth_ends_at_its_limit(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < MM_COUNT(openers); i++) {
-		assert_int_equal(
-		    nested(openers[i], MM_CBOR_DEPTH - 2), MM_OK);
-		assert_int_equal(
-		    nested(openers[i], MM_CBOR_DEPTH - 1), MM_OK);
+		assert_int_equal(nested(openers[i], MM_CBOR_DEPTH - 2), MM_OK);
+		assert_int_equal(nested(openers[i], MM_CBOR_DEPTH - 1), MM_OK);
 		assert_int_equal(
 		    nested(openers[i], MM_CBOR_DEPTH), MM_E_CBOR_DEPTH);
-		assert_int_equal(
-		    nested(openers[i], 100000), MM_E_CBOR_DEPTH);
+		assert_int_equal(nested(openers[i], 100000), MM_E_CBOR_DEPTH);
 	}
 	/* Keys nest as values do. */
 	assert_int_equal(nested("a1", 100000), MM_E_CBOR_DEPTH);

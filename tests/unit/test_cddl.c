@@ -27,8 +27,7 @@ read_document(void **state)
 	(void)state;
 	mm_buffer_init(&document, 1 << 20);
 	if (sodium_init() < 0 ||
-	    mm_file_read("protocol/mintmark.cddl", 1 << 19, &document) !=
-		MM_OK)
+	    mm_file_read("protocol/mintmark.cddl", 1 << 19, &document) != MM_OK)
 		return -1;
 	mm_buffer_add(&document, "", 1);
 	return document.error == MM_OK ? 0 : -1;
@@ -54,8 +53,8 @@ text(void)
 static void
 rule_name(const char *shape, char *out, size_t size)
 {
-	snprintf(out, size, "%s",
-	    strncmp(shape, "mm_", 3) == 0 ? shape + 3 : shape);
+	snprintf(
+	    out, size, "%s", strncmp(shape, "mm_", 3) == 0 ? shape + 3 : shape);
 	for (char *c = out; *c != '\0'; c++)
 		if (*c == '_')
 			*c = '-';
@@ -81,12 +80,11 @@ uint_type(const struct mm_field *field, char *out, size_t size)
 }
 
 static void
-sized_type(const struct mm_field *field, const char *type, char *out,
-    size_t size)
+sized_type(
+    const struct mm_field *field, const char *type, char *out, size_t size)
 {
-	unsigned long long min = field->type == MM_FIXED
-	    ? field->size
-	    : least(field);
+	unsigned long long min =
+	    field->type == MM_FIXED ? field->size : least(field);
 	unsigned long long max =
 	    field->type == MM_FIXED ? field->size : field->max;
 
@@ -102,8 +100,7 @@ list_type(const struct mm_field *field, char *out, size_t size)
 	char item[64];
 
 	rule_name(field->of->name, item, sizeof(item));
-	snprintf(out, size, "[%llu*%llu %s]",
-	    (unsigned long long)least(field),
+	snprintf(out, size, "[%llu*%llu %s]", (unsigned long long)least(field),
 	    (unsigned long long)field->max, item);
 }
 
@@ -155,7 +152,7 @@ line_is(const char *line, const char *wanted)
 	size_t size = strlen(wanted);
 
 	return strncmp(line, wanted, size) == 0 &&
-	    (line[size] == '\n' || line[size] == ':');
+	       (line[size] == '\n' || line[size] == ':');
 }
 
 static const char *
@@ -182,8 +179,7 @@ check_map(const struct mm_shape *shape, const char *name)
 
 		type_of(field, type, sizeof(type));
 		snprintf(wanted, sizeof(wanted), "\t%s%u => %s ; %s",
-		    field->optional ? "? " : "", field->key, type,
-		    field->name);
+		    field->optional ? "? " : "", field->key, type, field->name);
 		line = next_line(line);
 		if (!line_is(line, wanted))
 			fail_msg("rule %s has no line%s", name, wanted);
@@ -247,8 +243,7 @@ role_names(unsigned roles, char *out, size_t size)
 	for (unsigned role = 0; role < MM_ROLES; role++)
 		if ((roles & 1U << role) != 0)
 			used += (size_t)snprintf(out + used, size - used,
-			    "%s%s", used > 0 ? ", " : "",
-			    mm_role_name(role));
+			    "%s%s", used > 0 ? ", " : "", mm_role_name(role));
 }
 
 static void
@@ -278,8 +273,8 @@ check_of(const char *generic, uint64_t kind, const struct mm_shape *shape,
 	char name[64], line[256];
 
 	rule_name(shape->name, name, sizeof(name));
-	snprintf(line, sizeof(line), "%s<%u, %s>%s\n", generic,
-	    (unsigned)kind, name, after);
+	snprintf(line, sizeof(line), "%s<%u, %s>%s\n", generic, (unsigned)kind,
+	    name, after);
 	assert_has(line);
 }
 
@@ -289,13 +284,13 @@ kinds_are_the_tables(void **state)
 	(void)state;
 	for (uint64_t kind = 0; kind < MM_STATEMENT_KINDS; kind++)
 		if (mm_claim_body_shape(kind) != NULL)
-			check_of("claim-of", kind, mm_claim_body_shape(kind),
-			    "");
+			check_of(
+			    "claim-of", kind, mm_claim_body_shape(kind), "");
 	for (uint64_t kind = 0; kind < MM_ENTRY_KINDS; kind++) {
 		char after[64];
 
-		snprintf(after, sizeof(after), " ; %s",
-		    mm_entry_kind_name(kind));
+		snprintf(
+		    after, sizeof(after), " ; %s", mm_entry_kind_name(kind));
 		check_of("entry-of", kind, mm_entry_body_shape(kind), after);
 	}
 }
@@ -358,8 +353,9 @@ example(const char *what, size_t nth, struct mm_buffer *out)
 			return false;
 	}
 	mm_buffer_init(out, MM_FRAME_MAX);
-	for (at = strchr(at + 1, '\n'); at != NULL &&
-	     strncmp(at + 1, ";\t", 2) == 0; at = strchr(at + 1, '\n')) {
+	for (at = strchr(at + 1, '\n');
+	     at != NULL && strncmp(at + 1, ";\t", 2) == 0;
+	     at = strchr(at + 1, '\n')) {
 		size_t length = strcspn(at + 3, "\n");
 		struct mm_span span;
 
@@ -411,8 +407,8 @@ check_frame(struct mm_span frame, bool request)
 	assert_in_range(shape->size, 1, sizeof(body));
 	assert_int_equal(
 	    mm_shape_decode(shape, envelope.body, &arena, &body), MM_OK);
-	assert_int_equal(mm_envelope_encode(envelope.type, envelope.id,
-			     shape, &body, &again),
+	assert_int_equal(mm_envelope_encode(
+			     envelope.type, envelope.id, shape, &body, &again),
 	    MM_OK);
 	mm_frame_put(mm_buffer_span(&again), &framed);
 	assert_true(mm_span_equal(mm_buffer_span(&framed), frame));
@@ -457,14 +453,13 @@ the_example_of_a_statement_verifies(void **state)
 	assert_true(example("statement", 0, &bytes));
 	assert_int_equal(
 	    mm_statement_decode(mm_buffer_span(&bytes), &statement), MM_OK);
+	assert_int_equal(mm_statement_verify(&statement, public_key), MM_OK);
 	assert_int_equal(
-	    mm_statement_verify(&statement, public_key), MM_OK);
-	assert_int_equal(mm_shape_decode(&mm_claim_shape, statement.payload,
-			     &arena, &claim),
+	    mm_shape_decode(&mm_claim_shape, statement.payload, &arena, &claim),
 	    MM_OK);
 	assert_int_equal(claim.kind, MM_STATEMENT_ORDER);
-	assert_int_equal(mm_shape_decode(&mm_order_claim_shape, claim.body,
-			     &arena, &order),
+	assert_int_equal(
+	    mm_shape_decode(&mm_order_claim_shape, claim.body, &arena, &order),
 	    MM_OK);
 }
 
@@ -486,8 +481,8 @@ the_example_of_an_entry_is_right(void **state)
 			     MM_ENTRY_REFUSAL, &arena, &entry, &refusals),
 	    MM_OK);
 	assert_int_equal(mm_entry_encode(&entry, &refusals, &again), MM_OK);
-	assert_true(mm_span_equal(
-	    mm_buffer_span(&bytes), mm_buffer_span(&again)));
+	assert_true(
+	    mm_span_equal(mm_buffer_span(&bytes), mm_buffer_span(&again)));
 }
 
 int

@@ -14,8 +14,14 @@
 
 #include "ca/tbs.h"
 
-#define TEXT(text) {(const uint8_t *)(text), sizeof(text) - 1}
-#define LIST(array) {array, MM_COUNT(array)}
+#define TEXT(text) \
+	{ \
+		(const uint8_t *)(text), sizeof(text) - 1 \
+	}
+#define LIST(array) \
+	{ \
+		array, MM_COUNT(array) \
+	}
 
 enum { DAY = 86400 };
 #define NOW UINT64_C(1767225600) /* 2026-01-01 */
@@ -66,8 +72,7 @@ free_keys(void **state)
 	return 0;
 }
 
-static const struct mm_subject_part ca_parts[] = {
-    {TEXT("2.5.4.6"), TEXT("DE")},
+static const struct mm_subject_part ca_parts[] = {{TEXT("2.5.4.6"), TEXT("DE")},
     {TEXT("2.5.4.10"), TEXT("M\303\274nze, 1+1=2")},
     {TEXT("2.5.4.3"), TEXT("{name}")}};
 static const struct mm_subject_part parts[] = {
@@ -76,8 +81,7 @@ static const struct mm_subject_part parts[] = {
     {TEXT("1.3.6.1.4.1.37244.2.1"), TEXT("FFF1")}};
 static const struct mm_text_item client_auth[] = {{TEXT("1.3.6.1.5.5.7.3.2")}};
 static const struct mm_text_item server_auth[] = {{TEXT("1.3.6.1.5.5.7.3.1")}};
-static const struct mm_text_item code_signing[] = {
-    {TEXT("1.3.6.1.5.5.7.3.3")}};
+static const struct mm_text_item code_signing[] = {{TEXT("1.3.6.1.5.5.7.3.3")}};
 static const struct mm_text_item names[] = {
     {TEXT("mint.example.org")}, {TEXT("127.0.0.1")}, {TEXT("::1")}};
 
@@ -148,9 +152,8 @@ plan_of(const struct mm_profile *profile, const char *subject,
 	    .spki = key->spki,
 	    .issuer = issuer != NULL ? mm_buffer_span(&issuer->tbs)
 				     : mm_span(NULL, 0),
-	    .names = profile == &server_profile
-		? (struct mm_list)LIST(names)
-		: (struct mm_list){NULL, 0},
+	    .names = profile == &server_profile ? (struct mm_list)LIST(names)
+						: (struct mm_list){NULL, 0},
 	    .now = now};
 }
 
@@ -161,15 +164,13 @@ sign(struct mm_span tbs, const struct soft_key *key, struct mm_buffer *out)
 	uint8_t signature[128];
 	size_t size = sizeof(signature);
 
-	assert_int_equal(EVP_DigestSignInit(
-			     ctx, NULL, EVP_sha256(), NULL, key->key),
-	    1);
+	assert_int_equal(
+	    EVP_DigestSignInit(ctx, NULL, EVP_sha256(), NULL, key->key), 1);
 	assert_int_equal(
 	    EVP_DigestSign(ctx, signature, &size, tbs.data, tbs.size), 1);
 	EVP_MD_CTX_free(ctx);
-	assert_int_equal(mm_certificate_assemble(
-			     tbs, mm_span(signature, size), out),
-	    MM_OK);
+	assert_int_equal(
+	    mm_certificate_assemble(tbs, mm_span(signature, size), out), MM_OK);
 }
 
 static void
@@ -185,15 +186,15 @@ make(struct made *made, const struct mm_certificate_plan *plan,
 	mm_serial_make(serial);
 	error = mm_tbs_build(plan, serial, &made->tbs);
 	if (error != MM_OK)
-		fail_msg("%.*s: %s", MM_SPAN(plan->profile->name),
-		    mm_why(error));
+		fail_msg(
+		    "%.*s: %s", MM_SPAN(plan->profile->name), mm_why(error));
 	error = mm_tbs_check(mm_buffer_span(&made->tbs), plan);
 	if (error != MM_OK)
-		fail_msg("%.*s: %s", MM_SPAN(plan->profile->name),
-		    mm_why(error));
+		fail_msg(
+		    "%.*s: %s", MM_SPAN(plan->profile->name), mm_why(error));
 	sign(mm_buffer_span(&made->tbs), signer, &made->der);
-	assert_int_equal(mm_certificate_verify(mm_buffer_span(&made->der),
-			     signer->spki),
+	assert_int_equal(
+	    mm_certificate_verify(mm_buffer_span(&made->der), signer->spki),
 	    MM_OK);
 }
 
@@ -217,8 +218,7 @@ make_below(struct made *made, const struct mm_profile *profile,
 	make(made, &plan, signer);
 }
 
-static void run(const char *format, ...)
-    __attribute__((format(printf, 1, 2)));
+static void run(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 static void
 run(const char *format, ...)
@@ -241,8 +241,8 @@ write_pem(const char *directory, const char *name, const struct made *made)
 
 	mm_buffer_init(&pem, 8192);
 	snprintf(path, sizeof(path), "%s/%s", directory, name);
-	assert_int_equal(mm_pem_encode("CERTIFICATE",
-			     mm_buffer_span(&made->der), &pem),
+	assert_int_equal(
+	    mm_pem_encode("CERTIFICATE", mm_buffer_span(&made->der), &pem),
 	    MM_OK);
 	assert_int_equal(
 	    mm_file_write(path, mm_buffer_span(&pem), 0600, true), MM_OK);
@@ -407,7 +407,7 @@ times_are_written_as_the_year_wants(void **state)
 		uint64_t now, validity;
 		enum mm_error error;
 	} rows[] = {
-	    {UINT64_C(2524607999), 1, MM_OK},  /* 2049-12-31 23:59:59 */
+	    {UINT64_C(2524607999), 1, MM_OK}, /* 2049-12-31 23:59:59 */
 	    {UINT64_C(2524607999), 2, MM_OK},
 	    {UINT64_C(2524608000), 1, MM_OK},  /* 2050-01-01 */
 	    {UINT64_C(951782400), DAY, MM_OK}, /* 2000-02-29 */
@@ -439,9 +439,9 @@ times_are_written_as_the_year_wants(void **state)
 static void
 plans_that_cannot_be_are_refused(void **state)
 {
-	static const struct mm_text_item bad_names[] = {
-	    {TEXT("a b")}, {TEXT("-a")}, {TEXT("a..b")}, {TEXT("*.a")},
-	    {TEXT("a-.b")}, {TEXT("a.")}};
+	static const struct mm_text_item bad_names[] = {{TEXT("a b")},
+	    {TEXT("-a")}, {TEXT("a..b")}, {TEXT("*.a")}, {TEXT("a-.b")},
+	    {TEXT("a.")}};
 	struct mm_profile profile = device_profile;
 	struct mm_certificate_plan plan;
 	auto_made root, ca;
@@ -563,8 +563,8 @@ each_difference_is_refused_by_name(void **state)
 	refuses(&device, &plan, "validity");
 	profile = device_profile;
 	profile.keys = 1 << MM_KEY_RSA;
-	assert_int_equal(mm_tbs_check(mm_buffer_span(&device.tbs), &plan),
-	    MM_E_KEY_TYPE);
+	assert_int_equal(
+	    mm_tbs_check(mm_buffer_span(&device.tbs), &plan), MM_E_KEY_TYPE);
 }
 
 /* Same issuer's name with another key: only the AKI tells. */
@@ -587,8 +587,8 @@ the_issuers_key_is_told_by_its_identifier(void **state)
 static void
 nothing_more_is_accepted(void **state)
 {
-	static const uint8_t names_extension[] = {0x30, 0x0c, 6, 3, 0x55, 0x1d,
-	    0x11, 4, 5, 0x30, 3, 0x82, 1, 'x'};
+	static const uint8_t names_extension[] = {
+	    0x30, 0x0c, 6, 3, 0x55, 0x1d, 0x11, 4, 5, 0x30, 3, 0x82, 1, 'x'};
 	struct mm_tbs_parts split;
 	auto_made root, device, more;
 	size_t whole, tagged, list;
@@ -603,8 +603,7 @@ nothing_more_is_accepted(void **state)
 	whole = mm_der_open(&more.tbs, MM_DER_SEQUENCE);
 	/* All from the version's head to the key's end stays. */
 	mm_buffer_add(&more.tbs, device.tbs.data + 4,
-	    (size_t)(split.spki.data + split.spki.size - device.tbs.data) -
-		4);
+	    (size_t)(split.spki.data + split.spki.size - device.tbs.data) - 4);
 	tagged = mm_der_open(&more.tbs, MM_DER_CONTEXT_CONSTRUCTED | 3);
 	list = mm_der_open(&more.tbs, MM_DER_SEQUENCE);
 	for (size_t i = 0; i < split.count; i++)
@@ -632,10 +631,10 @@ purposes_do_not_mix(void **state)
 
 		make_below(&made, profiles[i], &leaf_key, &root, &root_key);
 		for (size_t j = 0; j < MM_COUNT(profiles); j++) {
-			struct mm_certificate_plan plan = plan_of(
-			    profiles[j], "name-1", &leaf_key, &root);
-			enum mm_error error = mm_tbs_check(
-			    mm_buffer_span(&made.tbs), &plan);
+			struct mm_certificate_plan plan =
+			    plan_of(profiles[j], "name-1", &leaf_key, &root);
+			enum mm_error error =
+			    mm_tbs_check(mm_buffer_span(&made.tbs), &plan);
 
 			assert_int_equal(
 			    error, i == j ? MM_OK : MM_E_CERTIFICATE);
@@ -658,8 +657,7 @@ every_byte_is_checked(void **state)
 		enum mm_error error;
 
 		server.tbs.data[i] ^= 1;
-		error = mm_tbs_check(
-		    mm_buffer_span(&server.tbs), &server.plan);
+		error = mm_tbs_check(mm_buffer_span(&server.tbs), &server.plan);
 		if ((error == MM_OK) !=
 		    (i >= serial && i < serial + MM_SERIAL_SIZE))
 			fail_msg("byte %zu: %s", i, mm_error_name(error));
@@ -667,8 +665,7 @@ every_byte_is_checked(void **state)
 	}
 	for (size_t size = 0; size < server.tbs.size; size++)
 		assert_int_not_equal(
-		    mm_tbs_check(
-			mm_span(server.tbs.data, size), &server.plan),
+		    mm_tbs_check(mm_span(server.tbs.data, size), &server.plan),
 		    MM_OK);
 }
 
@@ -680,12 +677,10 @@ serials_have_their_form(void **state)
 	(void)state;
 	make_root(&root);
 	root.tbs.data[11] = 0x80; /* negative */
-	assert_int_equal(
-	    mm_tbs_check(mm_buffer_span(&root.tbs), &root.plan),
+	assert_int_equal(mm_tbs_check(mm_buffer_span(&root.tbs), &root.plan),
 	    MM_E_CERTIFICATE);
 	root.tbs.data[11] = 0x00; /* not the shortest form */
-	assert_int_equal(
-	    mm_tbs_check(mm_buffer_span(&root.tbs), &root.plan),
+	assert_int_equal(mm_tbs_check(mm_buffer_span(&root.tbs), &root.plan),
 	    MM_E_CERTIFICATE);
 }
 
@@ -709,8 +704,7 @@ serials_are_random(void **state)
 		mm_serial_make(serials[i]);
 		assert_in_range(serials[i][0], 0x01, 0x7f);
 		for (size_t bit = 0; bit < MM_COUNT(ones); bit++)
-			ones[bit] +=
-			    serials[i][bit / 8] >> (7 - bit % 8) & 1;
+			ones[bit] += serials[i][bit / 8] >> (7 - bit % 8) & 1;
 	}
 	/* Eight standard deviations of 158 are on either side. */
 	for (size_t bit = 0; bit < MM_COUNT(ones); bit++)
@@ -734,11 +728,11 @@ certificates_are_taken_apart_strictly(void **state)
 	    mm_certificate_tbs(mm_buffer_span(&root.der), &tbs), MM_OK);
 	assert_true(
 	    mm_span_equal(mm_buffer_span(&tbs), mm_buffer_span(&root.tbs)));
-	assert_int_equal(mm_certificate_verify(
-			     mm_buffer_span(&root.der), ca_key.spki),
+	assert_int_equal(
+	    mm_certificate_verify(mm_buffer_span(&root.der), ca_key.spki),
 	    MM_E_CERTIFICATE);
-	assert_int_equal(mm_certificate_verify(
-			     mm_buffer_span(&root.der), rsa_key.spki),
+	assert_int_equal(
+	    mm_certificate_verify(mm_buffer_span(&root.der), rsa_key.spki),
 	    MM_E_CERTIFICATE);
 	for (size_t i = 0; i < root.der.size; i++) {
 		root.der.data[i] ^= 1;
@@ -773,8 +767,8 @@ pem_is_exactly_one_block(void **state)
 {
 	(void)state;
 	assert_int_equal(decode(BEGIN "YWI=\n" END, "ab"), MM_OK);
-	assert_int_equal(decode("text\n" BEGIN "YW\nI=\n" END "\n ", "ab"),
-	    MM_OK);
+	assert_int_equal(
+	    decode("text\n" BEGIN "YW\nI=\n" END "\n ", "ab"), MM_OK);
 	assert_int_equal(decode("", ""), MM_E_FORMAT);
 	assert_int_equal(decode(BEGIN END, ""), MM_E_FORMAT);
 	assert_int_equal(decode(BEGIN "YWI=\n", ""), MM_E_FORMAT);
@@ -785,8 +779,8 @@ pem_is_exactly_one_block(void **state)
 	assert_int_equal(decode("x" BEGIN "YWI=\n" END, ""), MM_E_FORMAT);
 	assert_int_equal(
 	    decode(BEGIN "YWI=\n" END BEGIN "YWI=\n" END, ""), MM_E_FORMAT);
-	assert_int_equal(decode("-----BEGIN X-----\nYWI=\n-----END X-----\n",
-			     ""),
+	assert_int_equal(
+	    decode("-----BEGIN X-----\nYWI=\n-----END X-----\n", ""),
 	    MM_E_FORMAT);
 }
 
@@ -807,8 +801,8 @@ pem_comes_back(void **state)
 		    mm_pem_encode("X", mm_span(bytes, size), &pem), MM_OK);
 		assert_int_equal(
 		    mm_pem_decode("X", mm_buffer_span(&pem), &back), MM_OK);
-		assert_true(mm_span_equal(
-		    mm_buffer_span(&back), mm_span(bytes, size)));
+		assert_true(
+		    mm_span_equal(mm_buffer_span(&back), mm_span(bytes, size)));
 	}
 }
 

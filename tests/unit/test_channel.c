@@ -138,12 +138,12 @@ the_largest_message_passes(void **state)
 
 	(void)state;
 	large_packet(MM_CHANNEL_MAX, &packet);
-	assert_int_equal(mm_channel_send_bytes(
-			     ends.near, mm_buffer_span(&packet), NULL),
+	assert_int_equal(
+	    mm_channel_send_bytes(ends.near, mm_buffer_span(&packet), NULL),
 	    MM_OK);
 	assert_int_equal(mm_channel_receive(ends.far, &got), MM_OK);
-	assert_true(mm_span_equal(
-	    mm_buffer_span(&got.bytes), mm_buffer_span(&packet)));
+	assert_true(
+	    mm_span_equal(mm_buffer_span(&got.bytes), mm_buffer_span(&packet)));
 	close_both(ends);
 }
 
@@ -156,12 +156,11 @@ larger_messages_are_refused_on_both_ends(void **state)
 
 	(void)state;
 	large_packet(MM_CHANNEL_MAX + 1, &packet);
-	assert_int_equal(mm_channel_send_bytes(
-			     ends.near, mm_buffer_span(&packet), NULL),
+	assert_int_equal(
+	    mm_channel_send_bytes(ends.near, mm_buffer_span(&packet), NULL),
 	    MM_E_RANGE);
 	assert_int_equal(
-	    mm_channel_send_bytes(ends.near, mm_span("", 0), NULL),
-	    MM_E_RANGE);
+	    mm_channel_send_bytes(ends.near, mm_span("", 0), NULL), MM_E_RANGE);
 	assert_int_equal(
 	    send(ends.near, packet.data, packet.size, 0), packet.size);
 	assert_int_equal(mm_channel_receive(ends.far, &got), MM_E_PEER);
@@ -208,11 +207,11 @@ descriptors_come_along(void **state)
 	mm_buffer_init(&packet, 64);
 	assert_int_equal(mm_packet_encode(1, 0, NULL, NULL, &packet), MM_OK);
 	for (size_t count = 0; count <= 2; count++) {
-		int fds[2] = {count > 0 ? files[0] : -1,
-		    count > 1 ? files[1] : -1};
+		int fds[2] = {
+		    count > 0 ? files[0] : -1, count > 1 ? files[1] : -1};
 
-		assert_int_equal(mm_channel_send_bytes(ends.near,
-				     mm_buffer_span(&packet), fds),
+		assert_int_equal(mm_channel_send_bytes(
+				     ends.near, mm_buffer_span(&packet), fds),
 		    MM_OK);
 		assert_int_equal(mm_channel_receive(ends.far, &got), MM_OK);
 		assert_int_equal(open_fds(), before + count);
@@ -266,9 +265,8 @@ refused_messages_leave_no_descriptor(void **state)
 	assert_int_equal(mm_channel_receive(ends.far, &got), MM_E_PEER);
 	mm_received_clear(&got);
 	assert_int_equal(open_fds(), before);
-	assert_int_equal(mm_channel_send_bytes(ends.near, mm_span("x", 1),
-			     fds),
-	    MM_OK);
+	assert_int_equal(
+	    mm_channel_send_bytes(ends.near, mm_span("x", 1), fds), MM_OK);
 	assert_int_equal(mm_channel_receive(ends.far, &got), MM_E_PEER);
 	mm_received_clear(&got);
 	assert_int_equal(open_fds(), before);
@@ -296,8 +294,8 @@ nothing_full_and_gone_are_told_apart(void **state)
 	while (error == MM_OK);
 	assert_int_equal(error, MM_E_BUSY);
 	close(ends.far);
-	assert_int_equal(mm_channel_send_bytes(ends.near,
-			     mm_buffer_span(&packet), NULL),
+	assert_int_equal(
+	    mm_channel_send_bytes(ends.near, mm_buffer_span(&packet), NULL),
 	    MM_E_AWAY);
 	mm_received_clear(&got);
 	assert_int_equal(mm_channel_receive(ends.near, &got), MM_OK);
@@ -335,10 +333,9 @@ failures_travel_with_their_reason(void **state)
 	mm_buffer_init(&out, 1024);
 	mm_arena_init(&arena, 4096);
 	mm_fail(MM_E_STORE, "the disk says \xff%s", "no");
-	assert_int_equal(
-	    mm_packet_encode_error(2, 5, MM_E_STORE, &out), MM_OK);
-	assert_int_equal(mm_shape_decode(&mm_packet_shape,
-			     mm_buffer_span(&out), &arena, &packet),
+	assert_int_equal(mm_packet_encode_error(2, 5, MM_E_STORE, &out), MM_OK);
+	assert_int_equal(mm_shape_decode(&mm_packet_shape, mm_buffer_span(&out),
+			     &arena, &packet),
 	    MM_OK);
 	assert_int_equal(packet.type, 2);
 	assert_int_equal(packet.id, 5);
@@ -381,8 +378,8 @@ struct seen {
 };
 
 static enum mm_error
-run_double(void *self, const void *request, struct mm_arena *arena,
-    void *answer)
+run_double(
+    void *self, const void *request, struct mm_arena *arena, void *answer)
 {
 	const struct number *number = request;
 
@@ -393,8 +390,7 @@ run_double(void *self, const void *request, struct mm_arena *arena,
 }
 
 static enum mm_error
-run_fail(void *self, const void *request, struct mm_arena *arena,
-    void *answer)
+run_fail(void *self, const void *request, struct mm_arena *arena, void *answer)
 {
 	const struct number *number = request;
 
@@ -407,8 +403,7 @@ run_fail(void *self, const void *request, struct mm_arena *arena,
 
 /* As many items of 60,000 bytes as it is asked for. */
 static enum mm_error
-run_grow(void *self, const void *request, struct mm_arena *arena,
-    void *answer)
+run_grow(void *self, const void *request, struct mm_arena *arena, void *answer)
 {
 	static const uint8_t bytes[60000];
 	const struct number *number = request;
@@ -419,14 +414,12 @@ run_grow(void *self, const void *request, struct mm_arena *arena,
 	assert_non_null(items);
 	for (size_t i = 0; i < number->value; i++)
 		items[i].value = mm_span(bytes, sizeof(bytes));
-	((struct many *)answer)->items =
-	    (struct mm_list){items, number->value};
+	((struct many *)answer)->items = (struct mm_list){items, number->value};
 	return MM_OK;
 }
 
 static enum mm_error
-run_ping(void *self, const void *request, struct mm_arena *arena,
-    void *answer)
+run_ping(void *self, const void *request, struct mm_arena *arena, void *answer)
 {
 	(void)request;
 	(void)arena;
@@ -493,8 +486,8 @@ answer_to(int fd, uint64_t id, uint64_t *value)
 		return mm_error_from(got.packet.error);
 	if (value == NULL)
 		return MM_OK;
-	assert_int_equal(mm_shape_decode(&number_shape, got.packet.body,
-			     &arena, &number),
+	assert_int_equal(
+	    mm_shape_decode(&number_shape, got.packet.body, &arena, &number),
 	    MM_OK);
 	*value = number.value;
 	return MM_OK;
@@ -563,8 +556,7 @@ calls_are_answered_in_order(void **state)
 	(void)state;
 	for (uint64_t id = 1; id <= 3; id++)
 		ask(ends.near, DOUBLE, id, id * 10);
-	assert_int_equal(
-	    serve(&seen, &ends, journal, sizeof(journal)), MM_OK);
+	assert_int_equal(serve(&seen, &ends, journal, sizeof(journal)), MM_OK);
 	for (uint64_t id = 1; id <= 3; id++) {
 		assert_int_equal(answer_to(ends.near, id, &value), MM_OK);
 		assert_int_equal(value, id * 20);
@@ -585,8 +577,7 @@ a_call_without_id_is_run_and_not_answered(void **state)
 	(void)state;
 	ask(ends.near, DOUBLE, 0, 1);
 	ask(ends.near, FAIL, 0, MM_E_BUSY);
-	assert_int_equal(
-	    serve(&seen, &ends, journal, sizeof(journal)), MM_OK);
+	assert_int_equal(serve(&seen, &ends, journal, sizeof(journal)), MM_OK);
 	assert_closed(ends.near);
 	assert_int_equal(seen.calls, 2);
 	close(ends.near);
@@ -604,8 +595,7 @@ a_failed_call_tells_why_and_the_next_is_served(void **state)
 	(void)state;
 	ask(ends.near, FAIL, 4, MM_E_DISK_FULL);
 	ask(ends.near, DOUBLE, 5, 3);
-	assert_int_equal(
-	    serve(&seen, &ends, journal, sizeof(journal)), MM_OK);
+	assert_int_equal(serve(&seen, &ends, journal, sizeof(journal)), MM_OK);
 	assert_int_equal(mm_channel_receive(ends.near, &got), MM_OK);
 	assert_int_equal(got.packet.type, FAIL);
 	assert_int_equal(got.packet.error, MM_E_DISK_FULL);
@@ -628,8 +618,7 @@ an_answer_over_the_limit_is_an_error(void **state)
 	ask(ends.near, GROW, 2, 4);
 	ask(ends.near, GROW, 3, 17);
 	ask(ends.near, DOUBLE, 4, 2);
-	assert_int_equal(
-	    serve(&seen, &ends, journal, sizeof(journal)), MM_OK);
+	assert_int_equal(serve(&seen, &ends, journal, sizeof(journal)), MM_OK);
 	assert_int_equal(answer_to(ends.near, 1, NULL), MM_OK);
 	assert_int_equal(answer_to(ends.near, 2, NULL), MM_E_RANGE);
 	assert_int_equal(answer_to(ends.near, 3, NULL), MM_E_RANGE);
@@ -646,15 +635,14 @@ a_call_that_says_nothing_needs_no_body(void **state)
 	char journal[256];
 
 	(void)state;
-	assert_int_equal(mm_channel_send(ends.near, PING, 1, NULL, NULL),
-	    MM_OK);
-	assert_int_equal(mm_channel_send(ends.near, PING, 2,
-			     &mm_nothing_shape, &nothing),
-	    MM_OK);
-	assert_int_equal(mm_channel_send(ends.near, BARE, 3, NULL, NULL),
+	assert_int_equal(
+	    mm_channel_send(ends.near, PING, 1, NULL, NULL), MM_OK);
+	assert_int_equal(
+	    mm_channel_send(ends.near, PING, 2, &mm_nothing_shape, &nothing),
 	    MM_OK);
 	assert_int_equal(
-	    serve(&seen, &ends, journal, sizeof(journal)), MM_OK);
+	    mm_channel_send(ends.near, BARE, 3, NULL, NULL), MM_OK);
+	assert_int_equal(serve(&seen, &ends, journal, sizeof(journal)), MM_OK);
 	for (uint64_t id = 1; id <= 3; id++)
 		assert_int_equal(answer_to(ends.near, id, NULL), MM_OK);
 	assert_int_equal(seen.calls, 3);
@@ -671,12 +659,11 @@ assert_dropped(const char *text, int file, enum mm_error told)
 	char journal[1024];
 	uint8_t bytes[64];
 
-	assert_int_equal(mm_channel_send_bytes(ends.near,
-			     hex(text, bytes, sizeof(bytes)), fds),
+	assert_int_equal(mm_channel_send_bytes(
+			     ends.near, hex(text, bytes, sizeof(bytes)), fds),
 	    MM_OK);
 	ask(ends.near, DOUBLE, 2, 1);
-	assert_int_equal(
-	    serve(&seen, &ends, journal, sizeof(journal)), MM_OK);
+	assert_int_equal(serve(&seen, &ends, journal, sizeof(journal)), MM_OK);
 	assert_non_null(strstr(journal, "peer-dropped: supervisor 0: "));
 	assert_int_equal(seen.calls, 0);
 	if (told != MM_OK)
@@ -702,8 +689,7 @@ a_peer_that_breaks_the_protocol_is_dropped(void **state)
 	assert_dropped("a3 00 01 01 01 04 a1 00 1903e9", -1, MM_E_RANGE);
 	assert_dropped("a3 00 04 01 01 04 80", -1, MM_E_SHAPE);
 	assert_dropped("a3 00 05 01 01 04 00", -1, MM_E_SHAPE);
-	assert_dropped(
-	    "a4 00 01 01 01 02 01 04 a1 00 01", -1, MM_E_SHAPE);
+	assert_dropped("a4 00 01 01 01 02 01 04 a1 00 01", -1, MM_E_SHAPE);
 	assert_dropped("a3 00 04 01 01 03 6161", -1, MM_E_SHAPE);
 	/* A descriptor that nobody asked for. */
 	assert_dropped("a3 00 01 01 01 04 a1 00 01", file, MM_E_SHAPE);
@@ -740,8 +726,8 @@ send_link(int control, uint64_t process, uint64_t instance, int fd)
 	assert_int_equal(mm_packet_encode(MM_CONTROL_LINK, 0,
 			     &mm_control_link_shape, &link, &packet),
 	    MM_OK);
-	assert_int_equal(mm_channel_send_bytes(
-			     control, mm_buffer_span(&packet), fds),
+	assert_int_equal(
+	    mm_channel_send_bytes(control, mm_buffer_span(&packet), fds),
 	    MM_OK);
 }
 
@@ -782,16 +768,16 @@ it_says_ready_and_stops_when_told(void **state)
 
 	(void)state;
 	send_stop(control.near);
-	assert_int_equal(run_controlled(&seen, control.far, journal,
-			     sizeof(journal)),
+	assert_int_equal(
+	    run_controlled(&seen, control.far, journal, sizeof(journal)),
 	    MM_OK);
 	assert_ready(control.near);
 	/* Its own end is the caller's still. */
 	close_both(control);
 	control = new_channel();
 	close(control.near);
-	assert_int_equal(run_controlled(&seen, control.far, journal,
-			     sizeof(journal)),
+	assert_int_equal(
+	    run_controlled(&seen, control.far, journal, sizeof(journal)),
 	    MM_OK);
 	close(control.far);
 }
@@ -815,8 +801,8 @@ a_respawned_peer_takes_its_place(void **state)
 	close(first.far);
 	close(second.far);
 	before = open_fds();
-	assert_int_equal(run_controlled(&seen, control.far, journal,
-			     sizeof(journal)),
+	assert_int_equal(
+	    run_controlled(&seen, control.far, journal, sizeof(journal)),
 	    MM_OK);
 	assert_int_equal(open_fds(), before);
 	assert_int_equal(answer_to(first.near, 1, &value), MM_OK);
@@ -846,8 +832,8 @@ what_was_told_before_the_stop_counts(void **state)
 	send_link(control.near, MM_GATE, 0, peer.far);
 	send_stop(control.near);
 	close(peer.far);
-	assert_int_equal(run_controlled(&seen, control.far, journal,
-			     sizeof(journal)),
+	assert_int_equal(
+	    run_controlled(&seen, control.far, journal, sizeof(journal)),
 	    MM_OK);
 	assert_int_equal(seen.calls, 4);
 	assert_closed(peer.near);
@@ -871,8 +857,8 @@ peers_beyond_the_table_are_refused(void **state)
 	}
 	ask(peers[63].near, DOUBLE, 1, 5);
 	send_stop(control.near);
-	assert_int_equal(run_controlled(&seen, control.far, journal,
-			     sizeof(journal)),
+	assert_int_equal(
+	    run_controlled(&seen, control.far, journal, sizeof(journal)),
 	    MM_OK);
 	assert_non_null(strstr(journal, "link-refused: gate 64: "));
 	assert_null(strstr(journal, "gate 63"));
@@ -898,13 +884,11 @@ control_messages_for_others_end_the_service(void **state)
 	for (size_t i = 0; i < MM_COUNT(rows); i++) {
 		struct ends control = new_channel();
 
-		assert_int_equal(
-		    mm_channel_send_bytes(control.near,
-			hex(rows[i], bytes, sizeof(bytes)), NULL),
+		assert_int_equal(mm_channel_send_bytes(control.near,
+				     hex(rows[i], bytes, sizeof(bytes)), NULL),
 		    MM_OK);
-		assert_int_not_equal(
-		    run_controlled(&seen, control.far, journal,
-			sizeof(journal)),
+		assert_int_not_equal(run_controlled(&seen, control.far, journal,
+					 sizeof(journal)),
 		    MM_OK);
 		close_both(control);
 	}
@@ -946,16 +930,15 @@ a_synchronous_call_gets_its_answer(void **state)
 		_exit(mm_service_run_peer(&service, -1, ends.far) != MM_OK);
 	}
 	close(ends.far);
-	assert_int_equal(mm_call_sync(ends.near, DOUBLE, &number_shape,
-			     &request, &number_shape, &received, &arena,
-			     &answer),
+	assert_int_equal(
+	    mm_call_sync(ends.near, DOUBLE, &number_shape, &request,
+		&number_shape, &received, &arena, &answer),
 	    MM_OK);
 	assert_int_equal(answer.value, 42);
 	mm_received_clear(&received);
 	request.value = MM_E_PIN;
-	assert_int_equal(mm_call_sync(ends.near, FAIL, &number_shape,
-			     &request, &number_shape, &received, &arena,
-			     &answer),
+	assert_int_equal(mm_call_sync(ends.near, FAIL, &number_shape, &request,
+			     &number_shape, &received, &arena, &answer),
 	    MM_E_PIN);
 	assert_string_equal(mm_why(MM_E_PIN), "because of 133");
 	mm_received_clear(&received);
@@ -969,8 +952,8 @@ a_synchronous_call_gets_its_answer(void **state)
 static void
 a_synchronous_call_notices_other_answers(void **state)
 {
-	static const char *const answers[] = {"a2 00 02 01 01",
-	    "a2 00 01 01 00", "a2 00 01 01 1903e7", "80"};
+	static const char *const answers[] = {
+	    "a2 00 02 01 01", "a2 00 01 01 00", "a2 00 01 01 1903e7", "80"};
 	struct number request = {1}, answer;
 	uint8_t bytes[16];
 
@@ -982,12 +965,12 @@ a_synchronous_call_notices_other_answers(void **state)
 
 		mm_arena_init(&arena, 1024);
 		assert_int_equal(
-		    mm_channel_send_bytes(ends.far,
-			hex(answers[i], bytes, sizeof(bytes)), NULL),
+		    mm_channel_send_bytes(
+			ends.far, hex(answers[i], bytes, sizeof(bytes)), NULL),
 		    MM_OK);
-		assert_int_equal(mm_call_sync(ends.near, DOUBLE,
-				     &number_shape, &request, &number_shape,
-				     &received, &arena, &answer),
+		assert_int_equal(
+		    mm_call_sync(ends.near, DOUBLE, &number_shape, &request,
+			&number_shape, &received, &arena, &answer),
 		    MM_E_PEER);
 		close_both(ends);
 	}
@@ -1004,9 +987,9 @@ a_synchronous_call_to_nobody_fails(void **state)
 	(void)state;
 	mm_arena_init(&arena, 1024);
 	close(ends.far);
-	assert_int_equal(mm_call_sync(ends.near, DOUBLE, &number_shape,
-			     &request, &number_shape, &received, &arena,
-			     &answer),
+	assert_int_equal(
+	    mm_call_sync(ends.near, DOUBLE, &number_shape, &request,
+		&number_shape, &received, &arena, &answer),
 	    MM_E_AWAY);
 	close(ends.near);
 }
@@ -1022,11 +1005,10 @@ a_line_is_one_line(void **state)
 
 	(void)state;
 	mm_journal_open("test");
-	mm_journal(MM_LEVEL_NOTICE, "started", "%d peers\n<0>fake: \x1b[31m",
-	    2);
+	mm_journal(
+	    MM_LEVEL_NOTICE, "started", "%d peers\n<0>fake: \x1b[31m", 2);
 	capture_end(saved, file, line, sizeof(line));
-	assert_string_equal(
-	    line, "<5>test: started: 2 peers?<0>fake: ?[31m\n");
+	assert_string_equal(line, "<5>test: started: 2 peers?<0>fake: ?[31m\n");
 	memset(text, 'x', sizeof(text));
 	text[sizeof(text) - 1] = '\0';
 	saved = capture_begin(&file);

@@ -11,8 +11,7 @@
 enum { T = 1800000000, BOOT = 1000, WEEK = 7 * 24 * 3600 };
 
 static enum mm_error
-judge(const struct mm_clock *clock, uint64_t real, uint64_t boot,
-    uint64_t *out)
+judge(const struct mm_clock *clock, uint64_t real, uint64_t boot, uint64_t *out)
 {
 	*out = 1;
 	return mm_clock_judge(clock, real, boot, out);

@@ -374,11 +374,11 @@ test_results_that_cannot_be_written(void **state)
 	assert_int_equal(mm_results_check(&in, "/no/such/place/x", suffixes,
 			     MM_COUNT(suffixes)),
 	    MM_E_FILE);
-	assert_int_equal(mm_results_check(&in, "/proc/self/x", suffixes,
-			     MM_COUNT(suffixes)),
+	assert_int_equal(
+	    mm_results_check(&in, "/proc/self/x", suffixes, MM_COUNT(suffixes)),
 	    MM_E_FILE);
-	assert_int_equal(mm_results_check(&in, "/tmp/no-such-prefix",
-			     suffixes, MM_COUNT(suffixes)),
+	assert_int_equal(mm_results_check(&in, "/tmp/no-such-prefix", suffixes,
+			     MM_COUNT(suffixes)),
 	    MM_OK);
 	assert_int_equal(mm_output_check(&in, "/dev/null"), MM_E_EXISTS);
 	assert_int_equal(mm_output_check(&in, "-"), MM_OK);

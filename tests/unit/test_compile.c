@@ -70,8 +70,8 @@ compile(const char *text, struct mm_buffer *out)
 
 /* The good text with one change is refused, at this place, for this. */
 static void
-expect_refused(const char *what, const char *with, const char *place,
-    const char *why)
+expect_refused(
+    const char *what, const char *with, const char *place, const char *why)
 {
 	mm_autofree char *keyed = with_key(good);
 	mm_autofree char *text = text_replace(keyed, what, with);
@@ -109,8 +109,8 @@ text_becomes_what_it_says(void **state)
 	(void)state;
 	mm_arena_init(&arena, 1 << 20);
 	assert_int_equal(compile(text, &document), MM_OK);
-	assert_int_equal(mm_policy_decode(mm_buffer_span(&document), &arena,
-			     &policy),
+	assert_int_equal(
+	    mm_policy_decode(mm_buffer_span(&document), &arena, &policy),
 	    MM_OK);
 	assert_int_equal(policy.number, 3);
 	assert_int_equal(policy.names.count, 2);
@@ -120,10 +120,9 @@ text_becomes_what_it_says(void **state)
 	assert_true(mm_span_is(profile->issuer, "device-ca"));
 	assert_int_equal(profile->validity, 20LL * 365 * 86400);
 	assert_int_equal(profile->backdate, 3600);
+	assert_int_equal(profile->keys, 1 << MM_KEY_P256 | 1 << MM_KEY_RSA);
 	assert_int_equal(
-	    profile->keys, 1 << MM_KEY_P256 | 1 << MM_KEY_RSA);
-	assert_int_equal(profile->key_usage,
-	    MM_KU_DIGITAL_SIGNATURE | MM_KU_KEY_AGREEMENT);
+	    profile->key_usage, MM_KU_DIGITAL_SIGNATURE | MM_KU_KEY_AGREEMENT);
 	assert_false(profile->path);
 	assert_int_equal(profile->subject.count, 3);
 	part = mm_list_at(profile->subject, struct mm_subject_part, 1);
@@ -173,8 +172,8 @@ the_example_is_valid_with_an_officer(void **state)
 	(void)state;
 	mm_buffer_init(&example, 0);
 	mm_arena_init(&arena, 1 << 20);
-	assert_int_equal(mm_file_read("conf/policy.conf", MM_POLICY_TEXT_MAX,
-			     &example),
+	assert_int_equal(
+	    mm_file_read("conf/policy.conf", MM_POLICY_TEXT_MAX, &example),
 	    MM_OK);
 	mm_buffer_add(&example, "", 1);
 	assert_int_equal(
@@ -184,10 +183,9 @@ the_example_is_valid_with_an_officer(void **state)
 	    sodium_bin2base64(base64, sizeof(base64), officer, 32,
 		sodium_base64_VARIANT_ORIGINAL));
 	mm_buffer_add(&example, "", 1);
+	assert_int_equal(compile((const char *)example.data, &document), MM_OK);
 	assert_int_equal(
-	    compile((const char *)example.data, &document), MM_OK);
-	assert_int_equal(mm_policy_decode(mm_buffer_span(&document), &arena,
-			     &policy),
+	    mm_policy_decode(mm_buffer_span(&document), &arena, &policy),
 	    MM_OK);
 	assert_int_equal(policy.profiles.count, MM_COUNT(names));
 	for (size_t i = 0; i < MM_COUNT(names); i++)
@@ -206,8 +204,8 @@ unknown_keys_are_told_with_their_line(void **state)
 	expect_refused("number = 3", "nummer = 3", "text.conf:1:", "nummer");
 	expect_refused(
 	    "product \"demo\"", "produce \"demo\"", "text.conf:22:", "produce");
-	expect_refused("	order = 1", "	orders = 1", "text.conf:30:",
-	    "orders");
+	expect_refused(
+	    "	order = 1", "	orders = 1", "text.conf:30:", "orders");
 	expect_refused("number = 3", "number = 3 thresholds|order = 1",
 	    "text.conf:1:", "does not stand here");
 }
@@ -217,10 +215,10 @@ missing_keys_are_told(void **state)
 {
 	(void)state;
 	expect_refused("number = 3", "", "text.conf", "number is missing");
-	expect_refused("	validity = 20y\n", "",
-	    "profile \"device\"", "validity is missing");
-	expect_refused("	order = 1\n", "", "thresholds",
-	    "order is missing");
+	expect_refused("	validity = 20y\n", "", "profile \"device\"",
+	    "validity is missing");
+	expect_refused(
+	    "	order = 1\n", "", "thresholds", "order is missing");
 	expect_refused("	schemes = {sha256-ecdsa}\n", "",
 	    "product \"demo\"", "schemes is missing");
 	expect_refused("names = {\"localhost\", \"127.0.0.1\"}", "names = {}",
@@ -239,24 +237,24 @@ nothing_is_given_twice(void **state)
 	    "text.conf:8:", "given twice");
 	expect_refused(
 	    "profile \"ca\"", "profile \"device\"", "text.conf:13:", "device");
-	expect_refused("	policy = 1", "	order = 1", "text.conf:34:",
-	    "given twice");
+	expect_refused(
+	    "	policy = 1", "	order = 1", "text.conf:34:", "given twice");
 }
 
 static void
 values_are_told_with_line_and_what_is_allowed(void **state)
 {
 	(void)state;
-	expect_refused("number = 3", "number = 0", "text.conf:1:",
-	    "not within 1 to");
+	expect_refused(
+	    "number = 3", "number = 0", "text.conf:1:", "not within 1 to");
 	expect_refused(
 	    "number = 3", "number = -1", "text.conf:1:", "not a number");
-	expect_refused("number = 3", "number = 0x3", "text.conf:1:",
-	    "not a number");
+	expect_refused(
+	    "number = 3", "number = 0x3", "text.conf:1:", "not a number");
 	expect_refused("number = 3", "number = 99999999999999999999",
 	    "text.conf:1:", "not a number");
-	expect_refused("purpose = device", "purpose = devices", "text.conf:4:",
-	    "none of device, client, server, ca, code-signing");
+	expect_refused("purpose = device", "purpose = devices",
+	    "text.conf:4:", "none of device, client, server, ca, code-signing");
 	expect_refused(
 	    "20y", "20", "text.conf:7:", "a time like 10s, 5m, 1h, 7d");
 	expect_refused("20y", "20w", "text.conf:7:", "a time like");
@@ -264,34 +262,34 @@ values_are_told_with_line_and_what_is_allowed(void **state)
 	expect_refused("20y", "101y", "text.conf:7:", "not within");
 	expect_refused("20y", "300000000000y", "text.conf:7:", "a time like");
 	expect_refused("1h", "forever", "text.conf:8:", "a time like");
-	expect_refused("{P-256, RSA}", "{P-256, DSA}", "text.conf:9:",
-	    "none of P-256, P-384, RSA, Ed25519");
+	expect_refused("{P-256, RSA}", "{P-256, DSA}",
+	    "text.conf:9:", "none of P-256, P-384, RSA, Ed25519");
 	expect_refused("{digitalSignature,", "{nonRepudiation,",
 	    "text.conf:10:", "none of digitalSignature");
-	expect_refused("{clientAuth,", "{clientauth,", "text.conf:11:",
-	    "clientAuth");
+	expect_refused(
+	    "{clientAuth,", "{clientauth,", "text.conf:11:", "clientAuth");
 	expect_refused("O=A, B", "X=A, B", "text.conf:6:", "is not like");
 	expect_refused("O=A, B", "no equal", "text.conf:6:", "like \"CN=");
-	expect_refused("path-length = 0", "path-length = 9", "text.conf:20:",
-	    "not within");
-	expect_refused("{sha256-ecdsa}", "{md5-rsa}", "text.conf:23:",
-	    "no signature scheme");
+	expect_refused("path-length = 0", "path-length = 9",
+	    "text.conf:20:", "not within");
+	expect_refused("{sha256-ecdsa}", "{md5-rsa}",
+	    "text.conf:23:", "no signature scheme");
 	expect_refused("16M", "16T", "text.conf:24:", "like 64K, 16M or 1G");
 	expect_refused("16M", "0", "text.conf:24:", "not within");
 	expect_refused("key = \"", "key = \"00", "text.conf:27:", "32 bytes");
-	expect_refused("	order = 1", "	order = 0", "text.conf:30:",
-	    "not within 1 to 64");
+	expect_refused("	order = 1", "	order = 0",
+	    "text.conf:30:", "not within 1 to 64");
 }
 
 static void
 what_is_unsound_as_a_whole_is_refused(void **state)
 {
 	(void)state;
-	expect_refused("	order = 1", "	order = 2", "text.conf",
-	    "cannot be reached");
+	expect_refused(
+	    "	order = 1", "	order = 2", "text.conf", "cannot be reached");
 	expect_refused("CN={device}", "CN=all", "text.conf", "{device}");
-	expect_refused("{keyCertSign}", "{digitalSignature}", "text.conf",
-	    "profile ca");
+	expect_refused(
+	    "{keyCertSign}", "{digitalSignature}", "text.conf", "profile ca");
 }
 
 static void
@@ -299,8 +297,8 @@ the_environment_stays_outside(void **state)
 {
 	(void)state;
 	assert_int_equal(setenv("MINT_SECRET", "leaked", 1), 0);
-	expect_refused("\"O=A, B\"", "\"O=${MINT_SECRET}\"", "text.conf:6:",
-	    "${...}");
+	expect_refused(
+	    "\"O=A, B\"", "\"O=${MINT_SECRET}\"", "text.conf:6:", "${...}");
 	expect_refused("issuer = device-ca", "issuer = ${MINT_SECRET}",
 	    "text.conf:5:", "${...}");
 	expect_allowed("O=A, B", "O=$5 A");
@@ -310,8 +308,8 @@ static void
 broken_text_is_refused(void **state)
 {
 	(void)state;
-	expect_refused("	path-length = 0\n}\n", "	path-length = 0\n",
-	    "text.conf:21:", "product");
+	expect_refused("	path-length = 0\n}\n",
+	    "	path-length = 0\n", "text.conf:21:", "product");
 	expect_refused("	ceremony = 1\n}\n", "	ceremony = 1\n",
 	    "text.conf", "closing brace");
 	expect_refused("	ceremony = 1\n}", "	ceremony = 1\n}}",
@@ -352,12 +350,10 @@ files_that_cannot_be_read_are_refused(void **state)
 	text_file_write("");
 	mm_buffer_init(&out, MM_POLICY_MAX);
 	assert_int_equal(mm_policy_compile(text_path, &out), MM_E_POLICY);
-	assert_int_equal(
-	    mm_policy_compile(text_directory, &out), MM_E_POLICY);
+	assert_int_equal(mm_policy_compile(text_directory, &out), MM_E_POLICY);
 	assert_int_equal(
 	    mm_policy_compile("no-such-file.conf", &out), MM_E_POLICY);
-	assert_non_null(
-	    strstr(mm_why(MM_E_POLICY), "no-such-file.conf"));
+	assert_non_null(strstr(mm_why(MM_E_POLICY), "no-such-file.conf"));
 }
 
 static void

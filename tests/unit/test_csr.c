@@ -78,15 +78,15 @@ what_a_csr_asks_for_is_stripped(void **state)
 	(void)state;
 	mm_arena_init(&arena, MM_SPKI_MAX);
 	mm_buffer_init(&bytes, 0);
-	assert_int_equal(mm_file_read(VECTORS "strip-cert-sign.der",
-			     MM_CSR_MAX, &bytes),
+	assert_int_equal(
+	    mm_file_read(VECTORS "strip-cert-sign.der", MM_CSR_MAX, &bytes),
 	    MM_OK);
 	assert_int_equal(
 	    mm_csr_read(mm_buffer_span(&bytes), &arena, &csr), MM_OK);
 	assert_int_equal(csr.key.type, MM_KEY_P256);
 	assert_int_equal(csr.spki.size, 91);
-	assert_non_null(memmem(
-	    bytes.data, bytes.size, csr.spki.data, csr.spki.size));
+	assert_non_null(
+	    memmem(bytes.data, bytes.size, csr.spki.data, csr.spki.size));
 }
 
 static void
@@ -133,8 +133,8 @@ every_byte_matters(void **state)
 
 	(void)state;
 	mm_buffer_init(&der, 0);
-	assert_int_equal(mm_file_read(VECTORS "ok-p256-sha256.der",
-			     MM_CSR_MAX, &der),
+	assert_int_equal(
+	    mm_file_read(VECTORS "ok-p256-sha256.der", MM_CSR_MAX, &der),
 	    MM_OK);
 	for (size_t i = 0; i < der.size; i++) {
 		der.data[i] ^= 1;
@@ -159,8 +159,8 @@ arena_without_room_is_an_error(void **state)
 	mm_buffer_init(&bytes, 0);
 	assert_int_equal(
 	    mm_file_read(VECTORS "ok-pem.pem", MM_CSR_MAX, &bytes), MM_OK);
-	assert_int_equal(mm_csr_read(mm_buffer_span(&bytes), &arena, &csr),
-	    MM_E_MEMORY);
+	assert_int_equal(
+	    mm_csr_read(mm_buffer_span(&bytes), &arena, &csr), MM_E_MEMORY);
 }
 
 /* libsodium 1.0.18 would decode a byte of 0x80 or above as base64. */
@@ -201,8 +201,7 @@ static const struct {
     {"rsa:4096", MM_KEY_RSA, 4096},
 };
 
-static void run(const char *format, ...)
-    __attribute__((format(printf, 1, 2)));
+static void run(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 static void
 run(const char *format, ...)

@@ -86,8 +86,7 @@ setup(void **state)
 	schemes[0].value = text("sha256-ecdsa");
 	may_use[0].value = text("device");
 	stations[0].value = text("station-1");
-	products[0] =
-	    (struct mm_product){text("demo"), {schemes, 1}, 100};
+	products[0] = (struct mm_product){text("demo"), {schemes, 1}, 100};
 	policy = (struct mm_policy){
 	    .profiles = {profiles, 2}, .products = {products, 1}};
 	setup_issue();
@@ -275,9 +274,9 @@ each_message_has_its_roles(void **state)
 		for (uint64_t role = 1; role < MM_ROLES; role++) {
 			station.role = role;
 			assert_int_equal(mm_decide_message(&station, type),
-			    row == NULL			  ? MM_E_UNKNOWN
-				: row->roles >> role & 1 ? MM_OK
-							  : MM_E_ROLE);
+			    row == NULL              ? MM_E_UNKNOWN
+			    : row->roles >> role & 1 ? MM_OK
+						     : MM_E_ROLE);
 		}
 	}
 	assert_int_equal(
@@ -363,8 +362,7 @@ main(void)
 	    TEST(a_day_has_its_limit), TEST(each_message_has_its_roles),
 	    TEST(an_approved_image_is_signed),
 	    TEST(products_and_schemes_are_the_policys),
-	    TEST(images_fit_their_product),
-	    TEST(images_are_what_was_approved)};
+	    TEST(images_fit_their_product), TEST(images_are_what_was_approved)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -203,8 +203,8 @@ test_more_than_one_private_key(void **state)
 	refused(text);
 	snprintf(text + size, sizeof(text) - size, "and more\n");
 	refused(text);
-	size = (size_t)snprintf(
-	    text, sizeof(text), "%s", traditional(ec, NULL));
+	size =
+	    (size_t)snprintf(text, sizeof(text), "%s", traditional(ec, NULL));
 	snprintf(text + size, sizeof(text) - size, "%s", pkcs8(ec));
 	refused(text);
 }

@@ -11,7 +11,10 @@
 
 #include "policy/document.h"
 
-#define TEXT(s) {(const uint8_t *)(s), sizeof(s) - 1}
+#define TEXT(s) \
+	{ \
+		(const uint8_t *)(s), sizeof(s) - 1 \
+	}
 
 enum { DEVICE = 0 };
 
@@ -62,8 +65,8 @@ setup(void **state)
 	    .keys = 1 << MM_KEY_P256,
 	    .key_usage = MM_KU_DIGITAL_SIGNATURE,
 	    .purposes = {f.eku, 1}};
-	f.products[0] = (struct mm_product){
-	    mm_span_text("demo"), {f.schemes, 1}, 0};
+	f.products[0] =
+	    (struct mm_product){mm_span_text("demo"), {f.schemes, 1}, 0};
 	make_officer(&f.officers[0], mm_span_text("first"), 1);
 	make_officer(&f.officers[1], mm_span_text("second"), 2);
 	make_officer(&f.officers[2], mm_span_text("third"), 3);
@@ -105,8 +108,8 @@ expect_unsound(const char *why)
 {
 	assert_int_equal(try(), MM_E_POLICY);
 	if (strstr(mm_why(MM_E_POLICY), why) == NULL)
-		fail_msg("\"%s\" does not say \"%s\"", mm_why(MM_E_POLICY),
-		    why);
+		fail_msg(
+		    "\"%s\" does not say \"%s\"", mm_why(MM_E_POLICY), why);
 }
 
 static void
@@ -119,8 +122,8 @@ reads_back_what_was_written(void **state)
 	(void)state;
 	mm_arena_init(&arena, 1 << 20);
 	assert_int_equal(encode(&document), MM_OK);
-	assert_int_equal(mm_policy_decode(mm_buffer_span(&document), &arena,
-			     &policy),
+	assert_int_equal(
+	    mm_policy_decode(mm_buffer_span(&document), &arena, &policy),
 	    MM_OK);
 	assert_int_equal(policy.number, 1);
 	assert_int_equal(policy.officers.count, 2);
@@ -138,8 +141,8 @@ failure_leaves_the_output_alone(void **state)
 
 	(void)state;
 	mm_arena_init(&arena, 1 << 20);
-	assert_int_equal(mm_policy_decode(mm_span("\xa0", 1), &arena, &policy),
-	    MM_E_POLICY);
+	assert_int_equal(
+	    mm_policy_decode(mm_span("\xa0", 1), &arena, &policy), MM_E_POLICY);
 	assert_int_equal(policy.number, 77);
 }
 
@@ -154,8 +157,8 @@ refuses_bytes_after_the_end(void **state)
 	mm_arena_init(&arena, 1 << 20);
 	assert_int_equal(encode(&document), MM_OK);
 	mm_buffer_add(&document, "\x00", 1);
-	assert_int_equal(mm_policy_decode(mm_buffer_span(&document), &arena,
-			     &policy),
+	assert_int_equal(
+	    mm_policy_decode(mm_buffer_span(&document), &arena, &policy),
 	    MM_E_POLICY);
 }
 
@@ -168,8 +171,8 @@ refuses_documents_over_the_limit(void **state)
 
 	(void)state;
 	mm_arena_init(&arena, 1 << 20);
-	assert_int_equal(mm_policy_decode(mm_span(large, sizeof(large)),
-			     &arena, &policy),
+	assert_int_equal(
+	    mm_policy_decode(mm_span(large, sizeof(large)), &arena, &policy),
 	    MM_E_POLICY);
 	assert_non_null(strstr(mm_why(MM_E_POLICY), "limit"));
 }
@@ -222,10 +225,10 @@ counts_have_bounds(void **state)
 static void
 names_are_hosts_and_different(void **state)
 {
-	static const char *const bad[] = {"-a", "a-", "a..b", ".a", "a.",
-	    "a b", "A", "a_b", "*"};
-	static const char *const good[] = {"a", "a-b", "mint.example.org",
-	    "::1", "10.0.0.1", "x1"};
+	static const char *const bad[] = {
+	    "-a", "a-", "a..b", ".a", "a.", "a b", "A", "a_b", "*"};
+	static const char *const good[] = {
+	    "a", "a-b", "mint.example.org", "::1", "10.0.0.1", "x1"};
 
 	(void)state;
 	for (size_t i = 0; i < MM_COUNT(good); i++) {
@@ -281,8 +284,8 @@ profiles_must_be_sound(void **state)
 static void
 devices_never_get_privileges(void **state)
 {
-	static const char *const bad[] = {"1.3.6.1.5.5.7.3.1",
-	    "1.3.6.1.5.5.7.3.3", "2.5.29.37.0"};
+	static const char *const bad[] = {
+	    "1.3.6.1.5.5.7.3.1", "1.3.6.1.5.5.7.3.3", "2.5.29.37.0"};
 
 	(void)state;
 	for (size_t i = 0; i < MM_COUNT(bad); i++) {
@@ -328,8 +331,7 @@ each_purpose_has_its_one_eku(void **state)
 		for (size_t j = 0; j < MM_COUNT(rows); j++) {
 			f.profiles[DEVICE].purpose = rows[i].purpose;
 			f.eku[0].value = mm_span_text(rows[j].eku);
-			assert_int_equal(
-			    try(), i == j ? MM_OK : MM_E_POLICY);
+			assert_int_equal(try(), i == j ? MM_OK : MM_E_POLICY);
 		}
 	f.profiles[DEVICE].purposes.count = 0;
 	expect_unsound("extendedKeyUsage");
@@ -429,8 +431,7 @@ main(void)
 	    TEST(profiles_must_be_sound), TEST(devices_never_get_privileges),
 	    TEST(subjects_name_what_they_are_for),
 	    TEST(each_purpose_has_its_one_eku), TEST(servers_last_a_week),
-	    TEST(code_signing_keys_are_the_tokens),
-	    TEST(schemes_are_different),
+	    TEST(code_signing_keys_are_the_tokens), TEST(schemes_are_different),
 	    TEST(officers_have_real_and_different_keys),
 	    TEST(thresholds_are_complete_and_reachable),
 	    TEST(digest_is_sha256)};

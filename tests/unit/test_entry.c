@@ -77,9 +77,9 @@ every_kind_comes_back_as_it_went(void **state)
 		mm_buffer_init(&second, ENTRY_MAX);
 		mm_arena_init(&arena, ARENA_MAX);
 		sample_encode(&frame, &body, &first);
-		assert_int_equal(mm_entry_decode_as(mm_buffer_span(&first),
-				     (enum mm_entry_kind)kind, &arena, &entry,
-				     &read),
+		assert_int_equal(
+		    mm_entry_decode_as(mm_buffer_span(&first),
+			(enum mm_entry_kind)kind, &arena, &entry, &read),
 		    MM_OK);
 		assert_int_equal(entry.kind, kind);
 		assert_int_equal(entry.time, SAMPLE_TIME);
@@ -109,9 +109,9 @@ damaged_entries_are_refused(void **state)
 			assert_int_equal(
 			    decode(mm_span(bytes.data, size)), MM_E_ENTRY);
 		mm_buffer_add(&bytes, "", 1);
-		assert_int_equal(mm_entry_decode_as(mm_buffer_span(&bytes),
-				     (enum mm_entry_kind)kind, &arena, &entry,
-				     &body),
+		assert_int_equal(
+		    mm_entry_decode_as(mm_buffer_span(&bytes),
+			(enum mm_entry_kind)kind, &arena, &entry, &body),
 		    MM_E_ENTRY);
 		assert_int_equal(entry.kind, 77);
 	}
@@ -187,8 +187,8 @@ lengths_end_at_their_limits(void **state)
 		false},
 	    {MM_ENTRY_POLICY, offsetof(struct mm_policy_entry, text), 24576,
 		true},
-	    {MM_ENTRY_ORDER, offsetof(struct mm_statement_entry, principal),
-		64, true},
+	    {MM_ENTRY_ORDER, offsetof(struct mm_statement_entry, principal), 64,
+		true},
 	    {MM_ENTRY_CERTIFICATE,
 		offsetof(struct mm_certificate_entry, subject), 64, false},
 	    {MM_ENTRY_CERTIFICATE, offsetof(struct mm_certificate_entry, tbs),
@@ -259,8 +259,7 @@ lists_end_at_their_limits(void **state)
 		    count <= 512 ? MM_OK : MM_E_RANGE);
 	}
 	signed_.signatures.count = 0;
-	assert_int_equal(
-	    encode(MM_ENTRY_SIGNATURES, &signed_), MM_E_RANGE);
+	assert_int_equal(encode(MM_ENTRY_SIGNATURES, &signed_), MM_E_RANGE);
 }
 
 /* Statements fill an entry up to the byte that is one too many. */
@@ -284,8 +283,7 @@ an_entry_ends_at_65535_bytes(void **state)
 	assert_int_equal(bytes.size, ENTRY_MAX);
 	assert_int_equal(decode(mm_buffer_span(&bytes)), MM_OK);
 	items[1].value = letters(20000 + rest + 1);
-	assert_int_equal(
-	    mm_entry_encode(&frame, &order, &bytes), MM_E_RANGE);
+	assert_int_equal(mm_entry_encode(&frame, &order, &bytes), MM_E_RANGE);
 	assert_int_equal(bytes.size, ENTRY_MAX);
 	mm_buffer_add(&bytes, "", 1);
 	assert_int_equal(decode(mm_buffer_span(&bytes)), MM_E_ENTRY);

@@ -18,10 +18,10 @@ enum {
 };
 
 /* FIPS 180-2 appendix B.1 */
-static const uint8_t sha256_abc[32] = {0xba, 0x78, 0x16, 0xbf, 0x8f, 0x01,
-    0xcf, 0xea, 0x41, 0x41, 0x40, 0xde, 0x5d, 0xae, 0x22, 0x23, 0xb0, 0x03,
-    0x61, 0xa3, 0x96, 0x17, 0x7a, 0x9c, 0xb4, 0x10, 0xff, 0x61, 0xf2, 0x00,
-    0x15, 0xad};
+static const uint8_t sha256_abc[32] = {0xba, 0x78, 0x16, 0xbf, 0x8f, 0x01, 0xcf,
+    0xea, 0x41, 0x41, 0x40, 0xde, 0x5d, 0xae, 0x22, 0x23, 0xb0, 0x03, 0x61,
+    0xa3, 0x96, 0x17, 0x7a, 0x9c, 0xb4, 0x10, 0xff, 0x61, 0xf2, 0x00, 0x15,
+    0xad};
 
 static int
 make_memfd(const char *bytes, int seals)
@@ -53,8 +53,7 @@ nothing_is_no_image(void **state)
 	struct mm_image_facts facts = {.size = 77};
 
 	(void)state;
-	assert_int_equal(
-	    mm_image_read(mm_span("", 0), &facts), MM_E_INSPECTOR);
+	assert_int_equal(mm_image_read(mm_span("", 0), &facts), MM_E_INSPECTOR);
 	assert_int_equal(facts.size, 77);
 }
 
@@ -88,8 +87,7 @@ ask_bytes(int memfd, struct mm_span packet, struct mm_received *received,
 	enum mm_error error;
 
 	assert_int_equal(mm_channel_pair(ends), MM_OK);
-	assert_int_equal(
-	    mm_channel_send_bytes(ends[0], packet, no_fds), MM_OK);
+	assert_int_equal(mm_channel_send_bytes(ends[0], packet, no_fds), MM_OK);
 	*ran = mm_inspector_run(memfd, ends[1]);
 	close(ends[1]);
 	error = mm_channel_receive(ends[0], received);
@@ -101,8 +99,7 @@ static enum mm_error
 ask(int memfd, uint64_t type, const char *scheme, uint64_t max,
     struct mm_inspect_answer *answer)
 {
-	const struct mm_inspect_request request = {
-	    mm_span_text(scheme), max};
+	const struct mm_inspect_request request = {mm_span_text(scheme), max};
 	mm_auto(received) received = {.fds = {-1, -1}};
 	mm_auto(buffer) packet = {0};
 	mm_auto(arena) arena = {0};
@@ -132,8 +129,7 @@ a_sealed_image_is_answered(void **state)
 	struct mm_inspect_answer answer;
 
 	(void)state;
-	assert_int_equal(
-	    ask(memfd, CALL, "sha256-ecdsa", 100, &answer), MM_OK);
+	assert_int_equal(ask(memfd, CALL, "sha256-ecdsa", 100, &answer), MM_OK);
 	assert_int_equal(answer.facts.size, 3);
 	assert_memory_equal(answer.facts.sha256, sha256_abc, 32);
 	assert_memory_equal(answer.digest, sha256_abc, 32);
@@ -155,17 +151,15 @@ images_have_a_limit(void **state)
 static void
 every_seal_is_needed(void **state)
 {
-	static const int seals[] = {F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_GROW,
-	    F_SEAL_WRITE, SEALS};
+	static const int seals[] = {
+	    F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_GROW, F_SEAL_WRITE, SEALS};
 	struct mm_inspect_answer answer;
 
 	(void)state;
 	for (size_t i = 0; i < MM_COUNT(seals); i++) {
-		mm_autoclose int memfd =
-		    make_memfd("abc", SEALS & ~seals[i]);
+		mm_autoclose int memfd = make_memfd("abc", SEALS & ~seals[i]);
 
-		assert_int_equal(
-		    ask(memfd, CALL, "sha256-ecdsa", 100, &answer),
+		assert_int_equal(ask(memfd, CALL, "sha256-ecdsa", 100, &answer),
 		    MM_E_INSPECTOR);
 	}
 }

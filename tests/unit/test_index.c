@@ -61,8 +61,8 @@ static struct mm_span
 named(const char *what, uint64_t number)
 {
 	char name[40];
-	int size = snprintf(
-	    name, sizeof(name), "%s-%ju", what, (uintmax_t)number);
+	int size =
+	    snprintf(name, sizeof(name), "%s-%ju", what, (uintmax_t)number);
 
 	return mm_span(keep(name, (size_t)size), (size_t)size);
 }
@@ -155,9 +155,8 @@ add_station(unsigned number, bool disabled)
 	randombytes_buf(h->station_ids[number], 16);
 	memcpy((void *)body.request.data, h->station_ids[number], 16);
 	key_of(200 + number, claim.key);
-	body.statements = state((struct says){.kind = MM_STATEMENT_PRINCIPAL,
-	    .body = &claim,
-	    .by = &mint.ada});
+	body.statements = state((struct says){
+	    .kind = MM_STATEMENT_PRINCIPAL, .body = &claim, .by = &mint.ada});
 	h->stations[number] = h->count;
 	h->disabled[number] = disabled;
 	ok(apply(MM_ENTRY_PRINCIPAL, &body));
@@ -241,8 +240,8 @@ add_refusal(void)
 /* --- what it adds up to --- */
 
 static struct known_issued *
-live(uint64_t kind, bool (*same)(const struct known_issued *,
-			const struct known_issued *),
+live(uint64_t kind,
+    bool (*same)(const struct known_issued *, const struct known_issued *),
     const struct known_issued *as)
 {
 	struct history *h = &fold.history;
@@ -287,9 +286,9 @@ issue_something(void)
 
 	assert_true(h->issued_count < ISSUED);
 	taken = image
-	    ? live(MM_ENTRY_IMAGE, same_version, &made) != NULL
-	    : live(MM_ENTRY_CERTIFICATE, same_device, &made) != NULL ||
-		live(MM_ENTRY_CERTIFICATE, same_key, &made) != NULL;
+		    ? live(MM_ENTRY_IMAGE, same_version, &made) != NULL
+		    : live(MM_ENTRY_CERTIFICATE, same_device, &made) != NULL ||
+			  live(MM_ENTRY_CERTIFICATE, same_key, &made) != NULL;
 	error = image ? apply_image(&made) : apply_device(&made);
 	assert_int_equal(error, taken ? MM_E_STORE : MM_OK);
 	if (taken)
@@ -347,9 +346,8 @@ add_genesis(void)
 	    .policy = mint.policy,
 	    .text = text("policy 1")};
 
-	body.statements = state((struct says){.kind = MM_STATEMENT_CEREMONY,
-	    .body = &ceremony,
-	    .by = &mint.ada});
+	body.statements = state((struct says){
+	    .kind = MM_STATEMENT_CEREMONY, .body = &ceremony, .by = &mint.ada});
 	ok(apply(MM_ENTRY_GENESIS, &body));
 }
 
@@ -437,8 +435,8 @@ check_live(struct mm_arena *arena)
 		enum mm_error error = mm_index_device(fold.index,
 		    text(profiles[i % 2]), named("dev", i / 2), arena, &got);
 
-		expect_issued(error, &got,
-		    live(MM_ENTRY_CERTIFICATE, same_device, &as));
+		expect_issued(
+		    error, &got, live(MM_ENTRY_CERTIFICATE, same_device, &as));
 		error = mm_index_image(fold.index, text("lamp"),
 		    named("v", i / 2), text("sha256-ecdsa"), arena, &got);
 		expect_issued(
@@ -451,8 +449,8 @@ check_live(struct mm_arena *arena)
 
 		key_of(i, key);
 		error = mm_index_key(fold.index, key, arena, &got);
-		expect_issued(error, &got,
-		    live(MM_ENTRY_CERTIFICATE, same_key, &as));
+		expect_issued(
+		    error, &got, live(MM_ENTRY_CERTIFICATE, same_key, &as));
 	}
 }
 
@@ -466,15 +464,13 @@ check_orders(struct mm_arena *arena)
 		struct mm_order_claim claim;
 		uint64_t idx;
 
-		ok(mm_index_order(
-		    fold.index, named("order", i), arena, &row));
+		ok(mm_index_order(fold.index, named("order", i), arena, &row));
 		assert_int_equal(row.idx, h->orders[i]);
 		assert_int_equal(row.used, h->used[i]);
 		assert_int_equal(row.claim.units, 1000 + i);
 		ok(mm_index_order_at(fold.index, row.idx, arena, &claim));
 		assert_true(mm_span_equal(claim.name, row.claim.name));
-		ok(mm_index_statement(
-		    fold.index, h->order_payloads[i], &idx));
+		ok(mm_index_statement(fold.index, h->order_payloads[i], &idx));
 		assert_int_equal(idx, h->orders[i]);
 	}
 }
@@ -487,9 +483,9 @@ issued_on(uint64_t station, uint64_t day)
 
 	for (size_t i = 0; i < h->issued_count; i++)
 		count += h->issued[i].kind == MM_ENTRY_CERTIFICATE &&
-		    h->issued[i].state != MM_ISSUED_VOID &&
-		    h->issued[i].station == station &&
-		    h->issued[i].day == day;
+			 h->issued[i].state != MM_ISSUED_VOID &&
+			 h->issued[i].station == station &&
+			 h->issued[i].day == day;
 	return count;
 }
 
@@ -516,8 +512,7 @@ check_stations(struct mm_arena *arena)
 		assert_int_equal(idx, h->stations[i]);
 		for (uint64_t at = NOW; at <= h->now + DAY; at += DAY)
 			assert_int_equal(
-			    mm_index_daily(
-				fold.index, named("station", i), at),
+			    mm_index_daily(fold.index, named("station", i), at),
 			    issued_on(i, at / DAY));
 	}
 }
@@ -552,15 +547,15 @@ check_authorities(struct mm_arena *arena)
 	ok(mm_index_authority(fold.index, text("root"), arena, &got));
 	assert_int_equal(got.idx, 1);
 	assert_int_equal(got.state, MM_ISSUED_SIGNED);
-	assert_int_equal(mm_index_authority(
-			     fold.index, text("device-ca"), arena, &got),
+	assert_int_equal(
+	    mm_index_authority(fold.index, text("device-ca"), arena, &got),
 	    MM_E_NOT_FOUND);
 	ok(mm_index_resting(fold.index, 0, arena, &got));
 	assert_int_equal(got.idx, 1);
 	ok(mm_index_reference(fold.index, 1, arena, &entry));
 	assert_true(mm_span_equal(entry, fold.history.entries[1]));
-	assert_int_equal(mm_index_reference(fold.index, 2, arena, &entry),
-	    MM_E_NOT_FOUND);
+	assert_int_equal(
+	    mm_index_reference(fold.index, 2, arena, &entry), MM_E_NOT_FOUND);
 	ok(mm_index_policy(fold.index, &idx));
 	assert_int_equal(idx, 0);
 	ok(mm_index_policies(fold.index, arena, &policies));
@@ -789,8 +784,7 @@ a_voided_unit_is_given_back(void **unused)
 	add_void(&first);
 	ok(mm_index_order(fold.index, text("order-0"), &arena, &row));
 	assert_int_equal(row.used, 0);
-	assert_int_equal(
-	    mm_index_daily(fold.index, text("station-0"), NOW), 0);
+	assert_int_equal(mm_index_daily(fold.index, text("station-0"), NOW), 0);
 	ok(apply_device(&other));
 	ok(mm_index_order(fold.index, text("order-0"), &arena, &row));
 	assert_int_equal(row.used, 1);
@@ -851,15 +845,13 @@ a_principal_has_one_key(void **unused)
 	mm_arena_init(&arena, 1 << 20);
 	key_of(99, claim.key);
 	key_of(200, former);
-	body.statements = state((struct says){.kind = MM_STATEMENT_PRINCIPAL,
-	    .body = &claim,
-	    .by = &mint.ada});
+	body.statements = state((struct says){
+	    .kind = MM_STATEMENT_PRINCIPAL, .body = &claim, .by = &mint.ada});
 	ok(mm_index_begin(fold.index));
 	ok(apply(MM_ENTRY_PRINCIPAL, &body));
 	ok(mm_index_principal(fold.index, claim.key, &arena, &got));
 	assert_true(mm_span_is(got.name, "station-0"));
-	assert_int_equal(
-	    mm_index_principal(fold.index, former, &arena, &got),
+	assert_int_equal(mm_index_principal(fold.index, former, &arena, &got),
 	    MM_E_NOT_FOUND);
 	mm_index_rollback(fold.index);
 }
@@ -907,9 +899,10 @@ what_is_no_database_is_refused(void **unused)
 	mm_index_close(fold.index);
 	fold.index = NULL;
 	snprintf(path, sizeof(path), "%s/index.db", fold.directory);
-	write_text(path, "this is a text of more than a few characters, and "
-			 "no database whatever anybody may say about it; it "
-			 "has more than a hundred bytes",
+	write_text(path,
+	    "this is a text of more than a few characters, and "
+	    "no database whatever anybody may say about it; it "
+	    "has more than a hundred bytes",
 	    0600);
 	assert_int_equal(
 	    mm_index_open(fold.directory, false, &fold.index), MM_E_STATE);
@@ -934,8 +927,7 @@ make_half_a_mint(void **unused)
 	for (size_t i = 0; i < MM_COUNT(keys); i++)
 		keys[i] = (struct mm_genesis_key){
 		    ceremony_keys[i].name, ceremony_keys[i].use, make_spki()};
-	mint.keys =
-	    (struct mm_list){keep(keys, sizeof(keys)), MM_COUNT(keys)};
+	mint.keys = (struct mm_list){keep(keys, sizeof(keys)), MM_COUNT(keys)};
 	return 0;
 }
 

@@ -45,8 +45,8 @@ keys_are_read(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < MM_COUNT(rows); i++) {
-		EVP_PKEY *made = EVP_PKEY_Q_keygen(
-		    NULL, NULL, rows[i].kind, rows[i].detail);
+		EVP_PKEY *made =
+		    EVP_PKEY_Q_keygen(NULL, NULL, rows[i].kind, rows[i].detail);
 		struct encoded encoded;
 		struct mm_key key;
 
@@ -55,8 +55,7 @@ keys_are_read(void **state)
 		assert_int_equal(mm_key_read(encoded.spki, &key), MM_OK);
 		assert_int_equal(key.type, rows[i].type);
 		assert_int_equal(key.bits, rows[i].bits);
-		assert_string_equal(
-		    mm_key_type_name(key.type), rows[i].name);
+		assert_string_equal(mm_key_type_name(key.type), rows[i].name);
 	}
 	assert_string_equal(mm_key_type_name(MM_KEY_RSA), "RSA");
 	assert_string_equal(mm_key_type_name(0), "unknown");
@@ -146,12 +145,11 @@ good_modulus(BIGNUM *out, int bits)
 	uint8_t bytes[600];
 
 	do {
-		assert_int_equal(BN_rand(out, bits, BN_RAND_TOP_ONE,
-				     BN_RAND_BOTTOM_ODD),
-		    1);
+		assert_int_equal(
+		    BN_rand(out, bits, BN_RAND_TOP_ONE, BN_RAND_BOTTOM_ODD), 1);
 		BN_bn2bin(out, bytes);
-	} while (mm_rsa_weakness(
-		     mm_span(bytes, (size_t)BN_num_bytes(out))) != NULL);
+	} while (
+	    mm_rsa_weakness(mm_span(bytes, (size_t)BN_num_bytes(out))) != NULL);
 }
 
 static void
@@ -160,9 +158,8 @@ rsa_sizes_are_bounded(void **state)
 	static const struct {
 		int bits;
 		enum mm_error error;
-	} rows[] = {{512, MM_E_KEY_WEAK}, {2047, MM_E_KEY_WEAK},
-	    {2048, MM_OK}, {2049, MM_OK}, {3072, MM_OK}, {4096, MM_OK},
-	    {4097, MM_E_KEY_TYPE}};
+	} rows[] = {{512, MM_E_KEY_WEAK}, {2047, MM_E_KEY_WEAK}, {2048, MM_OK},
+	    {2049, MM_OK}, {3072, MM_OK}, {4096, MM_OK}, {4097, MM_E_KEY_TYPE}};
 	BIGNUM *n = BN_new(), *e = BN_new();
 
 	(void)state;
@@ -224,8 +221,7 @@ small_factors_are_found(void **state)
 	for (size_t i = 0; i < MM_COUNT(rows); i++) {
 		good_modulus(n, 2040);
 		BN_mul_word(n, rows[i].factor);
-		assert_int_equal(
-		    is_weak(n, "small factor"), rows[i].weak);
+		assert_int_equal(is_weak(n, "small factor"), rows[i].weak);
 	}
 	BN_free(n);
 }
@@ -283,8 +279,7 @@ a_hundred_rounds_of_fermat(void **state)
 	(void)state;
 	for (size_t i = 0; i < MM_COUNT(rounds); i++) {
 		modulus_for_round(rounds[i], n, ctx);
-		assert_int_equal(
-		    is_weak(n, "close primes"), rounds[i] <= 100);
+		assert_int_equal(is_weak(n, "close primes"), rounds[i] <= 100);
 	}
 	BN_free(n);
 	BN_CTX_free(ctx);
@@ -303,10 +298,9 @@ p256_signatures_are_verified(void **state)
 	encode(made, &encoded);
 	encode(other, &foreign);
 	assert_int_equal(EVP_PKEY_sign_init(ctx), 1);
+	assert_int_equal(EVP_PKEY_sign(ctx, signature, &size, digest, 32), 1);
 	assert_int_equal(
-	    EVP_PKEY_sign(ctx, signature, &size, digest, 32), 1);
-	assert_int_equal(mm_key_verify_p256(encoded.spki, digest,
-			     mm_span(signature, size)),
+	    mm_key_verify_p256(encoded.spki, digest, mm_span(signature, size)),
 	    MM_OK);
 	for (size_t i = 0; i < size; i++) {
 		signature[i] ^= 1;
@@ -318,15 +312,15 @@ p256_signatures_are_verified(void **state)
 	assert_int_equal(mm_key_verify_p256(encoded.spki, digest,
 			     mm_span(signature, size - 1)),
 	    MM_E_TOKEN_SIGNATURE);
-	assert_int_equal(mm_key_verify_p256(encoded.spki, digest,
-			     mm_span(signature, 0)),
+	assert_int_equal(
+	    mm_key_verify_p256(encoded.spki, digest, mm_span(signature, 0)),
 	    MM_E_TOKEN_SIGNATURE);
-	assert_int_equal(mm_key_verify_p256(foreign.spki, digest,
-			     mm_span(signature, size)),
+	assert_int_equal(
+	    mm_key_verify_p256(foreign.spki, digest, mm_span(signature, size)),
 	    MM_E_KEY_TYPE);
 	digest[0] ^= 1;
-	assert_int_equal(mm_key_verify_p256(encoded.spki, digest,
-			     mm_span(signature, size)),
+	assert_int_equal(
+	    mm_key_verify_p256(encoded.spki, digest, mm_span(signature, size)),
 	    MM_E_TOKEN_SIGNATURE);
 	EVP_PKEY_CTX_free(ctx);
 	EVP_PKEY_free(made);

@@ -14,8 +14,8 @@
 enum { GENESIS, ORDER, CERTIFICATE, IMAGE, NEXT };
 
 static enum mm_error
-tell_frame(struct mm_meaning *meaning, const struct mm_entry *frame,
-    const void *body)
+tell_frame(
+    struct mm_meaning *meaning, const struct mm_entry *frame, const void *body)
 {
 	mm_auto(buffer) bytes = {0};
 
@@ -83,8 +83,7 @@ sign(struct mm_meaning *meaning, uint64_t first, uint64_t second)
 {
 	struct mm_signature items[2] = {{first, mm_span_text("signature")},
 	    {second, mm_span_text("signature")}};
-	struct mm_signatures_entry body = {
-	    {items, second == first ? 1 : 2}};
+	struct mm_signatures_entry body = {{items, second == first ? 1 : 2}};
 
 	return tell(meaning, MM_ENTRY_SIGNATURES, &body);
 }
@@ -129,8 +128,8 @@ a_log_begins_with_its_genesis(void **state)
 	struct mm_start_entry start = sample_start();
 	struct mm_meaning *other = nothing_told();
 
-	assert_wrong(tell(other, MM_ENTRY_START, &start),
-	    "entry 0 is not a genesis");
+	assert_wrong(
+	    tell(other, MM_ENTRY_START, &start), "entry 0 is not a genesis");
 	mm_meaning_free(other);
 	assert_wrong(tell(*state, MM_ENTRY_GENESIS, &genesis),
 	    "entry 4 is a second genesis");
@@ -144,8 +143,7 @@ the_genesis_is_this_logs(void **state)
 
 	(void)state;
 	genesis.log_key[0] ^= 1;
-	assert_wrong(
-	    tell(meaning, MM_ENTRY_GENESIS, &genesis), "another key");
+	assert_wrong(tell(meaning, MM_ENTRY_GENESIS, &genesis), "another key");
 	genesis.log_key[0] ^= 1;
 	genesis.origin = mm_span_text("log.example.com/tesu");
 	assert_wrong(tell(meaning, MM_ENTRY_GENESIS, &genesis),
@@ -251,15 +249,15 @@ what_is_void_stays_void(void **state)
 	assert_int_equal(give_up(*state, CERTIFICATE, IMAGE), MM_OK);
 	assert_wrong(sign(*state, CERTIFICATE, CERTIFICATE),
 	    "entry 2, which is void already");
-	assert_wrong(give_up(*state, IMAGE, IMAGE),
-	    "entry 3, which is void already");
+	assert_wrong(
+	    give_up(*state, IMAGE, IMAGE), "entry 3, which is void already");
 }
 
 static void
 only_certificates_and_images_are_signed(void **state)
 {
-	assert_wrong(sign(*state, GENESIS, GENESIS),
-	    "entry 0, whose kind is genesis");
+	assert_wrong(
+	    sign(*state, GENESIS, GENESIS), "entry 0, whose kind is genesis");
 	assert_wrong(
 	    sign(*state, ORDER, ORDER), "entry 1, whose kind is order");
 	assert_wrong(
@@ -276,8 +274,7 @@ nothing_is_signed_before_it_is_there(void **state)
 	assert_wrong(
 	    sign(*state, NEXT + 1, NEXT + 1), "entry 5 before it is there");
 	assert_wrong(sign(*state, INT64_MAX, INT64_MAX), "before it is there");
-	assert_wrong(
-	    give_up(*state, NEXT, NEXT), "entry 4 before it is there");
+	assert_wrong(give_up(*state, NEXT, NEXT), "entry 4 before it is there");
 }
 
 static void
@@ -297,8 +294,7 @@ what_cannot_be_read_is_named(void **state)
 	assert_int_equal(
 	    mm_meaning_add(*state, mm_span_text("entry 4")), MM_E_ENTRY);
 	assert_non_null(strstr(mm_why(MM_E_ENTRY), "entry 4: "));
-	assert_int_equal(
-	    mm_meaning_add(*state, mm_span(NULL, 0)), MM_E_ENTRY);
+	assert_int_equal(mm_meaning_add(*state, mm_span(NULL, 0)), MM_E_ENTRY);
 }
 
 /* The frame is sound, and its body of another kind. */
@@ -326,8 +322,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {TEST(a_sound_log_is_counted),
-	    TEST(a_log_begins_with_its_genesis),
-	    TEST(the_genesis_is_this_logs), TEST(time_never_runs_backwards),
+	    TEST(a_log_begins_with_its_genesis), TEST(the_genesis_is_this_logs),
+	    TEST(time_never_runs_backwards),
 	    TEST(an_entry_names_the_policy_in_force),
 	    TEST(no_tbs_is_there_twice),
 	    TEST(a_certificate_rests_on_an_earlier_statement),

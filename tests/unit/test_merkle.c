@@ -75,8 +75,7 @@ forest_grow(struct forest *forest, uint64_t size)
 	char buffer[32];
 
 	while (forest->frontier.size < size)
-		forest_add(
-		    forest, vector_entry(forest->frontier.size, buffer));
+		forest_add(forest, vector_entry(forest->frontier.size, buffer));
 }
 
 static void
@@ -115,8 +114,8 @@ consistency_matches(const struct mm_tree *tree, const json_t *vector)
 	assert_int_equal(
 	    mm_tree_prove_consistency(tree, older, newer, &made), MM_OK);
 	proof_equal(&made, &given);
-	assert_int_equal(mm_consistency_check(older, newer, &given,
-			     &older_root, &newer_root),
+	assert_int_equal(mm_consistency_check(
+			     older, newer, &given, &older_root, &newer_root),
 	    MM_OK);
 }
 
@@ -140,12 +139,12 @@ tree_matches(struct forest *forest, const json_t *vector)
 	const json_t *item;
 	size_t i;
 
-	json_array_foreach (member(vector, "roots"), i, item)
-		root_matches(&tree, item);
-	json_array_foreach (member(vector, "inclusion"), i, item)
-		inclusion_matches(&tree, item);
-	json_array_foreach (member(vector, "consistency"), i, item)
-		consistency_matches(&tree, item);
+	json_array_foreach(member(vector, "roots"), i, item)
+	    root_matches(&tree, item);
+	json_array_foreach(member(vector, "inclusion"), i, item)
+	    inclusion_matches(&tree, item);
+	json_array_foreach(member(vector, "consistency"), i, item)
+	    consistency_matches(&tree, item);
 }
 
 static void
@@ -161,7 +160,8 @@ small_trees_match_the_vectors(void **state)
 		size_t i;
 
 		forest_init(&forest);
-		json_array_foreach (member(vector, "leaves"), i, leaf) {
+		json_array_foreach(member(vector, "leaves"), i, leaf)
+		{
 			const char *hex = text_of(leaf, "entry_hex");
 			struct mm_span entry = unhex(hex);
 
@@ -219,8 +219,8 @@ inclusion_is_refused_when_altered(
 	    mm_tree_prove_inclusion(&tree, index, size, &proof), MM_OK);
 	assert_int_equal(
 	    mm_inclusion_check(leaf, index, size, &proof, &root), MM_OK);
-	assert_int_equal(mm_inclusion_check(leaf, index ^ 1, size, &proof,
-			     &root),
+	assert_int_equal(
+	    mm_inclusion_check(leaf, index ^ 1, size, &proof, &root),
 	    MM_E_PROOF);
 	longer = proof;
 	longer.hashes[longer.count++] = root;
@@ -230,16 +230,16 @@ inclusion_is_refused_when_altered(
 		struct mm_proof altered = proof;
 
 		altered.hashes[i].bytes[31] ^= 1;
-		assert_int_equal(mm_inclusion_check(leaf, index, size,
-				     &altered, &root),
+		assert_int_equal(
+		    mm_inclusion_check(leaf, index, size, &altered, &root),
 		    MM_E_PROOF);
 	}
 	for (; proof.count > 0; proof.count--) {
 		struct mm_proof shorter = proof;
 
 		shorter.count--;
-		assert_int_equal(mm_inclusion_check(leaf, index, size,
-				     &shorter, &root),
+		assert_int_equal(
+		    mm_inclusion_check(leaf, index, size, &shorter, &root),
 		    MM_E_PROOF);
 	}
 }
@@ -254,8 +254,7 @@ every_inclusion_proof_checks_and_no_altered_one_does(void **state)
 	forest_grow(&forest, 34);
 	for (uint64_t size = 1; size <= 34; size++)
 		for (uint64_t index = 0; index < size; index++)
-			inclusion_is_refused_when_altered(
-			    &forest, index, size);
+			inclusion_is_refused_when_altered(&forest, index, size);
 	forest_clear(&forest);
 }
 
@@ -271,18 +270,18 @@ consistency_is_refused_when_altered(
 	assert_int_equal(mm_tree_root(&tree, newer, &newer_root), MM_OK);
 	assert_int_equal(
 	    mm_tree_prove_consistency(&tree, older, newer, &proof), MM_OK);
-	assert_int_equal(mm_consistency_check(older, newer, &proof,
-			     &older_root, &newer_root),
+	assert_int_equal(mm_consistency_check(
+			     older, newer, &proof, &older_root, &newer_root),
 	    MM_OK);
 	longer = proof;
 	longer.hashes[longer.count++] = newer_root;
-	assert_int_equal(mm_consistency_check(older, newer, &longer,
-			     &older_root, &newer_root),
+	assert_int_equal(mm_consistency_check(
+			     older, newer, &longer, &older_root, &newer_root),
 	    MM_E_PROOF);
 	other = newer_root;
 	other.bytes[0] ^= 1;
-	assert_int_equal(mm_consistency_check(
-			     older, newer, &proof, &older_root, &other),
+	assert_int_equal(
+	    mm_consistency_check(older, newer, &proof, &older_root, &other),
 	    older == 0 && newer > 0 ? MM_OK : MM_E_PROOF);
 	for (size_t i = 0; i < proof.count; i++) {
 		struct mm_proof altered = proof;
@@ -385,11 +384,10 @@ a_failing_store_changes_nothing(void **state)
 
 		forest.calls = 0;
 		forest.fail_at = n;
-		assert_int_equal(mm_frontier_append(
-				     &forest.frontier, &leaf, keep, &forest),
+		assert_int_equal(
+		    mm_frontier_append(&forest.frontier, &leaf, keep, &forest),
 		    MM_E_STORE);
-		assert_memory_equal(
-		    &before, &forest.frontier, sizeof(before));
+		assert_memory_equal(&before, &forest.frontier, sizeof(before));
 	}
 	for (uint64_t n = 1; n <= 5; n++) {
 		struct mm_hash root = leaf;
@@ -406,8 +404,7 @@ a_failing_store_changes_nothing(void **state)
 		assert_int_equal(frontier.size, 77);
 		forest.calls = 0;
 		assert_int_equal(
-		    mm_tree_prove_inclusion(&tree, 11, 31, &proof),
-		    MM_E_STORE);
+		    mm_tree_prove_inclusion(&tree, 11, 31, &proof), MM_E_STORE);
 		assert_int_equal(proof.count, 55);
 		forest.calls = 0;
 		assert_int_equal(

@@ -55,8 +55,7 @@ a_wrong_length_is_refused_by_its_header(void **state)
 	assert_int_equal(next_frame("00000011", 16, &item), MM_E_FRAME);
 	assert_int_equal(next_frame("80000000", 16, &item), MM_E_FRAME);
 	assert_int_equal(next_frame("ffffffff", 16, &item), MM_E_FRAME);
-	assert_int_equal(
-	    next_frame("00020000", MM_FRAME_MAX, &item), MM_OK);
+	assert_int_equal(next_frame("00020000", MM_FRAME_MAX, &item), MM_OK);
 	assert_int_equal(
 	    next_frame("00020001", MM_FRAME_MAX, &item), MM_E_FRAME);
 	/* "GET " and a TLS record are lengths over the limit. */
@@ -117,8 +116,7 @@ who_may_ask_for_what_is_one_table(void **state)
 		assert_non_null(row);
 		assert_int_equal(row->type, rows[i].type);
 		assert_string_equal(row->name, rows[i].name);
-		assert_int_equal(
-		    row->roles, rows[i].who << MM_ROLE_STATION);
+		assert_int_equal(row->roles, rows[i].who << MM_ROLE_STATION);
 		assert_non_null(row->request);
 		assert_non_null(row->answer);
 	}
@@ -127,17 +125,23 @@ who_may_ask_for_what_is_one_table(void **state)
 	assert_null(mm_message_row(UINT64_MAX));
 }
 
-#define TEXT(s) {(const uint8_t *)(s), sizeof(s) - 1}
+#define TEXT(s) \
+	{ \
+		(const uint8_t *)(s), sizeof(s) - 1 \
+	}
 
 static const struct mm_bytes_item some_bytes[] = {
     {TEXT("one")}, {TEXT("another")}};
-#define SOME {some_bytes, MM_COUNT(some_bytes)}
+#define SOME \
+	{ \
+		some_bytes, MM_COUNT(some_bytes) \
+	}
 
 static const struct mm_error_answer error_answer = {
     47, TEXT("order-exhausted"), TEXT("no units are left"), 30};
 static const struct mm_status_answer status_answer = {TEXT("mint/log"),
-    TEXT("mint/log+00000000+AA=="), 7, TEXT("mint/log\n7\n"), 1,
-    TEXT("line-1"), TEXT("station")};
+    TEXT("mint/log+00000000+AA=="), 7, TEXT("mint/log\n7\n"), 1, TEXT("line-1"),
+    TEXT("station")};
 static const struct mm_issue_request issue_request = {
     TEXT("2024-17"), TEXT("device"), TEXT("lamp-0001"), TEXT("csr")};
 static const struct mm_certificate_answer certificate_answer = {
@@ -154,8 +158,7 @@ static const struct mm_statement_answer statement_alone = {
     3, TEXT("receipt"), {NULL, 0}, {NULL, 0}};
 static const struct mm_upload_request upload_request = {1048576, {7}};
 static const struct mm_upload_answer upload_answer = {1};
-static const struct mm_chunk_request chunk_request = {
-    1, 65536, TEXT("image")};
+static const struct mm_chunk_request chunk_request = {1, 65536, TEXT("image")};
 static const struct mm_chunk_answer chunk_answer = {65541};
 static const struct mm_release_request release_request = {
     1, TEXT("lamp"), TEXT("1.0.0"), TEXT("sha256-ecdsa"), SOME};
@@ -220,8 +223,8 @@ decode(struct mm_span bytes, const struct mm_shape *shape)
 		error = mm_shape_decode(shape, envelope.body, &arena, &body);
 	if (error != MM_OK)
 		return error;
-	assert_int_equal(mm_envelope_encode(envelope.type, envelope.id,
-			     shape, &body, &again),
+	assert_int_equal(mm_envelope_encode(
+			     envelope.type, envelope.id, shape, &body, &again),
 	    MM_OK);
 	assert_true(mm_span_equal(mm_buffer_span(&again), bytes));
 	return MM_OK;
@@ -247,7 +250,7 @@ messages_of_every_type_come_back(void **state)
 
 		if (row != NULL)
 			assert_true(samples[i].shape == row->request ||
-			    samples[i].shape == row->answer);
+				    samples[i].shape == row->answer);
 		encode_sample(&samples[i], &out);
 		assert_int_equal(
 		    decode(mm_buffer_span(&out), samples[i].shape), MM_OK);
@@ -264,12 +267,10 @@ every_truncation_of_every_type_is_refused(void **state)
 		encode_sample(&samples[i], &out);
 		for (size_t size = 0; size < out.size; size++)
 			assert_int_not_equal(
-			    decode(mm_span(out.data, size),
-				samples[i].shape),
+			    decode(mm_span(out.data, size), samples[i].shape),
 			    MM_OK);
 		mm_buffer_add(&out, "", 1);
-		assert_int_equal(
-		    decode(mm_buffer_span(&out), samples[i].shape),
+		assert_int_equal(decode(mm_buffer_span(&out), samples[i].shape),
 		    MM_E_TRAILING);
 	}
 }
@@ -287,8 +288,8 @@ no_change_of_a_byte_of_any_type_does_harm(void **state)
 
 			for (unsigned v = 0; v < 256; v++) {
 				out.data[at] = (uint8_t)v;
-				(void)!decode(mm_buffer_span(&out),
-				    samples[i].shape);
+				(void)!decode(
+				    mm_buffer_span(&out), samples[i].shape);
 			}
 			out.data[at] = former;
 		}
@@ -312,31 +313,32 @@ other_envelopes_are_refused(void **state)
 	    {"type 256", "a3 00 190100 01 " ID " 02 a0", MM_E_RANGE},
 	    {"negative type", "a3 00 20 01 " ID " 02 a0", MM_E_SHAPE},
 	    {"text type", "a3 00 6131 01 " ID " 02 a0", MM_E_SHAPE},
-	    {"id of 15", "a3 00 01 01 4f 0102030405060708090a0b0c0d0e0f "
-			 "02 a0", MM_E_RANGE},
-	    {"id of 17", "a3 00 01 01 51 0102030405060708090a0b0c0d0e0f"
-			 "1011 02 a0", MM_E_RANGE},
+	    {"id of 15",
+		"a3 00 01 01 4f 0102030405060708090a0b0c0d0e0f "
+		"02 a0",
+		MM_E_RANGE},
+	    {"id of 17",
+		"a3 00 01 01 51 0102030405060708090a0b0c0d0e0f"
+		"1011 02 a0",
+		MM_E_RANGE},
 	    {"id as number", "a3 00 01 01 01 02 a0", MM_E_SHAPE},
 	    {"another key", "a4 00 01 01 " ID " 02 a0 03 00", MM_E_SHAPE},
 	    {"keys descend", "a3 01 " ID " 00 01 02 a0", MM_E_SHAPE},
 	    {"null body", "a3 00 01 01 " ID " 02 f6", MM_E_CBOR_FORM},
 	    {"key twice in body", "a3 00 01 01 " ID " 02 a200000000",
 		MM_E_CBOR_FORM},
-	    {"body not to shape", "a3 00 01 01 " ID " 02 a10000",
-		MM_E_SHAPE},
+	    {"body not to shape", "a3 00 01 01 " ID " 02 a10000", MM_E_SHAPE},
 	    {"two items", "a3 00 01 01 " ID " 02 a0 a0", MM_E_TRAILING},
 	};
 	uint8_t bytes[64];
 
 	(void)state;
 	for (size_t i = 0; i < MM_COUNT(rows); i++) {
-		enum mm_error error =
-		    decode(hex(rows[i].hex, bytes, sizeof(bytes)),
-			&mm_nothing_shape);
+		enum mm_error error = decode(
+		    hex(rows[i].hex, bytes, sizeof(bytes)), &mm_nothing_shape);
 
 		if (error != rows[i].error)
-			fail_msg("%s: %s", rows[i].what,
-			    mm_error_name(error));
+			fail_msg("%s: %s", rows[i].what, mm_error_name(error));
 	}
 }
 
@@ -361,21 +363,21 @@ texts_and_bytes_end_at_their_limits(void **state)
 
 	(void)state;
 	memset(device, 'x', sizeof(device));
-	assert_int_equal(encode_issue(mm_span(device, 0), mm_span(csr, 1)),
-	    MM_E_RANGE);
-	assert_int_equal(encode_issue(mm_span(device, 1), mm_span(csr, 0)),
-	    MM_E_RANGE);
+	assert_int_equal(
+	    encode_issue(mm_span(device, 0), mm_span(csr, 1)), MM_E_RANGE);
+	assert_int_equal(
+	    encode_issue(mm_span(device, 1), mm_span(csr, 0)), MM_E_RANGE);
 	assert_int_equal(encode_issue(mm_span(device, MM_DEVICE_MAX),
 			     mm_span(csr, MM_CSR_MAX)),
 	    MM_OK);
-	assert_int_equal(encode_issue(mm_span(device, MM_DEVICE_MAX + 1),
-			     mm_span(csr, 1)),
+	assert_int_equal(
+	    encode_issue(mm_span(device, MM_DEVICE_MAX + 1), mm_span(csr, 1)),
 	    MM_E_RANGE);
-	assert_int_equal(encode_issue(mm_span(device, 1),
-			     mm_span(csr, MM_CSR_MAX + 1)),
+	assert_int_equal(
+	    encode_issue(mm_span(device, 1), mm_span(csr, MM_CSR_MAX + 1)),
 	    MM_E_RANGE);
-	assert_int_equal(encode_issue(mm_span("a\0b", 3), mm_span(csr, 1)),
-	    MM_E_TEXT);
+	assert_int_equal(
+	    encode_issue(mm_span("a\0b", 3), mm_span(csr, 1)), MM_E_TEXT);
 	assert_int_equal(
 	    encode_issue(mm_span_text("a\nb"), mm_span(csr, 1)), MM_E_TEXT);
 }
@@ -407,8 +409,8 @@ decode_error(const struct mm_buffer *bytes, struct mm_arena *arena,
 	    MM_OK);
 	assert_int_equal(envelope.type, MM_MESSAGE_ERROR);
 	assert_memory_equal(envelope.id, id, MM_ID_SIZE);
-	assert_int_equal(mm_shape_decode(&mm_error_answer_shape,
-			     envelope.body, arena, out),
+	assert_int_equal(
+	    mm_shape_decode(&mm_error_answer_shape, envelope.body, arena, out),
 	    MM_OK);
 }
 
@@ -433,8 +435,7 @@ an_error_is_told_with_its_reason(void **state)
 	mm_buffer_reset(&out);
 	assert_int_equal(mm_envelope_error(MM_E_BUSY, id, &out), MM_OK);
 	decode_error(&out, &arena, &answer);
-	assert_true(
-	    mm_span_is(answer.text, mm_error_text(MM_E_BUSY)));
+	assert_true(mm_span_is(answer.text, mm_error_text(MM_E_BUSY)));
 	assert_int_equal(answer.retry_after, mm_error_wait(MM_E_BUSY));
 }
 
@@ -457,8 +458,7 @@ every_error_can_be_told(void **state)
 		if (errors[i] == MM_OK)
 			continue;
 		mm_buffer_reset(&out);
-		assert_int_equal(
-		    mm_envelope_error(errors[i], id, &out), MM_OK);
+		assert_int_equal(mm_envelope_error(errors[i], id, &out), MM_OK);
 		decode_error(&out, &arena, &answer);
 		assert_int_equal(answer.code, errors[i]);
 		mm_arena_clear(&arena);
@@ -496,12 +496,11 @@ text_is_cleaned_within_its_room(void **state)
 		size_t room;
 		const char *to;
 	} rows[] = {{"", 1, ""}, {"abc", 1, ""}, {"abc", 3, "ab"},
-	    {"abc", 4, "abc"}, {"a\nb\x7f", 8, "a?b?"},
-	    {"\xc3\xbc", 2, ""}, {"\xc3\xbc", 3, "\xc3\xbc"},
-	    {"\xe2\x82\xac.", 3, ""}, {"\xe2\x82\xac.", 4, "\xe2\x82\xac"},
-	    {"\xe2\x82.", 8, "??."}, {"\xf0\x9f\x94\x91", 8,
-	    "\xf0\x9f\x94\x91"}, {"\xed\xa0\x80", 8, "???"},
-	    {"\xe2\x80\xae", 8, "???"}};
+	    {"abc", 4, "abc"}, {"a\nb\x7f", 8, "a?b?"}, {"\xc3\xbc", 2, ""},
+	    {"\xc3\xbc", 3, "\xc3\xbc"}, {"\xe2\x82\xac.", 3, ""},
+	    {"\xe2\x82\xac.", 4, "\xe2\x82\xac"}, {"\xe2\x82.", 8, "??."},
+	    {"\xf0\x9f\x94\x91", 8, "\xf0\x9f\x94\x91"},
+	    {"\xed\xa0\x80", 8, "???"}, {"\xe2\x80\xae", 8, "???"}};
 	char out[8];
 
 	(void)state;

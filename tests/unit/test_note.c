@@ -14,8 +14,7 @@ vkey_of(const char *text)
 {
 	struct mm_vkey vkey;
 
-	assert_int_equal(
-	    mm_vkey_decode(mm_span_text(text), &vkey), MM_OK);
+	assert_int_equal(mm_vkey_decode(mm_span_text(text), &vkey), MM_OK);
 	return vkey;
 }
 
@@ -69,20 +68,21 @@ checkpoints_are_signed_as_in_the_vectors(void **state)
 
 	(void)state;
 	keys_of(member(all, "log_key"), public_key, secret_key);
-	json_array_foreach (member(all, "checkpoints"), i, item) {
+	json_array_foreach(member(all, "checkpoints"), i, item)
+	{
 		struct mm_checkpoint made = {.size = number_of(item, "size"),
-		    .root = hash_of(item, "root")}, read;
+					 .root = hash_of(item, "root")},
+				     read;
 		mm_auto(buffer) note = {0};
 
 		mm_buffer_init(&note, MM_NOTE_MAX);
 		strcpy(made.origin, text_of(all, "origin"));
 		assert_int_equal(
-		    mm_checkpoint_sign(&made, &vkey, secret_key, &note),
-		    MM_OK);
-		assert_true(mm_span_is(
-		    mm_buffer_span(&note), text_of(item, "signed")));
-		assert_int_equal(mm_checkpoint_open(mm_buffer_span(&note),
-				     &vkey, &read),
+		    mm_checkpoint_sign(&made, &vkey, secret_key, &note), MM_OK);
+		assert_true(
+		    mm_span_is(mm_buffer_span(&note), text_of(item, "signed")));
+		assert_int_equal(
+		    mm_checkpoint_open(mm_buffer_span(&note), &vkey, &read),
 		    MM_OK);
 		assert_int_equal(read.size, made.size);
 		assert_hash(read.root, made.root);
@@ -102,10 +102,10 @@ valid_notes_are_accepted(void **state)
 	size_t i;
 
 	(void)state;
-	json_array_foreach (member(all, "valid"), i, item)
-		if (open_text(text_of(item, "signed"), &vkey) != MM_OK)
-			fail_msg("%s: %s", text_of(item, "name"),
-			    mm_why(open_text(text_of(item, "signed"), &vkey)));
+	json_array_foreach(member(all, "valid"), i,
+	    item) if (open_text(text_of(item, "signed"), &vkey) != MM_OK)
+	    fail_msg("%s: %s", text_of(item, "name"),
+		mm_why(open_text(text_of(item, "signed"), &vkey)));
 	assert_int_equal(
 	    open_text(text_of(cosigned, "cosigned_checkpoint"), &vkey), MM_OK);
 	assert_int_equal(
@@ -120,8 +120,7 @@ valid_notes_are_accepted(void **state)
 static struct mm_span
 note_of(const json_t *vector)
 {
-	const char *text =
-	    json_string_value(json_object_get(vector, "signed"));
+	const char *text = json_string_value(json_object_get(vector, "signed"));
 
 	return text != NULL ? mm_span(strdup(text), strlen(text))
 			    : unhex(text_of(vector, "signed_hex"));
@@ -136,7 +135,8 @@ invalid_notes_are_refused(void **state)
 	size_t i;
 
 	(void)state;
-	json_array_foreach (member(all, "invalid"), i, item) {
+	json_array_foreach(member(all, "invalid"), i, item)
+	{
 		struct mm_checkpoint out = {.size = 4711};
 		struct mm_span note = note_of(item);
 
@@ -159,17 +159,15 @@ refusals_are_named(void **state)
 	    {"sig-truncated", MM_E_NOTE_SIGNATURE},
 	    {"sig-extended", MM_E_NOTE_SIGNATURE},
 	    {"wrong-key-id", MM_E_NOTE_KEY},
-	    {"name-mismatch-key", MM_E_NOTE_KEY},
-	    {"no-signature", MM_E_NOTE}, {"no-blank-line", MM_E_NOTE},
-	    {"no-final-newline", MM_E_NOTE}, {"crlf-signed", MM_E_NOTE},
-	    {"invalid-utf8", MM_E_NOTE}, {"good-good-dup", MM_E_NOTE},
-	    {"sig-noncanonical-b64", MM_E_NOTE},
+	    {"name-mismatch-key", MM_E_NOTE_KEY}, {"no-signature", MM_E_NOTE},
+	    {"no-blank-line", MM_E_NOTE}, {"no-final-newline", MM_E_NOTE},
+	    {"crlf-signed", MM_E_NOTE}, {"invalid-utf8", MM_E_NOTE},
+	    {"good-good-dup", MM_E_NOTE}, {"sig-noncanonical-b64", MM_E_NOTE},
 	    {"leading-zero-size", MM_E_CHECKPOINT},
-	    {"size-over-i63", MM_E_CHECKPOINT},
-	    {"root-short", MM_E_CHECKPOINT}, {"root-long", MM_E_CHECKPOINT},
+	    {"size-over-i63", MM_E_CHECKPOINT}, {"root-short", MM_E_CHECKPOINT},
+	    {"root-long", MM_E_CHECKPOINT},
 	    {"root-noncanonical-b64", MM_E_CHECKPOINT},
-	    {"two-lines", MM_E_CHECKPOINT},
-	    {"empty-origin", MM_E_CHECKPOINT},
+	    {"two-lines", MM_E_CHECKPOINT}, {"empty-origin", MM_E_CHECKPOINT},
 	    {"empty-extension", MM_E_CHECKPOINT}};
 	json_t *all = vectors(VECTORS "checkpoint.json");
 	struct mm_vkey vkey = vkey_of(text_of(member(all, "log_key"), "vkey"));
@@ -177,17 +175,18 @@ refusals_are_named(void **state)
 	size_t i, found = 0;
 
 	(void)state;
-	json_array_foreach (member(all, "invalid"), i, item)
-		for (size_t j = 0; j < MM_COUNT(named); j++) {
-			struct mm_span note = note_of(item);
-			struct mm_checkpoint out;
+	json_array_foreach(member(all, "invalid"), i,
+	    item) for (size_t j = 0; j < MM_COUNT(named); j++)
+	{
+		struct mm_span note = note_of(item);
+		struct mm_checkpoint out;
 
-			if (strcmp(named[j].name, text_of(item, "name")) == 0)
-				assert_int_equal((found++, mm_checkpoint_open(
-						      note, &vkey, &out)),
-				    named[j].error);
-			span_free(note);
-		}
+		if (strcmp(named[j].name, text_of(item, "name")) == 0)
+			assert_int_equal(
+			    (found++, mm_checkpoint_open(note, &vkey, &out)),
+			    named[j].error);
+		span_free(note);
+	}
 	assert_int_equal(found, MM_COUNT(named));
 	json_decref(all);
 }
@@ -205,8 +204,8 @@ a_checkpoint_of_another_log_is_refused(void **state)
 		  "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n",
 	    "", &note);
 	mm_buffer_add(&note, "", 1);
-	assert_int_equal(open_text((const char *)note.data, &vkey),
-	    MM_E_CHECKPOINT_ORIGIN);
+	assert_int_equal(
+	    open_text((const char *)note.data, &vkey), MM_E_CHECKPOINT_ORIGIN);
 	sign_text("log.example.com/test\n0\n"
 		  "dziFphNIniTOLPdhmdakI/BC5LvxLX7s7pEu8nbGVwE=\n",
 	    "", &note);
@@ -291,18 +290,18 @@ bad_vkeys_are_refused(void **state)
 	size_t i;
 
 	(void)state;
-	json_array_foreach (member(all, "vkeys_invalid"), i, item)
-		assert_int_equal(
-		    mm_vkey_decode(mm_span_text(text_of(item, "vkey")), &vkey),
-		    MM_E_VKEY);
+	json_array_foreach(member(all, "vkeys_invalid"), i, item)
+	    assert_int_equal(
+		mm_vkey_decode(mm_span_text(text_of(item, "vkey")), &vkey),
+		MM_E_VKEY);
 	for (i = 0; i < MM_COUNT(bad); i++)
 		assert_int_equal(
 		    mm_vkey_decode(mm_span_text(bad[i]), &vkey), MM_E_VKEY);
 	/* A witness's key is not a log's. */
-	json_array_foreach (member(cosigned, "witnesses"), i, item)
-		assert_int_equal(
-		    mm_vkey_decode(mm_span_text(text_of(item, "vkey")), &vkey),
-		    MM_E_VKEY);
+	json_array_foreach(member(cosigned, "witnesses"), i, item)
+	    assert_int_equal(
+		mm_vkey_decode(mm_span_text(text_of(item, "vkey")), &vkey),
+		MM_E_VKEY);
 	json_decref(cosigned);
 	json_decref(all);
 }
@@ -310,9 +309,8 @@ bad_vkeys_are_refused(void **state)
 static void
 vkeys_go_to_text_and_back(void **state)
 {
-	static const char *const keys[] = {
-	    "log_key", "second_key", "same_pair_other_name",
-	    "c2sp_signed_note_example"};
+	static const char *const keys[] = {"log_key", "second_key",
+	    "same_pair_other_name", "c2sp_signed_note_example"};
 	json_t *all = vectors(VECTORS "checkpoint.json");
 
 	(void)state;
@@ -334,8 +332,8 @@ vkeys_go_to_text_and_back(void **state)
 static void
 names_of_logs_have_limits(void **state)
 {
-	static const char *const bad[] = {"", "A", "a b", "a+b", "a\n",
-	    "\xc3\xa4", "a_b", "a:b", "a,b"};
+	static const char *const bad[] = {
+	    "", "A", "a b", "a+b", "a\n", "\xc3\xa4", "a_b", "a:b", "a,b"};
 	const uint8_t key[32] = {1};
 	char name[MM_ORIGIN_MAX + 1], text[MM_VKEY_MAX];
 	struct mm_vkey vkey, back;
@@ -354,8 +352,8 @@ names_of_logs_have_limits(void **state)
 	    mm_vkey_init(&vkey, mm_span(name, MM_ORIGIN_MAX), key), MM_OK);
 	mm_vkey_text(&vkey, text);
 	assert_int_equal(mm_vkey_decode(mm_span_text(text), &back), MM_OK);
-	assert_int_equal(mm_vkey_init(&vkey, mm_span_text("a.z/0-9"), key),
-	    MM_OK);
+	assert_int_equal(
+	    mm_vkey_init(&vkey, mm_span_text("a.z/0-9"), key), MM_OK);
 }
 
 static void
@@ -430,8 +428,8 @@ base64_is_canonical(void **state)
 	    {"AA=", 1, false}, {"A===", 1, false}, {"AA==", 2, false},
 	    {"AA=A", 2, false}, {"AA\n=", 2, false}, {"-_-_", 3, false},
 	    {"+/+/", 3, true}, {"AAA\n", 3, false}, {" AAA", 3, false},
-	    {"AAAA", 0, false}, {"====", 1, false},
-	    {"AAA\x80", 3, false}, {"\xaf\xff\xc3\xa4", 3, false}};
+	    {"AAAA", 0, false}, {"====", 1, false}, {"AAA\x80", 3, false},
+	    {"\xaf\xff\xc3\xa4", 3, false}};
 
 	(void)state;
 	for (size_t i = 0; i < MM_COUNT(cases); i++) {
@@ -470,7 +468,8 @@ misbehaviour_is_seen(void **state)
 	size_t i;
 
 	(void)state;
-	json_array_foreach (member(all, "cases"), i, item) {
+	json_array_foreach(member(all, "cases"), i, item)
+	{
 		struct mm_checkpoint older =
 		    checkpoint_named(all, text_of(item, "older"));
 		struct mm_checkpoint newer =

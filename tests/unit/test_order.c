@@ -61,11 +61,10 @@ patterns_match_whole_names(void **state)
 	    {"a*b*c", "abcbc", true}, {"a*b*c", "acb", false},
 	    {"**", "x", true}, {"a**b", "ab", true}, {"?*", "x", true},
 	    {"?*", "", false}, {"*?", "xyz", true},
-	    {"SN-????", "SN-0001", true},
-	    {"SN-????", "SN-001", false}, {"SN-????", "SN-00001", false},
-	    {"abc", "abc", true}, {"abc", "abd", false}, {"abc", "ab", false},
-	    {"ab", "abc", false}, {"*ab*ab*", "xabyabz", true},
-	    {"*ab*ab*", "xabyaz", false}};
+	    {"SN-????", "SN-0001", true}, {"SN-????", "SN-001", false},
+	    {"SN-????", "SN-00001", false}, {"abc", "abc", true},
+	    {"abc", "abd", false}, {"abc", "ab", false}, {"ab", "abc", false},
+	    {"*ab*ab*", "xabyabz", true}, {"*ab*ab*", "xabyaz", false}};
 
 	(void)state;
 	for (size_t i = 0; i < MM_COUNT(rows); i++)
@@ -189,8 +188,8 @@ expect_unsound(const char *why)
 {
 	assert_int_equal(mm_order_sound(&order), MM_E_STATEMENT);
 	if (strstr(mm_why(MM_E_STATEMENT), why) == NULL)
-		fail_msg("\"%s\" does not say \"%s\"",
-		    mm_why(MM_E_STATEMENT), why);
+		fail_msg(
+		    "\"%s\" does not say \"%s\"", mm_why(MM_E_STATEMENT), why);
 }
 
 static void
@@ -250,8 +249,8 @@ units_fit_the_names(void **state)
 	assert_int_equal(mm_order_sound(&order), MM_OK);
 	order.units = 3;
 	expect_unsound("only 2");
-	order.devices = (struct mm_devices){.first = text("A00000000000000"),
-	    .last = text("B00000000000000")};
+	order.devices = (struct mm_devices){
+	    .first = text("A00000000000000"), .last = text("B00000000000000")};
 	order.units = 10000000;
 	assert_int_equal(mm_order_sound(&order), MM_OK);
 }

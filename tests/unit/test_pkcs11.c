@@ -44,8 +44,7 @@ static enum mm_error
 try_open(const char *module, const char *uri)
 {
 	struct mm_pkcs11 *token = NULL;
-	enum mm_error error =
-	    mm_pkcs11_open(module, uri, hsm.pin_file, &token);
+	enum mm_error error = mm_pkcs11_open(module, uri, hsm.pin_file, &token);
 
 	assert_int_equal(token == NULL, error != MM_OK);
 	mm_pkcs11_close(token);
@@ -69,12 +68,10 @@ a_generated_key_signs_and_verifies(void **state)
 		memset(digest, (int)i, sizeof(digest));
 		mm_buffer_init(&signature, 80);
 		assert_int_equal(mm_pkcs11_sign(token, "one",
-				     mm_buffer_span(&spki), digest,
-				     &signature),
+				     mm_buffer_span(&spki), digest, &signature),
 		    MM_OK);
-		assert_int_equal(
-		    mm_key_verify_p256(mm_buffer_span(&spki), digest,
-			mm_buffer_span(&signature)),
+		assert_int_equal(mm_key_verify_p256(mm_buffer_span(&spki),
+				     digest, mm_buffer_span(&signature)),
 		    MM_OK);
 		mm_buffer_clear(&signature);
 	}
@@ -146,8 +143,8 @@ an_absent_key_is_named(void **state)
 	assert_int_equal(
 	    mm_pkcs11_public(token, "nowhere", &out), MM_E_KEY_ABSENT);
 	assert_non_null(strstr(mm_why(MM_E_KEY_ABSENT), "nowhere"));
-	assert_int_equal(mm_pkcs11_sign(token, "nowhere", mm_span(NULL, 0),
-			     digest, &out),
+	assert_int_equal(
+	    mm_pkcs11_sign(token, "nowhere", mm_span(NULL, 0), digest, &out),
 	    MM_E_KEY_ABSENT);
 	assert_int_equal(out.size, 0);
 	mm_pkcs11_close(token);
@@ -172,8 +169,8 @@ sixteen_keys_are_in_use_at_most(void **state)
 
 /* A pair made by hand, with one thing wrong in its private half. */
 static void
-make_pair(struct mm_pkcs11 *token, const char *label,
-    CK_ATTRIBUTE_TYPE wrong, CK_MECHANISM_TYPE second)
+make_pair(struct mm_pkcs11 *token, const char *label, CK_ATTRIBUTE_TYPE wrong,
+    CK_MECHANISM_TYPE second)
 {
 	static const uint8_t p256[] = {
 	    0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07};
@@ -191,18 +188,15 @@ make_pair(struct mm_pkcs11 *token, const char *label,
 	    {CKA_PRIVATE, &yes, sizeof(yes)},
 	    {CKA_SENSITIVE, &sensitive, sizeof(sensitive)},
 	    {CKA_EXTRACTABLE, &extractable, sizeof(extractable)},
-	    {CKA_SIGN, &yes, sizeof(yes)},
-	    {CKA_SIGN_RECOVER, &no, sizeof(no)},
-	    {CKA_DECRYPT, &no, sizeof(no)},
-	    {CKA_UNWRAP, &no, sizeof(no)},
+	    {CKA_SIGN, &yes, sizeof(yes)}, {CKA_SIGN_RECOVER, &no, sizeof(no)},
+	    {CKA_DECRYPT, &no, sizeof(no)}, {CKA_UNWRAP, &no, sizeof(no)},
 	    {CKA_DERIVE, &derives, sizeof(derives)},
 	    {CKA_LABEL, name, strlen(label)},
 	    {CKA_ALLOWED_MECHANISMS, allowed,
 		second != 0 ? sizeof(allowed) : sizeof(allowed[0])}};
 	CK_ATTRIBUTE public[] = {{CKA_TOKEN, &yes, sizeof(yes)},
 	    {CKA_VERIFY, &yes, sizeof(yes)},
-	    {CKA_EC_PARAMS,
-		(void *)(uintptr_t)(other_curve ? p384 : p256),
+	    {CKA_EC_PARAMS, (void *)(uintptr_t)(other_curve ? p384 : p256),
 		other_curve ? sizeof(p384) : sizeof(p256)},
 	    {CKA_LABEL, name, strlen(label)}};
 	CK_OBJECT_HANDLE public_key, private_key;
@@ -210,10 +204,9 @@ make_pair(struct mm_pkcs11 *token, const char *label,
 
 	if (wrong == CKA_ALLOWED_MECHANISMS && second == 0)
 		count--;
-	assert_int_equal(
-	    token->module.call->C_GenerateKeyPair(token->session, &mechanism,
-		public, MM_COUNT(public), private, count, &public_key,
-		&private_key),
+	assert_int_equal(token->module.call->C_GenerateKeyPair(token->session,
+			     &mechanism, public, MM_COUNT(public), private,
+			     count, &public_key, &private_key),
 	    CKR_OK);
 }
 
@@ -240,14 +233,12 @@ a_key_that_may_leave_or_be_misused_is_refused(void **state)
 
 		mm_buffer_init(&spki, MM_SPKI_MAX);
 		mm_buffer_init(&signature, 80);
-		make_pair(token, cases[i].label, cases[i].wrong,
-		    cases[i].second);
-		assert_int_equal(
-		    mm_pkcs11_public(token, cases[i].label, &spki),
+		make_pair(
+		    token, cases[i].label, cases[i].wrong, cases[i].second);
+		assert_int_equal(mm_pkcs11_public(token, cases[i].label, &spki),
 		    cases[i].error);
-		assert_int_equal(
-		    mm_pkcs11_sign(token, cases[i].label,
-			mm_buffer_span(&spki), digest, &signature),
+		assert_int_equal(mm_pkcs11_sign(token, cases[i].label,
+				     mm_buffer_span(&spki), digest, &signature),
 		    cases[i].error);
 		assert_int_equal(signature.size > 0, cases[i].error == MM_OK);
 	}
@@ -296,11 +287,11 @@ a_key_signs_by_its_one_mechanism_only(void **state)
 	(void)state;
 	assert_int_equal(mm_pkcs11_generate(token, "locked"), MM_OK);
 	assert_int_equal(mm_pair_find(token, "locked", &pair), MM_OK);
-	assert_int_not_equal(token->module.call->C_SignInit(token->session,
-				 &hashed, pair->private_key),
+	assert_int_not_equal(token->module.call->C_SignInit(
+				 token->session, &hashed, pair->private_key),
 	    CKR_OK);
-	assert_int_not_equal(token->module.call->C_SignInit(token->session,
-				 &derived, pair->private_key),
+	assert_int_not_equal(token->module.call->C_SignInit(
+				 token->session, &derived, pair->private_key),
 	    CKR_OK);
 	mm_pkcs11_close(token);
 }
@@ -377,8 +368,7 @@ two_tokens_of_one_label_are_ambiguous(void **state)
 	softhsm_token(&twins, "twin");
 	assert_int_equal(
 	    try_open(SOFTHSM, "pkcs11:token=twin"), MM_E_TOKEN_AMBIGUOUS);
-	assert_non_null(
-	    strstr(mm_why(MM_E_TOKEN_AMBIGUOUS), twins.serial));
+	assert_non_null(strstr(mm_why(MM_E_TOKEN_AMBIGUOUS), twins.serial));
 	assert_int_equal(try_open(SOFTHSM, twins.uri), MM_OK);
 	softhsm_end(&twins);
 	softhsm_end(&hsm);
@@ -388,8 +378,8 @@ two_tokens_of_one_label_are_ambiguous(void **state)
 static void
 a_uri_names_a_token_and_holds_no_secret(void **state)
 {
-	static const char *const refused[] = {"", "mint", "pkcs11:",
-	    "pkcs11:manufacturer=SoftHSM%20project",
+	static const char *const refused[] = {"", "mint",
+	    "pkcs11:", "pkcs11:manufacturer=SoftHSM%20project",
 	    "pkcs11:token=mint?pin-value=1234",
 	    "pkcs11:token=mint?pin-source=/etc/pin",
 	    "pkcs11:token=mint?module-path=/tmp/x.so",
@@ -398,8 +388,7 @@ a_uri_names_a_token_and_holds_no_secret(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < MM_COUNT(refused); i++) {
-		assert_int_equal(
-		    try_open(SOFTHSM, refused[i]), MM_E_SETTING);
+		assert_int_equal(try_open(SOFTHSM, refused[i]), MM_E_SETTING);
 		assert_null(strstr(mm_why(MM_E_SETTING), "1234"));
 	}
 	assert_int_equal(
@@ -433,8 +422,7 @@ a_pin_file_is_private(void **state)
 	(void)state;
 	for (size_t i = 0; i < MM_COUNT(cases); i++) {
 		write_text(hsm.pin_file, USER_PIN "\n", cases[i].mode);
-		assert_int_equal(
-		    try_open(SOFTHSM, hsm.uri), cases[i].error);
+		assert_int_equal(try_open(SOFTHSM, hsm.uri), cases[i].error);
 	}
 	assert_non_null(strstr(mm_why(MM_E_PIN), "chmod 600"));
 	write_text(hsm.pin_file, USER_PIN "\n", 0600);
@@ -478,8 +466,7 @@ a_pin_file_is_a_file(void **state)
 	assert_non_null(strstr(mm_why(MM_E_PIN), "symbolic link"));
 	strcpy(hsm.pin_file, hsm.directory);
 	assert_int_equal(try_open(SOFTHSM, hsm.uri), MM_E_PIN);
-	snprintf(hsm.pin_file, sizeof(hsm.pin_file), "%s/fifo",
-	    hsm.directory);
+	snprintf(hsm.pin_file, sizeof(hsm.pin_file), "%s/fifo", hsm.directory);
 	assert_int_equal(mkfifo(hsm.pin_file, 0600), 0);
 	assert_int_equal(try_open(SOFTHSM, hsm.uri), MM_E_PIN);
 	strcat(hsm.pin_file, "-missing");
@@ -499,18 +486,17 @@ a_pin_file_may_have_an_acl_for_us(void **state)
 			uint32_t id;
 		} rows[5];
 	} acl = {2,
-	    {{0x01, 4, UINT32_MAX}, {0x02, 4, geteuid()},
-		{0x04, 0, UINT32_MAX}, {0x10, 4, UINT32_MAX},
-		{0x20, 0, UINT32_MAX}}};
+	    {{0x01, 4, UINT32_MAX}, {0x02, 4, geteuid()}, {0x04, 0, UINT32_MAX},
+		{0x10, 4, UINT32_MAX}, {0x20, 0, UINT32_MAX}}};
 
 	(void)state;
-	assert_int_equal(setxattr(hsm.pin_file, "system.posix_acl_access",
-			     &acl, sizeof(acl), 0),
+	assert_int_equal(setxattr(hsm.pin_file, "system.posix_acl_access", &acl,
+			     sizeof(acl), 0),
 	    0);
 	assert_int_equal(try_open(SOFTHSM, hsm.uri), MM_OK);
 	acl.rows[1].id = geteuid() + 1;
-	assert_int_equal(setxattr(hsm.pin_file, "system.posix_acl_access",
-			     &acl, sizeof(acl), 0),
+	assert_int_equal(setxattr(hsm.pin_file, "system.posix_acl_access", &acl,
+			     sizeof(acl), 0),
 	    0);
 	assert_int_equal(try_open(SOFTHSM, hsm.uri), MM_E_PIN);
 }
@@ -532,8 +518,7 @@ main(void)
 	    cmocka_unit_test(a_signature_of_another_key_does_not_leave),
 	    cmocka_unit_test(a_missing_module_is_named),
 	    cmocka_unit_test(a_module_that_does_not_initialise_is_named),
-	    cmocka_unit_test(
-		an_absent_token_is_told_with_those_that_are_there),
+	    cmocka_unit_test(an_absent_token_is_told_with_those_that_are_there),
 	    cmocka_unit_test(two_tokens_of_one_label_are_ambiguous),
 	    cmocka_unit_test(a_uri_names_a_token_and_holds_no_secret),
 	    cmocka_unit_test(a_wrong_pin_is_tried_once),

@@ -12,11 +12,11 @@
 #include "tests/unit/softhsm.h"
 
 static struct softhsm hsm;
-static struct mm_module module;	    /* keeps the table where it is */
-static CK_FUNCTION_LIST good;	    /* what was in it */
-static unsigned calls, fail_at;	    /* of the function that is watched */
+static struct mm_module module; /* keeps the table where it is */
+static CK_FUNCTION_LIST good;   /* what was in it */
+static unsigned calls, fail_at; /* of the function that is watched */
 static CK_RV fail_with;
-static CK_FLAGS flags;		    /* more of them, of every token */
+static CK_FLAGS flags; /* more of them, of every token */
 
 static int
 begin(void **state)
@@ -64,8 +64,7 @@ static CK_RV
 watched_login(CK_SESSION_HANDLE session, CK_USER_TYPE user, CK_UTF8CHAR *pin,
     CK_ULONG size)
 {
-	return fails_now() ? fail_with
-			   : good.C_Login(session, user, pin, size);
+	return fails_now() ? fail_with : good.C_Login(session, user, pin, size);
 }
 
 static CK_RV
@@ -86,12 +85,11 @@ watched_find_init(
 }
 
 static CK_RV
-watched_find(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE *objects,
-    CK_ULONG max, CK_ULONG *count)
+watched_find(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE *objects, CK_ULONG max,
+    CK_ULONG *count)
 {
-	return fails_now()
-	    ? fail_with
-	    : good.C_FindObjects(session, objects, max, count);
+	return fails_now() ? fail_with
+			   : good.C_FindObjects(session, objects, max, count);
 }
 
 static CK_RV
@@ -99,8 +97,8 @@ watched_attribute(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object,
     CK_ATTRIBUTE *wanted, CK_ULONG count)
 {
 	return fails_now()
-	    ? fail_with
-	    : good.C_GetAttributeValue(session, object, wanted, count);
+		   ? fail_with
+		   : good.C_GetAttributeValue(session, object, wanted, count);
 }
 
 static CK_RV
@@ -124,8 +122,7 @@ static CK_RV
 flipping_sign(CK_SESSION_HANDLE session, CK_BYTE *data, CK_ULONG size,
     CK_BYTE *signature, CK_ULONG *signature_size)
 {
-	CK_RV rv =
-	    good.C_Sign(session, data, size, signature, signature_size);
+	CK_RV rv = good.C_Sign(session, data, size, signature, signature_size);
 
 	signature[calls++ % 64] ^= 1;
 	return rv;
@@ -135,8 +132,7 @@ static CK_RV
 zero_sign(CK_SESSION_HANDLE session, CK_BYTE *data, CK_ULONG size,
     CK_BYTE *signature, CK_ULONG *signature_size)
 {
-	CK_RV rv =
-	    good.C_Sign(session, data, size, signature, signature_size);
+	CK_RV rv = good.C_Sign(session, data, size, signature, signature_size);
 
 	memset(signature, 0, *signature_size);
 	return rv;
@@ -146,8 +142,7 @@ static CK_RV
 short_sign(CK_SESSION_HANDLE session, CK_BYTE *data, CK_ULONG size,
     CK_BYTE *signature, CK_ULONG *signature_size)
 {
-	CK_RV rv =
-	    good.C_Sign(session, data, size, signature, signature_size);
+	CK_RV rv = good.C_Sign(session, data, size, signature, signature_size);
 
 	*signature_size = 63;
 	return rv;
@@ -168,8 +163,8 @@ sign_once(struct mm_buffer *signature)
 	if (error == MM_OK)
 		error = mm_pkcs11_public(token, "key", &spki);
 	if (error == MM_OK)
-		error = mm_pkcs11_sign(token, "key", mm_buffer_span(&spki),
-		    digest, signature);
+		error = mm_pkcs11_sign(
+		    token, "key", mm_buffer_span(&spki), digest, signature);
 	mm_pkcs11_close(token);
 	return error;
 }
@@ -271,8 +266,7 @@ each_failing_call_ends_without_a_signature(void **state)
 static void
 a_signature_that_does_not_verify_does_not_leave(void **state)
 {
-	static const CK_C_Sign liars[] = {
-	    flipping_sign, zero_sign, short_sign};
+	static const CK_C_Sign liars[] = {flipping_sign, zero_sign, short_sign};
 
 	(void)state;
 	for (size_t i = 0; i < 24; i++) {
@@ -280,8 +274,7 @@ a_signature_that_does_not_verify_does_not_leave(void **state)
 
 		calls = (unsigned)i * 7; /* the byte that is flipped */
 		module.call->C_Sign = liars[i % MM_COUNT(liars)];
-		assert_int_equal(
-		    sign_once(&signature), MM_E_TOKEN_SIGNATURE);
+		assert_int_equal(sign_once(&signature), MM_E_TOKEN_SIGNATURE);
 		assert_int_equal(signature.size, 0);
 	}
 }
@@ -291,8 +284,7 @@ a_signature_that_does_not_verify_does_not_leave(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = {
-	    CASE(a_refused_pin_is_tried_once),
+	const struct CMUnitTest tests[] = {CASE(a_refused_pin_is_tried_once),
 	    CASE(a_login_that_fails_otherwise_is_no_pin_fault),
 	    CASE(a_locked_pin_and_the_last_try_are_left_alone),
 	    CASE(each_failing_call_ends_without_a_signature),

@@ -9,16 +9,20 @@
 
 #include "ca/profile.h"
 
-#define TEXT(text) {(const uint8_t *)(text), sizeof(text) - 1}
-#define LIST(array) {array, MM_COUNT(array)}
+#define TEXT(text) \
+	{ \
+		(const uint8_t *)(text), sizeof(text) - 1 \
+	}
+#define LIST(array) \
+	{ \
+		array, MM_COUNT(array) \
+	}
 
 static const struct mm_subject_part parts[] = {
-    {TEXT("2.5.4.10"), TEXT("Example")},
-    {TEXT("2.5.4.3"), TEXT("{device}")}};
+    {TEXT("2.5.4.10"), TEXT("Example")}, {TEXT("2.5.4.3"), TEXT("{device}")}};
 static const struct mm_text_item client_auth[] = {{TEXT("1.3.6.1.5.5.7.3.2")}};
 static const struct mm_text_item server_auth[] = {{TEXT("1.3.6.1.5.5.7.3.1")}};
-static const struct mm_text_item code_signing[] = {
-    {TEXT("1.3.6.1.5.5.7.3.3")}};
+static const struct mm_text_item code_signing[] = {{TEXT("1.3.6.1.5.5.7.3.3")}};
 static const struct mm_text_item any_purpose[] = {{TEXT("2.5.29.37.0")}};
 static const struct mm_text_item twice[] = {
     {TEXT("1.3.6.1.5.5.7.3.2")}, {TEXT("1.3.6.1.5.5.7.3.2")}};
@@ -120,7 +124,9 @@ static const struct {
     {.what = "keys", .base = &device, .keys = 1 << 5},
     {.what = "no key", .base = &device, .keys = 1},
     {.what = "purpose", .base = &device, .purpose = 6},
-    {.what = "client", .base = &device, .purpose = MM_PURPOSE_CLIENT,
+    {.what = "client",
+	.base = &device,
+	.purpose = MM_PURPOSE_CLIENT,
 	.purposes = LIST(server_auth)},
     {.what = "server", .base = &device, .purpose = MM_PURPOSE_SERVER},
     {.what = "signing", .base = &device, .purpose = MM_PURPOSE_CODE_SIGNING},
@@ -158,8 +164,7 @@ static enum mm_error
 purpose(uint64_t of, size_t clients)
 {
 	return mm_purpose_check(of, of == MM_PURPOSE_CA,
-	    of == MM_PURPOSE_CA ? MM_KU_KEY_CERT_SIGN
-				: MM_KU_DIGITAL_SIGNATURE,
+	    of == MM_PURPOSE_CA ? MM_KU_KEY_CERT_SIGN : MM_KU_DIGITAL_SIGNATURE,
 	    (struct mm_list){twice, clients});
 }
 
@@ -171,14 +176,13 @@ purposes_are_exact(void **state)
 	assert_int_equal(purpose(MM_PURPOSE_CLIENT, 1), MM_OK);
 	assert_int_equal(purpose(MM_PURPOSE_CLIENT, 2), MM_E_CERTIFICATE);
 	assert_int_equal(purpose(MM_PURPOSE_SERVER, 0), MM_E_CERTIFICATE);
-	assert_int_equal(
-	    purpose(MM_PURPOSE_CODE_SIGNING, 0), MM_E_CERTIFICATE);
+	assert_int_equal(purpose(MM_PURPOSE_CODE_SIGNING, 0), MM_E_CERTIFICATE);
 	assert_int_equal(purpose(MM_PURPOSE_CA, 0), MM_OK);
 	assert_int_equal(purpose(MM_PURPOSE_CA, 1), MM_E_CERTIFICATE);
 	assert_int_equal(purpose(MM_PURPOSE_DEVICE, 0), MM_OK);
-	assert_int_equal(mm_purpose_check(MM_PURPOSE_DEVICE, true,
-			     MM_KU_DIGITAL_SIGNATURE,
-			     (struct mm_list){NULL, 0}),
+	assert_int_equal(
+	    mm_purpose_check(MM_PURPOSE_DEVICE, true, MM_KU_DIGITAL_SIGNATURE,
+		(struct mm_list){NULL, 0}),
 	    MM_E_CERTIFICATE);
 }
 
@@ -215,8 +219,7 @@ device_ids_are_checked(void **state)
 	assert_int_equal(mm_device_check(mm_span(text, 63)), MM_OK);
 	assert_int_equal(mm_device_check(mm_span(text, 64)), MM_OK);
 	assert_int_equal(mm_device_check(mm_span(text, 65)), MM_E_DEVICE_ID);
-	assert_int_equal(
-	    mm_device_check(mm_span_text("AZaz09._:-")), MM_OK);
+	assert_int_equal(mm_device_check(mm_span_text("AZaz09._:-")), MM_OK);
 	assert_int_equal(mm_device_check(mm_span("a\0b", 3)), MM_E_DEVICE_ID);
 	for (size_t i = 0; i < MM_COUNT(bad); i++)
 		assert_int_equal(
@@ -230,8 +233,8 @@ fill(const char *template, size_t max, const char *wanted)
 	enum mm_error error;
 
 	mm_buffer_init(&out, max);
-	error = mm_template_fill(
-	    mm_span_text(template), mm_span_text("d1"), &out);
+	error =
+	    mm_template_fill(mm_span_text(template), mm_span_text("d1"), &out);
 	if (error == MM_OK)
 		assert_true(mm_span_is(mm_buffer_span(&out), wanted));
 	return error;

@@ -16,8 +16,8 @@ log_vkey(const json_t *all)
 {
 	struct mm_vkey vkey;
 
-	assert_int_equal(mm_vkey_decode(
-			     mm_span_text(text_of(all, "log_vkey")), &vkey),
+	assert_int_equal(
+	    mm_vkey_decode(mm_span_text(text_of(all, "log_vkey")), &vkey),
 	    MM_OK);
 	return vkey;
 }
@@ -47,7 +47,8 @@ valid_receipts_are_accepted(void **state)
 	size_t i;
 
 	(void)state;
-	json_array_foreach (member(all, "valid"), i, item) {
+	json_array_foreach(member(all, "valid"), i, item)
+	{
 		struct mm_span text = mm_span_text(text_of(item, "proof_text"));
 		struct mm_span entry = unhex(text_of(item, "entry_hex"));
 		struct mm_checkpoint checkpoint;
@@ -58,8 +59,8 @@ valid_receipts_are_accepted(void **state)
 		assert_int_equal(
 		    mm_receipt_decode(text, &arena, &receipt), MM_OK);
 		assert_int_equal(receipt.index, number_of(item, "index"));
-		assert_int_equal(mm_receipt_verify(
-				     &receipt, &vkey, entry, &checkpoint),
+		assert_int_equal(
+		    mm_receipt_verify(&receipt, &vkey, entry, &checkpoint),
 		    MM_OK);
 		assert_int_equal(checkpoint.size, number_of(item, "size"));
 		span_free(entry);
@@ -76,7 +77,8 @@ receipts_have_one_encoding(void **state)
 	size_t i;
 
 	(void)state;
-	json_array_foreach (member(all, "valid"), i, item) {
+	json_array_foreach(member(all, "valid"), i, item)
+	{
 		struct mm_span text = mm_span_text(text_of(item, "proof_text"));
 		struct mm_receipt receipt;
 		mm_auto(arena) arena = {0};
@@ -104,8 +106,7 @@ expected(const char *name)
 	} named[] = {{"wrong-index", MM_E_PROOF},
 	    {"index-out-of-range", MM_E_PROOF}, {"swap-hashes", MM_E_PROOF},
 	    {"drop-hash", MM_E_PROOF}, {"extra-hash", MM_E_PROOF},
-	    {"checkpoint-other-size", MM_E_PROOF},
-	    {"wrong-entry", MM_E_PROOF},
+	    {"checkpoint-other-size", MM_E_PROOF}, {"wrong-entry", MM_E_PROOF},
 	    {"checkpoint-forged", MM_E_NOTE_SIGNATURE},
 	    {"two-blank-lines", MM_E_NOTE_SIGNATURE}};
 
@@ -124,7 +125,8 @@ invalid_receipts_are_refused(void **state)
 	size_t i;
 
 	(void)state;
-	json_array_foreach (member(all, "invalid"), i, item) {
+	json_array_foreach(member(all, "invalid"), i, item)
+	{
 		struct mm_span text = mm_span_text(text_of(item, "proof_text"));
 		struct mm_span entry = unhex(text_of(item, "entry_hex"));
 		enum mm_error error = check(text, entry, &vkey);
@@ -146,16 +148,17 @@ sound(struct mm_buffer *out, struct mm_vkey *vkey)
 	size_t i;
 
 	*vkey = log_vkey(all);
-	json_array_foreach (member(all, "valid"), i, item) {
+	json_array_foreach(member(all, "valid"), i, item)
+	{
 		struct mm_receipt receipt;
 		mm_auto(arena) arena = {0};
 
 		if (strcmp(text_of(item, "name"), "size8-mid") != 0)
 			continue;
 		mm_arena_init(&arena, ARENA_MAX);
-		assert_int_equal(mm_receipt_decode(
-				     mm_span_text(text_of(item, "proof_text")),
-				     &arena, &receipt),
+		assert_int_equal(
+		    mm_receipt_decode(mm_span_text(text_of(item, "proof_text")),
+			&arena, &receipt),
 		    MM_OK);
 		receipt.entry = mm_span_text("entry 5");
 		assert_int_equal(mm_receipt_encode(&receipt, out), MM_OK);
@@ -200,8 +203,7 @@ altered_receipts_are_refused(void **state)
 		assert_int_not_equal(
 		    check(mm_span(text.data, size), none, &vkey), MM_OK);
 	mm_buffer_add(&text, "\n", 1);
-	assert_int_not_equal(
-	    check(mm_buffer_span(&text), none, &vkey), MM_OK);
+	assert_int_not_equal(check(mm_buffer_span(&text), none, &vkey), MM_OK);
 }
 
 static void
@@ -238,8 +240,8 @@ entries_end_at_their_limit(void **state)
 		assert_int_equal(text.size > 0, fits);
 		if (!fits)
 			continue;
-		assert_int_equal(mm_receipt_decode(mm_buffer_span(&text),
-				     &arena, &read),
+		assert_int_equal(
+		    mm_receipt_decode(mm_buffer_span(&text), &arena, &read),
 		    MM_OK);
 		assert_true(mm_span_equal(read.entry, receipt.entry));
 	}

@@ -225,8 +225,7 @@ a_damaged_record_is_refused(void **state)
 	assert_int_equal(mm_file_read(path, 4096, &whole), MM_OK);
 	for (size_t size = 0; size < whole.size; size++) {
 		assert_int_equal(
-		    mm_file_write(
-			path, mm_span(whole.data, size), 0600, true),
+		    mm_file_write(path, mm_span(whole.data, size), 0600, true),
 		    MM_OK);
 		assert_int_equal(try_open(false), MM_E_TOKEN_RECORD);
 		assert_int_equal(try_open(true), MM_E_TOKEN_RECORD);
@@ -346,8 +345,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    CASE(what_was_recorded_is_read_again),
 	    CASE(only_a_genesis_begins_one), CASE(a_log_has_one_genesis),
-	    CASE(it_moves_one_up_and_never_down),
-	    CASE(two_processes_share_one), CASE(it_moves_under_the_lock),
+	    CASE(it_moves_one_up_and_never_down), CASE(two_processes_share_one),
+	    CASE(it_moves_under_the_lock),
 	    CASE(a_record_replaced_by_an_older_one_is_noticed),
 	    CASE(a_damaged_record_is_refused),
 	    CASE(a_file_that_others_could_change_is_refused),

@@ -109,8 +109,8 @@ map_code(void)
 {
 	return verdict(mmap(NULL, 4096, PROT_READ | PROT_EXEC,
 			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED
-		? -1
-		: 0);
+			   ? -1
+			   : 0);
 }
 
 static int
@@ -381,8 +381,7 @@ test_abort_ends_a_process_as_such(void **state)
 static void
 begin_and_look(void)
 {
-	const struct mm_configure configure = {
-	    .process = MM_INSPECTOR};
+	const struct mm_configure configure = {.process = MM_INSPECTOR};
 	struct rlimit core, cpu;
 
 	if (mm_sandbox_begin(&configure) != MM_OK ||
@@ -391,13 +390,13 @@ begin_and_look(void)
 	getrlimit(RLIMIT_CORE, &core);
 	getrlimit(RLIMIT_CPU, &cpu);
 	if (prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) != 0 ||
-	    prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1 ||
-	    core.rlim_max != 0 || cpu.rlim_max != 10)
+	    prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1 || core.rlim_max != 0 ||
+	    cpu.rlim_max != 10)
 		_exit(SURPRISE + 1);
 	/* Landlock alone: no filter yet. */
 	_exit(open("/etc/passwd", O_RDONLY) < 0 && errno == EACCES
-		? DONE
-		: SURPRISE + 2);
+		  ? DONE
+		  : SURPRISE + 2);
 }
 
 static void
@@ -476,8 +475,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(
-		test_no_process_may_execute_fork_trace_or_connect),
+	    cmocka_unit_test(test_no_process_may_execute_fork_trace_or_connect),
 	    cmocka_unit_test(test_a_vendors_module_may_not_fork_or_execute),
 	    cmocka_unit_test(test_no_process_opens_what_is_not_its_own),
 	    cmocka_unit_test(test_each_writes_only_its_own_directories),

@@ -39,15 +39,14 @@ read_text(const char *text, struct mm_arena *arena, struct mm_settings *out)
 }
 
 static void
-expect_refused(const char *what, const char *with, const char *place,
-    const char *why)
+expect_refused(
+    const char *what, const char *with, const char *place, const char *why)
 {
 	mm_autofree char *text = text_replace(good, what, with);
 	struct mm_settings settings = {.gates = 77};
 	mm_auto(arena) arena = {0};
 
-	assert_int_equal(
-	    read_text(text, &arena, &settings), MM_E_SETTING);
+	assert_int_equal(read_text(text, &arena, &settings), MM_E_SETTING);
 	assert_int_equal(settings.gates, 77);
 	if (strstr(mm_why(MM_E_SETTING), place) == NULL ||
 	    strstr(mm_why(MM_E_SETTING), why) == NULL)
@@ -99,8 +98,7 @@ paths_come_out_absolute(void **state)
 	assert_path(s.token_state, "record");
 	assert_path(s.token_pin_file, "pin");
 	assert_path(item(&s.token_paths, 0), "tokens");
-	assert_true(
-	    mm_span_is(item(&s.token_paths, 1), "/etc/softhsm2.conf"));
+	assert_true(mm_span_is(item(&s.token_paths, 1), "/etc/softhsm2.conf"));
 }
 
 static void
@@ -195,8 +193,8 @@ static void
 nothing_is_given_twice(void **state)
 {
 	(void)state;
-	expect_refused("	idle = 2h", "	image = 2M", "text.conf:17:",
-	    "given twice");
+	expect_refused(
+	    "	idle = 2h", "	image = 2M", "text.conf:17:", "given twice");
 	expect_refused("limits {", "token { uri = \"pkcs11:x\" }\nlimits {",
 	    "text.conf:15:", "given twice");
 }
@@ -206,16 +204,16 @@ numbers_have_types_and_bounds(void **state)
 {
 	(void)state;
 	expect_allowed("state = ", "gates = 64\nstate = ");
-	expect_refused("state = ", "gates = 65\nstate = ", "text.conf:2:",
-	    "0 to 64");
+	expect_refused(
+	    "state = ", "gates = 65\nstate = ", "text.conf:2:", "0 to 64");
 	expect_refused("state = ", "gates = two\nstate = ", "text.conf:2:",
 	    "not a number");
 	expect_allowed("image = 1M", "image = 1K");
-	expect_refused("image = 1M", "image = 1023", "text.conf:16:",
-	    "not within");
+	expect_refused(
+	    "image = 1M", "image = 1023", "text.conf:16:", "not within");
 	expect_allowed("image = 1M", "image = 1G");
-	expect_refused("image = 1M", "image = 1073741825", "text.conf:16:",
-	    "not within");
+	expect_refused(
+	    "image = 1M", "image = 1073741825", "text.conf:16:", "not within");
 	expect_refused("image = 1M", "image = 1m", "text.conf:16:", "16M");
 	expect_refused("image = 1M", "image = M", "text.conf:16:", "16M");
 	expect_refused("idle = 2h", "idle = 2", "text.conf:17:", "10s");
@@ -232,9 +230,9 @@ static void
 listeners_are_host_and_port(void **state)
 {
 	static const char *const bad[] = {"127.0.0.1", ":7433", "[::1]",
-	    "127.0.0.1:00", "mint:7433", "127.0.0.1:65536", "127.0.0.1:+1", "127.0.0.1:",
-	    "127.0.0.1:074", "::1:7433", "[::1:7433", "[::g]:7433",
-	    "[]:7433", "a b:7433", "[127.0.0.1]:7433", "a:1 "};
+	    "127.0.0.1:00", "mint:7433", "127.0.0.1:65536", "127.0.0.1:+1",
+	    "127.0.0.1:", "127.0.0.1:074", "::1:7433", "[::1:7433",
+	    "[::g]:7433", "[]:7433", "a b:7433", "[127.0.0.1]:7433", "a:1 "};
 	static const char *const fine[] = {"0.0.0.0:1", "127.0.0.1:65535",
 	    "127.0.0.1:0", "[::]:7433",
 	    "[fe80:0:0:0:1111:2222:3333:4444]:7433"};
@@ -306,10 +304,10 @@ static void
 paths_are_straight(void **state)
 {
 	(void)state;
-	expect_refused("tiles = \"log\"", "tiles = \"../log\"",
-	    "text.conf:5:", "..");
-	expect_refused("tiles = \"log\"", "tiles = \"log/..\"",
-	    "text.conf:5:", "..");
+	expect_refused(
+	    "tiles = \"log\"", "tiles = \"../log\"", "text.conf:5:", "..");
+	expect_refused(
+	    "tiles = \"log\"", "tiles = \"log/..\"", "text.conf:5:", "..");
 	expect_allowed("tiles = \"log\"", "tiles = \"lo..g\"");
 	expect_refused(
 	    "tiles = \"log\"", "tiles = \"\"", "text.conf:5:", "bytes");
@@ -330,17 +328,16 @@ users_are_one_a_role(void **state)
 	    "text.conf:2:", "the roles are");
 	expect_refused("state = ", "users = {\"gate=\"}\nstate = ",
 	    "text.conf:2:", "the roles are");
-	expect_refused("state = ",
-	    "users = {\"gate=a\", \"gate=b\"}\nstate = ", "text.conf",
-	    "second of its role");
+	expect_refused("state = ", "users = {\"gate=a\", \"gate=b\"}\nstate = ",
+	    "text.conf", "second of its role");
 }
 
 static void
 environment_is_name_and_value(void **state)
 {
 	(void)state;
-	expect_refused("SOFTHSM2_CONF=", "SOFTHSM2 CONF=", "text.conf:12:",
-	    "NAME=value");
+	expect_refused(
+	    "SOFTHSM2_CONF=", "SOFTHSM2 CONF=", "text.conf:12:", "NAME=value");
 	expect_refused("SOFTHSM2_CONF=", "", "text.conf:12:", "NAME=value");
 	expect_refused("SOFTHSM2_CONF=", "=", "text.conf:12:", "NAME=value");
 	expect_allowed("SOFTHSM2_CONF=/etc/softhsm2.conf", "EMPTY=");

@@ -47,8 +47,8 @@ static MM_SHAPE(outer_shape, outer, outer_fields);
 	"00 0a 01 4100 02 6161 03 44 01020304 04 a2 00 01 01 f5 " \
 	"05 8100 06 81 a2 00 09 01 f4 "
 static const char least[] = "a7 " OUTER_0_TO_6;
-static const char most[] = "ab " OUTER_0_TO_6
-			   "07 82 6178 6179 08 05 09 626869 0a 420001";
+static const char most[] =
+    "ab " OUTER_0_TO_6 "07 82 6178 6179 08 05 09 626869 0a 420001";
 
 static enum mm_error
 decode(const struct mm_shape *shape, const char *text, void *out)
@@ -85,8 +85,7 @@ a_struct_comes_back_as_it_was(void **state)
 	assert_true(outer.inner.flag);
 	assert_int_equal(outer.item.size, 2);
 	assert_int_equal(outer.inners.count, 1);
-	assert_int_equal(
-	    mm_list_at(outer.inners, struct inner, 0)->number, 9);
+	assert_int_equal(mm_list_at(outer.inners, struct inner, 0)->number, 9);
 	assert_int_equal(outer.texts.count, 2);
 	assert_true(mm_span_is(
 	    mm_list_at(outer.texts, struct mm_text_item, 1)->value, "y"));
@@ -117,8 +116,10 @@ static const struct refusal refusals[] = {
     {"no map", "80", MM_E_SHAPE},
     {"empty", "", MM_E_CBOR},
     {"empty map", "a0", MM_E_SHAPE},
-    {"a field less", "a6 00 0a 01 4100 02 6161 03 44 01020304 "
-		     "04 a2 00 01 01 f5 05 8100", MM_E_SHAPE},
+    {"a field less",
+	"a6 00 0a 01 4100 02 6161 03 44 01020304 "
+	"04 a2 00 01 01 f5 05 8100",
+	MM_E_SHAPE},
     {"unknown key", "a8 " OUTER_0_TO_6 "0b 00", MM_E_SHAPE},
     {"large key", "a8 " OUTER_0_TO_6 "1bffffffffffffffff 00", MM_E_SHAPE},
     {"text key", "a8 " OUTER_0_TO_6 "6161 00", MM_E_SHAPE},
@@ -130,8 +131,7 @@ static const struct refusal refusals[] = {
     {"explicit empty list", "a8 " OUTER_0_TO_6 "07 80", MM_E_SHAPE},
     {"explicit zero bytes", "a8 " OUTER_0_TO_6 "0a 420000", MM_E_SHAPE},
     {"optional too large", "a8 " OUTER_0_TO_6 "08 06", MM_E_RANGE},
-    {"too many texts", "a8 " OUTER_0_TO_6 "07 83 6161 6162 6163",
-	MM_E_RANGE},
+    {"too many texts", "a8 " OUTER_0_TO_6 "07 83 6161 6162 6163", MM_E_RANGE},
     {"empty text in a list", "a8 " OUTER_0_TO_6 "07 81 60", MM_E_RANGE},
     {"null for absent", "a8 " OUTER_0_TO_6 "08 f6", MM_E_CBOR_FORM},
     {"trailing byte", "a7 " OUTER_0_TO_6 "00", MM_E_TRAILING},
@@ -165,12 +165,11 @@ the_field_that_is_wrong_is_named(void **state)
 	struct inner inner;
 
 	(void)state;
-	assert_int_equal(decode(&inner_shape, "a2 00 0a 01 f4", &inner),
-	    MM_E_RANGE);
+	assert_int_equal(
+	    decode(&inner_shape, "a2 00 0a 01 f4", &inner), MM_E_RANGE);
 	assert_non_null(strstr(mm_why(MM_E_RANGE), "inner"));
 	assert_non_null(strstr(mm_why(MM_E_RANGE), "number"));
-	assert_int_equal(decode(&inner_shape, "a1 00 01", &inner),
-	    MM_E_SHAPE);
+	assert_int_equal(decode(&inner_shape, "a1 00 01", &inner), MM_E_SHAPE);
 	assert_non_null(strstr(mm_why(MM_E_SHAPE), "flag"));
 }
 
@@ -223,8 +222,7 @@ the_list_that_is_wrong_is_named(void **state)
 	}
 	mm_buffer_init(&out, 64);
 	mm_fail(MM_E_RANGE, "what was wrong before");
-	assert_int_equal(
-	    mm_shape_encode(&some_shape, &some, &out), MM_E_RANGE);
+	assert_int_equal(mm_shape_encode(&some_shape, &some, &out), MM_E_RANGE);
 	assert_non_null(strstr(mm_why(MM_E_RANGE), "list list"));
 }
 
@@ -270,12 +268,11 @@ bounds_hold_on_both_sides(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < MM_COUNT(rows); i++) {
-		enum mm_error error =
-		    decode(rows[i].shape, rows[i].hex, out);
+		enum mm_error error = decode(rows[i].shape, rows[i].hex, out);
 
 		if (error != rows[i].error)
-			fail_msg("%s %s: %s", rows[i].shape->name,
-			    rows[i].hex, mm_error_name(error));
+			fail_msg("%s %s: %s", rows[i].shape->name, rows[i].hex,
+			    mm_error_name(error));
 	}
 }
 
@@ -311,11 +308,11 @@ an_arena_that_is_full_is_told(void **state)
 
 	(void)state;
 	mm_arena_init(&arena, sizeof(some) - 1);
-	assert_int_equal(mm_shape_decode(&some_shape, span, &arena, &some),
-	    MM_E_MEMORY);
+	assert_int_equal(
+	    mm_shape_decode(&some_shape, span, &arena, &some), MM_E_MEMORY);
 	mm_arena_init(&arena, sizeof(some) + 2 * sizeof(uint64_t) - 1);
-	assert_int_equal(mm_shape_decode(&some_shape, span, &arena, &some),
-	    MM_E_MEMORY);
+	assert_int_equal(
+	    mm_shape_decode(&some_shape, span, &arena, &some), MM_E_MEMORY);
 	mm_arena_clear(&arena);
 	mm_arena_init(&arena, sizeof(some) + 2 * sizeof(uint64_t));
 	assert_int_equal(
@@ -418,9 +415,8 @@ every_truncation_is_refused(void **state)
 	(void)state;
 	mm_arena_init(&arena, 4096);
 	for (size_t size = 0; size < whole.size; size++) {
-		assert_int_not_equal(
-		    mm_shape_decode(&outer_shape, mm_span(bytes, size),
-			&arena, &outer),
+		assert_int_not_equal(mm_shape_decode(&outer_shape,
+					 mm_span(bytes, size), &arena, &outer),
 		    MM_OK);
 		mm_arena_clear(&arena);
 	}

@@ -22,8 +22,8 @@
 	"04eac5e0efa596eff932cd054856420515a3b32cb96e2657bd9ab88bea4af60455" \
 	"245bbad2452392cd2956ed2983fb11c18c4e4d732a462d916f77ea6fe82007"
 #define HEADER "4d a2 0127 0448" KID
-static const char vector[] = "d2 84 " HEADER " a0 585a" PAYLOAD
-			     "5840" SIGNATURE;
+static const char vector[] =
+    "d2 84 " HEADER " a0 585a" PAYLOAD "5840" SIGNATURE;
 
 static uint8_t public_key[32], secret_key[64];
 
@@ -70,8 +70,8 @@ a_statement_is_made_byte_for_byte(void **state)
 	crypto_hash_sha256(body.sha256, (const uint8_t *)"policy", 6);
 	assert_int_equal(mm_claim_encode(&claim, &body, &payload), MM_OK);
 	assert_hex(mm_buffer_span(&payload), PAYLOAD);
-	assert_int_equal(mm_statement_sign(mm_buffer_span(&payload),
-			     secret_key, &statement),
+	assert_int_equal(
+	    mm_statement_sign(mm_buffer_span(&payload), secret_key, &statement),
 	    MM_OK);
 	assert_hex(mm_buffer_span(&statement), vector);
 }
@@ -84,14 +84,12 @@ a_statement_is_taken_apart_and_verifies(void **state)
 
 	(void)state;
 	assert_int_equal(
-	    mm_statement_decode(
-		hex(vector, bytes, sizeof(bytes)), &statement),
+	    mm_statement_decode(hex(vector, bytes, sizeof(bytes)), &statement),
 	    MM_OK);
 	assert_hex(statement.kid, KID);
 	assert_hex(statement.payload, PAYLOAD);
 	assert_hex(mm_span(statement.signature, 64), SIGNATURE);
-	assert_int_equal(
-	    mm_statement_verify(&statement, public_key), MM_OK);
+	assert_int_equal(mm_statement_verify(&statement, public_key), MM_OK);
 }
 
 #define REST " a0 4100 5840" SIGNATURE
@@ -112,8 +110,8 @@ other_forms_are_no_statements(void **state)
 	    {"indefinite array", "d2 9f " HEADER REST " ff"},
 	    {"a map", "d2 a2 " HEADER REST},
 	    {"trailing byte", "d2 84 " HEADER REST " 00"},
-	    {"unprotected header", "d2 84 " HEADER
-				   " a1 04 4100 4100 5840" SIGNATURE},
+	    {"unprotected header",
+		"d2 84 " HEADER " a1 04 4100 4100 5840" SIGNATURE},
 	    {"unprotected array", "d2 84 " HEADER " 80 4100 5840" SIGNATURE},
 	    {"empty protected header", "d2 84 40" REST},
 	    {"protected empty map", "d2 84 41a0" REST},
@@ -135,8 +133,7 @@ other_forms_are_no_statements(void **state)
 	    {"payload as text", "d2 84 " HEADER " a0 6161 5840" SIGNATURE},
 	    {"no signature", "d2 84 " HEADER " a0 4100 40"},
 	    {"signature of 8", "d2 84 " HEADER " a0 4100 48" KID},
-	    {"signature of 65", "d2 84 " HEADER " a0 4100 5841" SIGNATURE
-				"00"},
+	    {"signature of 65", "d2 84 " HEADER " a0 4100 5841" SIGNATURE "00"},
 	    {"signature as text", "d2 84 " HEADER " a0 4100 6161"},
 	};
 	uint8_t bytes[512];
@@ -151,8 +148,7 @@ other_forms_are_no_statements(void **state)
 		error = mm_statement_decode(
 		    hex(rows[i].hex, bytes, sizeof(bytes)), &out);
 		if (error != MM_E_STATEMENT)
-			fail_msg("%s: %s", rows[i].what,
-			    mm_error_name(error));
+			fail_msg("%s: %s", rows[i].what, mm_error_name(error));
 		assert_memory_equal(&out, &before, sizeof(out));
 	}
 }
@@ -185,8 +181,8 @@ every_change_of_a_byte_is_noticed(void **state)
 		for (unsigned bit = 1; bit < 256; bit <<= 1) {
 			bytes[i] = (uint8_t)(former ^ bit);
 			if (mm_statement_decode(whole, &statement) == MM_OK)
-				assert_int_equal(mm_statement_verify(
-						     &statement, public_key),
+				assert_int_equal(
+				    mm_statement_verify(&statement, public_key),
 				    MM_E_STATEMENT_SIGNATURE);
 		}
 		bytes[i] = former;
@@ -202,11 +198,10 @@ another_officers_key_does_not_verify(void **state)
 	(void)state;
 	crypto_sign_keypair(other, secret);
 	assert_int_equal(
-	    mm_statement_decode(
-		hex(vector, bytes, sizeof(bytes)), &statement),
+	    mm_statement_decode(hex(vector, bytes, sizeof(bytes)), &statement),
 	    MM_OK);
-	assert_int_equal(mm_statement_verify(&statement, other),
-	    MM_E_STATEMENT_SIGNATURE);
+	assert_int_equal(
+	    mm_statement_verify(&statement, other), MM_E_STATEMENT_SIGNATURE);
 }
 
 /* S + L is the same number to a lax verifier (RFC 8032 section 5.1.7). */
@@ -240,8 +235,8 @@ a_key_of_small_order_does_not_verify(void **state)
 	statement.kid = mm_span(kid, sizeof(kid));
 	statement.payload = mm_span_text("anything");
 	statement.protected_header = hex("a0", header, sizeof(header));
-	assert_int_equal(mm_statement_verify(&statement, key),
-	    MM_E_STATEMENT_SIGNATURE);
+	assert_int_equal(
+	    mm_statement_verify(&statement, key), MM_E_STATEMENT_SIGNATURE);
 }
 
 static void
@@ -255,24 +250,24 @@ a_statement_ends_at_its_limit(void **state)
 
 	(void)state;
 	mm_buffer_init(&out, 2 * MM_STATEMENT_MAX);
-	assert_int_equal(mm_statement_sign(mm_span(payload,
-			     MM_STATEMENT_MAX - AROUND), secret_key, &out),
+	assert_int_equal(
+	    mm_statement_sign(
+		mm_span(payload, MM_STATEMENT_MAX - AROUND), secret_key, &out),
 	    MM_OK);
 	assert_int_equal(out.size, MM_STATEMENT_MAX);
 	assert_int_equal(
 	    mm_statement_decode(mm_buffer_span(&out), &statement), MM_OK);
+	assert_int_equal(mm_statement_verify(&statement, public_key), MM_OK);
 	assert_int_equal(
-	    mm_statement_verify(&statement, public_key), MM_OK);
-	assert_int_equal(mm_statement_sign(mm_span(payload,
-			     MM_STATEMENT_MAX - AROUND + 1), secret_key, &out),
+	    mm_statement_sign(mm_span(payload, MM_STATEMENT_MAX - AROUND + 1),
+		secret_key, &out),
 	    MM_E_RANGE);
 	assert_int_equal(out.size, MM_STATEMENT_MAX);
 	assert_int_equal(
 	    mm_statement_sign(mm_span(payload, 0), secret_key, &out),
 	    MM_E_STATEMENT);
 	mm_buffer_add(&out, "", 1);
-	assert_int_equal(
-	    mm_statement_decode(mm_buffer_span(&out), &statement),
+	assert_int_equal(mm_statement_decode(mm_buffer_span(&out), &statement),
 	    MM_E_STATEMENT);
 }
 
@@ -311,8 +306,8 @@ assert_claim_comes_back(uint64_t kind, const void *body)
 	assert_int_equal(
 	    mm_shape_decode(shape, found.body, &arena, decoded), MM_OK);
 	assert_int_equal(mm_claim_encode(&found, decoded, &again), MM_OK);
-	assert_true(mm_span_equal(
-	    mm_buffer_span(&payload), mm_buffer_span(&again)));
+	assert_true(
+	    mm_span_equal(mm_buffer_span(&payload), mm_buffer_span(&again)));
 }
 
 static void
@@ -331,17 +326,15 @@ claims_of_every_kind_come_back(void **state)
 	struct mm_principal_claim principal = {
 	    .name = mm_span_text("line-1"), .role = MM_ROLE_STATION};
 	struct mm_policy_claim policy = {.number = 2};
-	struct mm_ceremony_claim ceremony = {
-	    .keys = {keys, MM_COUNT(keys)},
+	struct mm_ceremony_claim ceremony = {.keys = {keys, MM_COUNT(keys)},
 	    .certificates = {certificates, MM_COUNT(certificates)}};
 
 	(void)state;
 	assert_claim_comes_back(MM_STATEMENT_ORDER, &order);
-	order.devices = (struct mm_devices){.first = mm_span_text("a1"),
-	    .last = mm_span_text("a9")};
+	order.devices = (struct mm_devices){
+	    .first = mm_span_text("a1"), .last = mm_span_text("a9")};
 	assert_claim_comes_back(MM_STATEMENT_ORDER, &order);
-	order.devices =
-	    (struct mm_devices){.list = {names, MM_COUNT(names)}};
+	order.devices = (struct mm_devices){.list = {names, MM_COUNT(names)}};
 	assert_claim_comes_back(MM_STATEMENT_ORDER, &order);
 	assert_claim_comes_back(MM_STATEMENT_RELEASE, &release);
 	assert_claim_comes_back(MM_STATEMENT_PRINCIPAL, &principal);
@@ -366,8 +359,8 @@ claims_without_a_body_are_refused(void **state)
 		struct mm_claim claim = {.kind = kinds[i]};
 
 		assert_null(mm_claim_body_shape(kinds[i]));
-		assert_int_equal(mm_claim_encode(&claim, &claim, &out),
-		    MM_E_STATEMENT_KIND);
+		assert_int_equal(
+		    mm_claim_encode(&claim, &claim, &out), MM_E_STATEMENT_KIND);
 		assert_int_equal(out.size, 0);
 	}
 }

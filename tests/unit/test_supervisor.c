@@ -56,8 +56,8 @@ leave(enum mm_error error, const char *why)
 
 	mm_buffer_init(&packet, MM_CHANNEL_MAX);
 	mm_fail(error, "%s", why);
-	if (mm_packet_encode_error(
-		MM_CONTROL_READY, 0, error, &packet) == MM_OK &&
+	if (mm_packet_encode_error(MM_CONTROL_READY, 0, error, &packet) ==
+		MM_OK &&
 	    mm_channel_send_bytes(
 		MM_CONTROL_FD, mm_buffer_span(&packet), NULL) != MM_OK)
 		_exit(1);
@@ -84,8 +84,8 @@ say_inspect(void)
 
 	mm_buffer_init(&packet, 256);
 	if (mm_channel_pair(ends) != MM_OK ||
-	    mm_packet_encode(
-		MM_CONTROL_INSPECT, 0, NULL, NULL, &packet) != MM_OK ||
+	    mm_packet_encode(MM_CONTROL_INSPECT, 0, NULL, NULL, &packet) !=
+		MM_OK ||
 	    mm_channel_send_bytes(MM_CONTROL_FD, mm_buffer_span(&packet),
 		(const int[]){image, ends[1]}) != MM_OK)
 		_exit(1);
@@ -181,8 +181,8 @@ stub(const char *name)
 		&configure) != MM_OK)
 		_exit(1);
 	me = configure.process;
-	mm_span_string(configure.settings.directory, scenario,
-	    sizeof(scenario));
+	mm_span_string(
+	    configure.settings.directory, scenario, sizeof(scenario));
 	mm_journal(MM_LEVEL_INFO, "began", "%s %s%s", scenario,
 	    clean ? "clean" : "dirty", first.fds[0] >= 0 ? " file" : "");
 	begin();
@@ -279,8 +279,8 @@ expect_times(struct mint *mint, const char *text, unsigned count)
 {
 	while (times(mint, text) < count)
 		if (!read_more(mint))
-			fail_msg("\"%s\" was not said, but:\n%s", text,
-			    mint->text);
+			fail_msg(
+			    "\"%s\" was not said, but:\n%s", text, mint->text);
 }
 
 static void
@@ -398,9 +398,8 @@ test_a_wrong_pin_ends_the_start_with_one_line(void **state)
 	(void)state;
 	start(&mint, "token-pin", -1);
 	assert_exit(finish(&mint), MM_EXIT_CONFIG);
-	assert_int_equal(times(&mint,
-			     "mintmarkd: token: the token refuses the PIN\n"),
-	    1);
+	assert_int_equal(
+	    times(&mint, "mintmarkd: token: the token refuses the PIN\n"), 1);
 	assert_int_equal(times(&mint, "mintmarkd: "), 1);
 }
 
@@ -412,9 +411,8 @@ test_a_crash_ends_the_start_with_one_line(void **state)
 	(void)state;
 	start(&mint, "token-crash", -1);
 	assert_exit(finish(&mint), MM_EXIT_AWAY);
-	assert_int_equal(times(&mint,
-			     "mintmarkd: token: it was killed by signal 6"),
-	    1);
+	assert_int_equal(
+	    times(&mint, "mintmarkd: token: it was killed by signal 6"), 1);
 	assert_int_equal(times(&mint, "mintmarkd: "), 1);
 }
 
@@ -428,9 +426,9 @@ test_a_second_one_on_the_state_is_refused(void **state)
 	expect(&first, "mintmarkd: ready");
 	start(&second, "plain", -1);
 	assert_exit(finish(&second), MM_EXIT_CONFIG);
-	assert_int_equal(times(&second,
-			     "mintmarkd: another mintmarkd runs on this state "
-			     "directory"),
+	assert_int_equal(
+	    times(&second, "mintmarkd: another mintmarkd runs on this state "
+			   "directory"),
 	    1);
 	assert_exit(stop(&first), MM_EXIT_YES);
 }
@@ -564,9 +562,8 @@ test_without_a_notary_the_service_ends(void **state)
 	expect(&mint, "mintmarkd: ready");
 	kill_child(&mint, "--role notary");
 	assert_exit(finish(&mint), MM_EXIT_AWAY);
-	assert_int_equal(times(&mint,
-			     "mintmarkd: notary: it was killed by signal 9"),
-	    1);
+	assert_int_equal(
+	    times(&mint, "mintmarkd: notary: it was killed by signal 9"), 1);
 }
 
 static void

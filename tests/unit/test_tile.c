@@ -26,9 +26,11 @@ paths_match_the_vectors(void **state)
 	size_t i;
 
 	(void)state;
-	json_array_foreach (member(all, "paths"), i, item) {
+	json_array_foreach(member(all, "paths"), i, item)
+	{
 		struct mm_tile tile = {level_of(item), number_of(item, "n"),
-		    (unsigned)number_of(item, "width")}, read;
+				   (unsigned)number_of(item, "width")},
+			       read;
 		char path[MM_TILE_PATH_MAX];
 
 		mm_tile_path(&tile, path);
@@ -60,10 +62,10 @@ other_paths_are_refused(void **state)
 	size_t i;
 
 	(void)state;
-	json_array_foreach (member(all, "invalid_paths"), i, item)
-		if (mm_tile_read(
-			mm_span_text(json_string_value(item)), &tile))
-			fail_msg("accepted: %s", json_string_value(item));
+	json_array_foreach(member(all, "invalid_paths"), i,
+	    item) if (mm_tile_read(mm_span_text(json_string_value(item)),
+			  &tile))
+	    fail_msg("accepted: %s", json_string_value(item));
 	for (i = 0; i < MM_COUNT(bad); i++)
 		if (mm_tile_read(mm_span_text(bad[i]), &tile))
 			fail_msg("accepted: %s", bad[i]);
@@ -80,11 +82,13 @@ widths_match_the_vectors(void **state)
 	size_t i, level;
 
 	(void)state;
-	json_array_foreach (member(all, "tiles_for_size"), i, item) {
+	json_array_foreach(member(all, "tiles_for_size"), i, item)
+	{
 		uint64_t size = number_of(item, "size");
 		const json_t *levels = member(item, "levels");
 
-		json_array_foreach (levels, level, row) {
+		json_array_foreach(levels, level, row)
+		{
 			uint64_t full = number_of(row, "full_tiles");
 			unsigned l = (unsigned)number_of(row, "level");
 
@@ -97,8 +101,7 @@ widths_match_the_vectors(void **state)
 				    MM_TILE_WIDTH);
 		}
 		assert_int_equal(
-		    mm_tile_hashes((unsigned)json_array_size(levels), size),
-		    0);
+		    mm_tile_hashes((unsigned)json_array_size(levels), size), 0);
 	}
 	json_decref(all);
 }
@@ -117,7 +120,8 @@ files_to_write_match_the_vectors(void **state)
 	size_t i;
 
 	(void)state;
-	json_array_foreach (member(all, "files_for_update"), i, item) {
+	json_array_foreach(member(all, "files_for_update"), i, item)
+	{
 		struct mm_tile_walk walk = mm_tile_walk(
 		    number_of(item, "old"), number_of(item, "new"));
 		const json_t *files = member(item, "files");
@@ -183,7 +187,8 @@ bundles_match_the_vectors(void **state)
 	size_t i, j;
 
 	(void)state;
-	json_array_foreach (member(all, "bundles"), i, item) {
+	json_array_foreach(member(all, "bundles"), i, item)
+	{
 		struct mm_span bytes = unhex(text_of(item, "bundle_hex"));
 		const json_t *entries = member(item, "entries_hex");
 		struct mm_bundle bundle;
@@ -192,23 +197,23 @@ bundles_match_the_vectors(void **state)
 		mm_buffer_init(&made, MM_BUNDLE_MAX);
 		assert_int_equal(mm_bundle_decode(bytes, &bundle), MM_OK);
 		assert_int_equal(bundle.count, json_array_size(entries));
-		json_array_foreach (entries, j, hex) {
+		json_array_foreach(entries, j, hex)
+		{
 			struct mm_span entry = unhex(json_string_value(hex));
 
-			assert_true(
-			    mm_span_equal(bundle.entries[j], entry));
+			assert_true(mm_span_equal(bundle.entries[j], entry));
 			assert_int_equal(mm_bundle_add(&made, entry), MM_OK);
 			span_free(entry);
 		}
 		assert_true(mm_span_equal(mm_buffer_span(&made), bytes));
 		span_free(bytes);
 	}
-	json_array_foreach (member(all, "bundles_invalid"), i, item) {
+	json_array_foreach(member(all, "bundles_invalid"), i, item)
+	{
 		struct mm_span bytes = unhex(text_of(item, "bundle_hex"));
 		struct mm_bundle bundle = {.count = 4711};
 
-		assert_int_equal(
-		    mm_bundle_decode(bytes, &bundle), MM_E_BUNDLE);
+		assert_int_equal(mm_bundle_decode(bytes, &bundle), MM_E_BUNDLE);
 		assert_int_equal(bundle.count, 4711);
 		span_free(bytes);
 	}

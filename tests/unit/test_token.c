@@ -12,8 +12,7 @@ static void
 prepare_device(struct request *request, struct trial *trial)
 {
 	*trial = device_trial();
-	prepare(
-	    request, log_trial(trial), trial->references, trial->count);
+	prepare(request, log_trial(trial), trial->references, trial->count);
 }
 
 static void
@@ -42,8 +41,7 @@ a_wrong_proof_is_refused(void **unused)
 
 	(void)unused;
 	prepare_device(&request, &trial);
-	hashes = (struct mm_hash_item *)(uintptr_t)
-		     request.items[0].proof.items;
+	hashes = (struct mm_hash_item *)(uintptr_t)request.items[0].proof.items;
 	hashes[0].value[0] ^= 1;
 	outcome = ask(&request);
 	check_outcome("bit", &outcome, MM_E_PROOF, "");
@@ -74,8 +72,8 @@ a_reference_that_is_not_in_the_log_is_refused(void **unused)
 	wider.name = text("never logged");
 	body.statements = state((struct says){
 	    .kind = MM_STATEMENT_ORDER, .body = &wider, .by = &mint.ada});
-	request.references[0].entry = make_entry(
-	    MM_ENTRY_ORDER, NOW, mint.policy_digest, &body);
+	request.references[0].entry =
+	    make_entry(MM_ENTRY_ORDER, NOW, mint.policy_digest, &body);
 	outcome = ask(&request);
 	check_outcome("order", &outcome, MM_E_PROOF, "");
 	/* Nor a known one in another's place. */
@@ -117,11 +115,9 @@ nothing_but_certificates_and_images_is_signed(void **unused)
 	struct mm_signatures_entry signatures = {{&signature, 1}};
 	const uint64_t indexes[] = {0, logged.order, logged.principal,
 	    log_append(&mint.log,
-		make_entry(
-		    MM_ENTRY_START, NOW, mint.policy_digest, &start)),
-	    log_append(&mint.log,
-		make_entry(MM_ENTRY_SIGNATURES, NOW, mint.policy_digest,
-		    &signatures))};
+		make_entry(MM_ENTRY_START, NOW, mint.policy_digest, &start)),
+	    log_append(&mint.log, make_entry(MM_ENTRY_SIGNATURES, NOW,
+				      mint.policy_digest, &signatures))};
 
 	(void)unused;
 	for (size_t i = 0; i < MM_COUNT(indexes); i++) {
@@ -130,8 +126,8 @@ nothing_but_certificates_and_images_is_signed(void **unused)
 
 		prepare(&request, indexes[i], NULL, 0);
 		outcome = ask(&request);
-		check_outcome("kind", &outcome, MM_E_TOKEN_REFUSED,
-		    "is signed");
+		check_outcome(
+		    "kind", &outcome, MM_E_TOKEN_REFUSED, "is signed");
 	}
 }
 
@@ -209,12 +205,12 @@ keys_are_made_at_genesis_only(void **unused)
 	struct mm_token_generate_answer answer;
 
 	(void)unused;
-	assert_int_equal(call(MM_TOKEN_GENERATE, &request, &answer),
-	    MM_E_TOKEN_REFUSED);
+	assert_int_equal(
+	    call(MM_TOKEN_GENERATE, &request, &answer), MM_E_TOKEN_REFUSED);
 	close_mint();
 	ok(open_mint(false));
-	assert_int_equal(call(MM_TOKEN_GENERATE, &request, &answer),
-	    MM_E_TOKEN_REFUSED);
+	assert_int_equal(
+	    call(MM_TOKEN_GENERATE, &request, &answer), MM_E_TOKEN_REFUSED);
 }
 
 static void

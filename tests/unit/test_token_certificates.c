@@ -207,8 +207,8 @@ static void
 order_expired(struct trial *trial)
 {
 	rest_on_order(trial,
-	    (struct says){.by = &mint.ada, .time = NOW - 100,
-		.expiry = NOW - 1},
+	    (struct says){
+		.by = &mint.ada, .time = NOW - 100, .expiry = NOW - 1},
 	    NOW);
 }
 
@@ -216,8 +216,8 @@ static void
 order_of_the_future(struct trial *trial)
 {
 	rest_on_order(trial,
-	    (struct says){.by = &mint.ada, .time = NOW + 61,
-		.expiry = NOW + 200},
+	    (struct says){
+		.by = &mint.ada, .time = NOW + 61, .expiry = NOW + 200},
 	    NOW);
 }
 
@@ -244,10 +244,11 @@ order_that_is_a_principals_statement(struct trial *trial)
 	struct mm_principal_claim claim =
 	    make_principal("station-1", logged.station, false);
 
-	trial->entry.basis = trial->references[0] = log_statements(
-	    MM_ENTRY_ORDER, NOW,
-	    state((struct says){.kind = MM_STATEMENT_PRINCIPAL,
-		.body = &claim, .by = &mint.ada}));
+	trial->entry.basis = trial->references[0] =
+	    log_statements(MM_ENTRY_ORDER, NOW,
+		state((struct says){.kind = MM_STATEMENT_PRINCIPAL,
+		    .body = &claim,
+		    .by = &mint.ada}));
 }
 
 struct attack {
@@ -276,13 +277,15 @@ run_attacks(const struct attack *attacks, size_t count,
 			check_signature(&trial, key, outcome.signature);
 	}
 }
-#define ATTACK(spoil, error, why) {#spoil, spoil, error, why}
+#define ATTACK(spoil, error, why) \
+	{ \
+#spoil, spoil, error, why \
+	}
 
 static void
 a_device_certificate_is_what_its_order_says(void **unused)
 {
-	static const struct attack attacks[] = {
-	    ATTACK(nothing, MM_OK, ""),
+	static const struct attack attacks[] = {ATTACK(nothing, MM_OK, ""),
 	    ATTACK(references_backwards, MM_OK, ""),
 	    ATTACK(last_second, MM_OK, ""),
 	    ATTACK(after_until, MM_E_ORDER_CLOSED, ""),
@@ -309,8 +312,7 @@ a_device_certificate_is_what_its_order_says(void **unused)
 	    ATTACK(no_references, MM_E_TOKEN_REFUSED, "not at hand"),
 	    ATTACK(basis_is_principal, MM_E_TOKEN_REFUSED, "but principal"),
 	    ATTACK(basis_is_genesis, MM_E_TOKEN_REFUSED, "kind genesis"),
-	    ATTACK(
-		basis_is_certificate, MM_E_TOKEN_REFUSED, "but certificate"),
+	    ATTACK(basis_is_certificate, MM_E_TOKEN_REFUSED, "but certificate"),
 	    ATTACK(another_policy, MM_E_TOKEN_REFUSED, "in force"),
 	    ATTACK(garbage_tbs, MM_E_CERTIFICATE, ""),
 	    ATTACK(order_of_no_officer, MM_E_STATEMENT_OFFICER, ""),
@@ -318,8 +320,8 @@ a_device_certificate_is_what_its_order_says(void **unused)
 	    ATTACK(order_expired, MM_E_STATEMENT_TIME, ""),
 	    ATTACK(order_of_the_future, MM_E_STATEMENT_TIME, ""),
 	    ATTACK(order_of_another_log, MM_E_STATEMENT_LOG, ""),
-	    ATTACK(order_that_is_a_principals_statement,
-		MM_E_STATEMENT_KIND, "")};
+	    ATTACK(
+		order_that_is_a_principals_statement, MM_E_STATEMENT_KIND, "")};
 
 	(void)unused;
 	run_attacks(attacks, MM_COUNT(attacks), device_trial, "device-ca");
@@ -362,8 +364,7 @@ by_device_ca(struct trial *trial)
 static void
 a_client_certificate_is_what_its_principal_says(void **unused)
 {
-	static const struct attack attacks[] = {
-	    ATTACK(nothing, MM_OK, ""),
+	static const struct attack attacks[] = {ATTACK(nothing, MM_OK, ""),
 	    ATTACK(another_name, MM_E_TOKEN_REFUSED, "about principal"),
 	    ATTACK(another_key, MM_E_TOKEN_REFUSED, "another key"),
 	    ATTACK(disabled_principal, MM_E_TOKEN_REFUSED, "disables"),
@@ -411,8 +412,7 @@ ca_of_a_week(struct trial *trial)
 static void
 a_server_certificate_is_for_the_appliance_itself(void **unused)
 {
-	static const struct attack attacks[] = {
-	    ATTACK(nothing, MM_OK, ""),
+	static const struct attack attacks[] = {ATTACK(nothing, MM_OK, ""),
 	    ATTACK(foreign_name, MM_E_TOKEN_REFUSED, "not a name of this"),
 	    ATTACK(foreign_names, MM_E_CERTIFICATE, "subjectAltName"),
 	    ATTACK(eight_days, MM_E_TOKEN_REFUSED, "seven days"),
@@ -498,8 +498,7 @@ ceremony_over(struct trial *trial)
 static void
 a_ca_certificate_is_what_the_ceremony_lists(void **unused)
 {
-	static const struct attack attacks[] = {
-	    ATTACK(nothing, MM_OK, ""),
+	static const struct attack attacks[] = {ATTACK(nothing, MM_OK, ""),
 	    ATTACK(ceremony_last_second, MM_OK, ""),
 	    ATTACK(ceremony_over, MM_E_TOKEN_REFUSED, "expired"),
 	    ATTACK(unlisted_subject, MM_E_TOKEN_REFUSED, "lists no"),
@@ -530,8 +529,7 @@ an_issuer_is_itself_judged(void **unused)
 	trial.references[1] = log_trial(&rogue);
 	trial.plan.issuer = rogue.entry.tbs;
 	outcome = try(&trial, &index);
-	check_outcome("rogue issuer", &outcome, MM_E_TOKEN_REFUSED,
-	    "lists no");
+	check_outcome("rogue issuer", &outcome, MM_E_TOKEN_REFUSED, "lists no");
 }
 
 static void

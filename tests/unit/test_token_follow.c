@@ -24,8 +24,7 @@ a_genesis_is_what_its_ceremony_says(void **unused)
 	struct mm_ceremony_claim ceremony = make_ceremony();
 	struct mm_genesis_key *keys =
 	    keep(mint.keys.items, mint.keys.count * sizeof(*keys));
-	struct says says = {.kind = MM_STATEMENT_CEREMONY,
-	    .body = &ceremony};
+	struct says says = {.kind = MM_STATEMENT_CEREMONY, .body = &ceremony};
 
 	(void)unused;
 	says.by = &mint.eve;
@@ -77,9 +76,8 @@ a_genesis_names_the_tokens_keys(void **unused)
 	    text("absent"), MM_KEY_DEVICE_CA, make_spki()};
 	ceremony.keys = (struct mm_list){more, MORE};
 	genesis.keys = (struct mm_list){keys, MORE};
-	genesis.statements =
-	    state((struct says){.kind = MM_STATEMENT_CEREMONY,
-		.body = &ceremony, .by = &mint.ada});
+	genesis.statements = state((struct says){
+	    .kind = MM_STATEMENT_CEREMONY, .body = &ceremony, .by = &mint.ada});
 	assert_int_equal(try_birth(&genesis), MM_E_KEY_ABSENT);
 }
 
@@ -94,21 +92,18 @@ a_genesis_brings_the_first_policy(void **unused)
 
 	(void)unused;
 	mint.log.size = 0;
-	log_append(&mint.log,
-	    make_entry(MM_ENTRY_GENESIS, NOW, digest, &genesis));
-	assert_int_equal(
-	    follow(&mint.log, 0, &number), MM_E_TOKEN_REFUSED);
+	log_append(
+	    &mint.log, make_entry(MM_ENTRY_GENESIS, NOW, digest, &genesis));
+	assert_int_equal(follow(&mint.log, 0, &number), MM_E_TOKEN_REFUSED);
 	genesis.policy = make_policy(2, &mint.ada, &mint.bob);
 	mm_policy_digest(genesis.policy, digest);
 	memcpy(ceremony.policy, digest, 32);
-	genesis.statements =
-	    state((struct says){.kind = MM_STATEMENT_CEREMONY,
-		.body = &ceremony, .by = &mint.ada});
+	genesis.statements = state((struct says){
+	    .kind = MM_STATEMENT_CEREMONY, .body = &ceremony, .by = &mint.ada});
 	mint.log.size = 0;
-	log_append(&mint.log,
-	    make_entry(MM_ENTRY_GENESIS, NOW, digest, &genesis));
-	assert_int_equal(
-	    follow(&mint.log, 0, &number), MM_E_TOKEN_REFUSED);
+	log_append(
+	    &mint.log, make_entry(MM_ENTRY_GENESIS, NOW, digest, &genesis));
+	assert_int_equal(follow(&mint.log, 0, &number), MM_E_TOKEN_REFUSED);
 	assert_non_null(strstr(mm_why(MM_E_TOKEN_REFUSED), "number 1"));
 }
 
@@ -122,8 +117,7 @@ a_genesis_stands_at_the_beginning_of_its_own_log(void **unused)
 	(void)unused;
 	log_begin(&mint.log, &genesis);
 	log_append(&mint.log, mint.log.entries[0]);
-	assert_int_equal(
-	    follow(&mint.log, 1, &number), MM_E_TOKEN_REFUSED);
+	assert_int_equal(follow(&mint.log, 1, &number), MM_E_TOKEN_REFUSED);
 	/* Its checkpoint is signed by another key than it names. */
 	make_signer(&other);
 	memcpy(genesis.log_key, other.public_key, 32);
@@ -170,8 +164,8 @@ log_change(struct change *change)
 	struct mm_span document =
 	    make_policy(change->number, change->first, change->second);
 	struct mm_policy_claim claim = {.number = change->said_number != 0
-		? change->said_number
-		: change->number};
+						      ? change->said_number
+						      : change->number};
 	struct mm_policy_entry body = {.policy = document};
 
 	mm_policy_digest(document, change->digest);
@@ -255,12 +249,10 @@ a_policy_entry_is_proven_like_any_other(void **unused)
 
 	(void)unused;
 	request.entry.proof.count--;
-	assert_int_equal(
-	    call(MM_TOKEN_FOLLOW, &request, &answer), MM_E_PROOF);
+	assert_int_equal(call(MM_TOKEN_FOLLOW, &request, &answer), MM_E_PROOF);
 	request.entry.proof.count++;
 	request.entry = log_prove(&mint.log, logged.order);
-	assert_int_equal(
-	    call(MM_TOKEN_FOLLOW, &request, &answer), MM_E_ENTRY);
+	assert_int_equal(call(MM_TOKEN_FOLLOW, &request, &answer), MM_E_ENTRY);
 }
 
 static void
@@ -327,8 +319,8 @@ a_restart_follows_up_to_the_record(void **unused)
 	change.first = &mint.bob;
 	change.second = &mint.ada;
 	log_change(&change);
-	assert_int_equal(follow(&mint.log, mint.log.size - 1, &number),
-	    MM_E_TOKEN_RECORD);
+	assert_int_equal(
+	    follow(&mint.log, mint.log.size - 1, &number), MM_E_TOKEN_RECORD);
 	assert_true(mm_span_equal(before, mint.log.entries[index]));
 	assert_true(size <= index);
 	ok(follow(&mint.log, index, &number));

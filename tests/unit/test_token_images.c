@@ -126,7 +126,10 @@ image_by_nobody(struct image_trial *trial)
 	trial->entry.key = text("nobody");
 }
 
-#define SPOILT(spoil, error, why) {#spoil, spoil, error, why}
+#define SPOILT(spoil, error, why) \
+	{ \
+#spoil, spoil, error, why \
+	}
 
 static void
 an_image_is_what_its_release_says(void **unused)

@@ -35,7 +35,7 @@ test_a_link_has_one_direction(void **state)
 	for (uint64_t a = 0; a < MM_PROCESSES; a++)
 		for (uint64_t b = 0; b < MM_PROCESSES; b++)
 			assert_false(mm_topology_may_call(a, b) &&
-			    mm_topology_may_call(b, a));
+				     mm_topology_may_call(b, a));
 }
 
 static void
@@ -67,9 +67,9 @@ test_only_the_authority_asks_the_supervisor_for_more(void **state)
 static void
 test_the_supervisors_own_messages_are_refused(void **state)
 {
-	static const uint64_t own[] = {0, MM_CONTROL_CONFIGURE,
-	    MM_CONTROL_LINK, MM_CONTROL_STOP, MM_CONTROL_TLS,
-	    MM_CONTROL_LISTEN, 10, 31, 32, 33, 255, UINT64_MAX};
+	static const uint64_t own[] = {0, MM_CONTROL_CONFIGURE, MM_CONTROL_LINK,
+	    MM_CONTROL_STOP, MM_CONTROL_TLS, MM_CONTROL_LISTEN, 10, 31, 32, 33,
+	    255, UINT64_MAX};
 
 	(void)state;
 	for (uint64_t process = 0; process < MM_PROCESSES; process++)

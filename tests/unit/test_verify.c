@@ -75,7 +75,8 @@ put_vector(const json_t *log)
 	const char *name;
 	json_t *file;
 
-	json_object_foreach (member(log, "files_base64"), name, file) {
+	json_object_foreach(member(log, "files_base64"), name, file)
+	{
 		const char *text = json_string_value(file);
 		uint8_t bytes[MM_TILE_BYTES];
 		size_t size;
@@ -138,8 +139,7 @@ resize(const char *name, const struct mm_vkey *vkey)
 
 	path_of(name, path);
 	mm_buffer_init(&bytes, 0);
-	assert_int_equal(
-	    mm_file_read(path, MM_TILE_BYTES + 1, &bytes), MM_OK);
+	assert_int_equal(mm_file_read(path, MM_TILE_BYTES + 1, &bytes), MM_OK);
 	put_file(name, mm_span(bytes.data, bytes.size - 1));
 	assert_int_not_equal(verify_tree(vkey), MM_OK);
 	mm_buffer_add(&bytes, "", 1);
@@ -165,7 +165,8 @@ no_byte_of_a_log_can_be_altered(void **state)
 		json_t *file;
 
 		assert_int_equal(verify_tree(&vkey), MM_OK);
-		json_object_foreach (member(log, "files_base64"), name, file) {
+		json_object_foreach(member(log, "files_base64"), name, file)
+		{
 			tamper(name, &vkey);
 			resize(name, &vkey);
 		}
@@ -188,8 +189,7 @@ entries_are_read_by_index(void **state)
 	assert_int_equal(mm_log_checkpoint(reader)->size, 257);
 	assert_hash(mm_log_checkpoint(reader)->root, hash_of(log, "root"));
 	for (size_t i = 0; i < MM_COUNT(order); i++) {
-		assert_int_equal(
-		    mm_log_entry(reader, order[i], &entry), MM_OK);
+		assert_int_equal(mm_log_entry(reader, order[i], &entry), MM_OK);
 		assert_true(
 		    mm_span_equal(entry, vector_entry(order[i], buffer)));
 	}
@@ -270,10 +270,9 @@ put_tile(const struct tree *tree, const struct mm_tile *tile,
 	mm_buffer_init(&bundle, MM_BUNDLE_MAX);
 	mm_tile_path(tile, name);
 	if (tile->level != MM_TILE_ENTRIES) {
-		put_file(name,
-		    mm_span(tree->levels[tile->level].data +
-			    first * MM_HASH_SIZE,
-			tile->width * MM_HASH_SIZE));
+		put_file(name, mm_span(tree->levels[tile->level].data +
+					   first * MM_HASH_SIZE,
+				   tile->width * MM_HASH_SIZE));
 		return;
 	}
 	for (size_t i = 0; i < tile->width; i++)
@@ -295,8 +294,8 @@ put_log(const struct mm_buffer *entries, size_t count)
 	for (size_t i = 0; i < count; i++) {
 		struct mm_hash leaf = mm_leaf_hash(mm_buffer_span(&entries[i]));
 
-		assert_int_equal(mm_frontier_append(
-				     &tree.frontier, &leaf, keep, &tree),
+		assert_int_equal(
+		    mm_frontier_append(&tree.frontier, &leaf, keep, &tree),
 		    MM_OK);
 	}
 	while (mm_tile_next(&walk, &tile))
@@ -410,8 +409,7 @@ a_log_that_contradicts_itself_is_refused(void **state)
 	mm_buffer_add_text(&entries[2], "entry 2");
 	put_log(entries, 3);
 	assert_int_equal(verify_tree(&vkey), MM_OK);
-	assert_int_equal(
-	    mm_log_verify(directory, &vkey, &report), MM_E_ENTRY);
+	assert_int_equal(mm_log_verify(directory, &vkey, &report), MM_E_ENTRY);
 	put_log(entries, 0);
 	assert_int_equal(verify_tree(&vkey), MM_OK);
 	assert_int_equal(

@@ -95,9 +95,8 @@ proof_of(const json_t *object, const char *name)
 	const json_t *hash;
 	size_t i;
 
-	json_array_foreach (member(object, name), i, hash)
-		proof.hashes[proof.count++] =
-		    hash_of_hex(json_string_value(hash));
+	json_array_foreach(member(object, name), i, hash)
+	    proof.hashes[proof.count++] = hash_of_hex(json_string_value(hash));
 	return proof;
 }
 
@@ -105,8 +104,7 @@ proof_of(const json_t *object, const char *name)
 static inline struct mm_span
 vector_entry(uint64_t i, char buffer[32])
 {
-	int length = snprintf(
-	    buffer, 32, "entry %llu", (unsigned long long)i);
+	int length = snprintf(buffer, 32, "entry %llu", (unsigned long long)i);
 
 	return mm_span(buffer, (size_t)length);
 }

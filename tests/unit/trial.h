@@ -59,8 +59,7 @@ ask(const struct request *request)
 	mm_span_string(result->why, outcome.why, sizeof(outcome.why));
 	outcome.signature = result->signature;
 	/* Never both, never neither. */
-	assert_int_equal(
-	    outcome.error == MM_OK, outcome.signature.size > 0);
+	assert_int_equal(outcome.error == MM_OK, outcome.signature.size > 0);
 	return outcome;
 }
 
@@ -100,9 +99,9 @@ log_trial(struct trial *trial)
 	}
 	if (!trial->other_key)
 		memcpy(trial->entry.key, key.sha256, 32);
-	return log_append(&mint.log,
-	    make_entry(MM_ENTRY_CERTIFICATE, trial->plan.now, trial->policy,
-		&trial->entry));
+	return log_append(
+	    &mint.log, make_entry(MM_ENTRY_CERTIFICATE, trial->plan.now,
+			   trial->policy, &trial->entry));
 }
 
 static inline struct outcome
@@ -125,10 +124,9 @@ static inline struct trial
 make_trial(const char *name, const char *subject, const char *issuer,
     struct mm_span issuer_tbs, struct mm_span spki)
 {
-	struct trial trial = {
-	    .entry = {.profile = text(name),
-		.subject = text(subject),
-		.issuer = text(issuer)},
+	struct trial trial = {.entry = {.profile = text(name),
+				  .subject = text(subject),
+				  .issuer = text(issuer)},
 	    .plan = {.profile = profile(name),
 		.subject = text(subject),
 		.spki = spki,
@@ -160,8 +158,8 @@ static inline uint64_t
 birth_certificate(const char *name, const char *subject, const char *issuer,
     const char *key, struct mm_span issuer_tbs, struct mm_span *tbs)
 {
-	struct trial trial = make_trial(
-	    name, subject, issuer, issuer_tbs, mint_key(key)->spki);
+	struct trial trial =
+	    make_trial(name, subject, issuer, issuer_tbs, mint_key(key)->spki);
 	struct outcome outcome;
 	uint64_t index;
 
@@ -220,14 +218,16 @@ log_people(void)
 	station = make_principal("station-1", logged.station, false);
 	gone = make_principal("station-2", logged.station, true);
 	logged.order = log_statements(MM_ENTRY_ORDER, NOW + 5,
-	    state((struct says){.kind = MM_STATEMENT_ORDER,
-		.body = &order, .by = &mint.ada}));
+	    state((struct says){
+		.kind = MM_STATEMENT_ORDER, .body = &order, .by = &mint.ada}));
 	logged.principal = log_statements(MM_ENTRY_PRINCIPAL, NOW + 5,
 	    state((struct says){.kind = MM_STATEMENT_PRINCIPAL,
-		.body = &station, .by = &mint.bob}));
+		.body = &station,
+		.by = &mint.bob}));
 	logged.disabled = log_statements(MM_ENTRY_PRINCIPAL, NOW + 5,
 	    state((struct says){.kind = MM_STATEMENT_PRINCIPAL,
-		.body = &gone, .by = &mint.bob}));
+		.body = &gone,
+		.by = &mint.bob}));
 }
 
 /* Genesis, CAs, people: what a mint is after its birth. */
@@ -246,11 +246,10 @@ be_born(void **unused)
 	    mm_span(NULL, 0), &logged.root_tbs);
 	logged.device_ca = birth_certificate("device-ca", "Devices", "root",
 	    "device-ca", logged.root_tbs, &logged.device_ca_tbs);
-	logged.access_ca = birth_certificate("access-ca", "Access",
-	    "access-ca", "access-ca", mm_span(NULL, 0),
-	    &logged.access_ca_tbs);
-	logged.codesign = birth_certificate("codesign", "Firmware", "root",
-	    "codesign", logged.root_tbs, NULL);
+	logged.access_ca = birth_certificate("access-ca", "Access", "access-ca",
+	    "access-ca", mm_span(NULL, 0), &logged.access_ca_tbs);
+	logged.codesign = birth_certificate(
+	    "codesign", "Firmware", "root", "codesign", logged.root_tbs, NULL);
 	log_people();
 	return 0;
 }
@@ -284,8 +283,8 @@ rest_on_order(struct trial *trial, struct says says, uint64_t time)
 static inline struct trial
 client_trial(void)
 {
-	struct trial trial = make_trial("tls-client", "station-1",
-	    "access-ca", logged.access_ca_tbs, logged.station);
+	struct trial trial = make_trial("tls-client", "station-1", "access-ca",
+	    logged.access_ca_tbs, logged.station);
 
 	trial.entry.basis = logged.principal;
 	refer(&trial, logged.principal);
@@ -296,8 +295,8 @@ client_trial(void)
 static inline struct trial
 server_trial(void)
 {
-	struct trial trial = make_trial("tls-server", "localhost",
-	    "access-ca", logged.access_ca_tbs, logged.device);
+	struct trial trial = make_trial("tls-server", "localhost", "access-ca",
+	    logged.access_ca_tbs, logged.device);
 
 	trial.plan.names = mint.document.names;
 	refer(&trial, logged.access_ca);
@@ -315,10 +314,9 @@ struct image_trial {
 static inline void
 make_image(struct image_trial *trial)
 {
-	*trial = (struct image_trial){
-	    .claim = {.product = text("lamp"),
-		.version = text("1.0"),
-		.size = 1000},
+	*trial = (struct image_trial){.claim = {.product = text("lamp"),
+					  .version = text("1.0"),
+					  .size = 1000},
 	    .digest = {.scheme = text("sha256-ecdsa")},
 	    .entry = {.product = text("lamp"),
 		.version = text("1.0"),
@@ -343,15 +341,13 @@ try_image(struct image_trial *trial)
 	if (!trial->unsaid)
 		trial->entry.statements = state(trial->says);
 	prepare(&request,
-	    log_append(&mint.log,
-		make_entry(MM_ENTRY_IMAGE, NOW + 10, mint.policy_digest,
-		    &trial->entry)),
+	    log_append(&mint.log, make_entry(MM_ENTRY_IMAGE, NOW + 10,
+				      mint.policy_digest, &trial->entry)),
 	    NULL, 0);
 	return ask(&request);
 }
 
 #define BORN(test) cmocka_unit_test_setup_teardown(test, be_born, end_mint)
-#define UNBORN(test) \
-	cmocka_unit_test_setup_teardown(test, begin_mint, end_mint)
+#define UNBORN(test) cmocka_unit_test_setup_teardown(test, begin_mint, end_mint)
 
 #endif
