@@ -80,12 +80,15 @@ child_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* Each descriptor to its place, and nothing else stays open. */
+/*
+ * Each descriptor to its place, and nothing else stays open. What a library
+ * prints is a line like any other, so no file is open for writing.
+ */
 static void
 child_descriptors(const struct plan *plan)
 {
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	int from[] = {null, null, plan->output, plan->control};
+	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	int from[] = {null, plan->output, plan->output, plan->control};
 
 	for (size_t i = 0; i < MM_COUNT(from); i++)
 		from[i] = fcntl(from[i], F_DUPFD_CLOEXEC, ABOVE);

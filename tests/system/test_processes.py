@@ -69,9 +69,10 @@ def network_sockets(pid):
 
 
 def files(pid, written_only=False):
-    """Open regular files that have a name, not memfds."""
+    """Open files that have a name: no memfds, no /dev/null to read from."""
     return [t for t, writable in fds(pid).values()
-            if t.startswith("/") and not t.startswith(("/dev/", "/memfd:"))
+            if t.startswith("/") and not t.startswith("/memfd:")
+            and (writable or t != "/dev/null")
             and (writable or not written_only)]
 
 
