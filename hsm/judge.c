@@ -11,7 +11,8 @@
 enum {
 	ITEM_ARENA = 2 << 20,
 	CHAIN_MAX = 4,             /* certificates from a leaf to its root */
-	SERVER_MAX = 7 * 24 * 3600 /* seconds of a TLS server certificate */
+	SERVER_MAX = 7 * 24 * 3600, /* seconds of a TLS server certificate */
+	GRACE = 60 /* seconds from an entry's time to its signature */
 };
 
 /* A certificate entry before the judge, and what was found out about it. */
@@ -30,6 +31,17 @@ static enum mm_error judge_certificate(const struct mm_judge *judge,
     struct matter *matter, struct mm_arena *arena);
 
 #define refuse(...) mm_fail(MM_E_TOKEN_REFUSED, __VA_ARGS__)
+
+/*
+ * The time at which an order or a release must still hold: the entry's, but
+ * whoever decides could log with one time for ever, so that ours counts too.
+ */
+static uint64_t
+moment(const struct mm_judge *judge, const struct mm_entry *frame)
+{
+	return judge->now > frame->time + GRACE ? judge->now - GRACE
+						: frame->time;
+}
 
 /* What each kind of entry must be before another may rest on it. */
 
@@ -257,7 +269,7 @@ check_device(const struct mm_judge *judge, const struct matter *matter)
 	if (error != MM_OK)
 		return error;
 	return mm_order_check(&basis->order, entry->profile, entry->subject,
-	    entry->principal, matter->frame->time);
+	    entry->principal, moment(judge, matter->frame));
 }
 
 static enum mm_error
@@ -436,7 +448,7 @@ check_release(const struct mm_judge *judge, const struct mm_entry *frame,
 	    .policy = &judge->force->policy,
 	    .origin = judge->birth->genesis.origin,
 	    .kind = MM_STATEMENT_RELEASE,
-	    .time = frame->time};
+	    .time = moment(judge, frame)};
 	struct mm_release_claim claim;
 	const struct mm_release_facts facts = {.policy = &judge->force->policy,
 	    .product = entry->product,

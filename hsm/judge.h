@@ -16,6 +16,7 @@ struct mm_judge {
 	const struct mm_checkpoint *checkpoint;
 	const struct mm_list *references; /* mm_proven */
 	struct mm_known *known;
+	uint64_t now; /* by this process's own clock */
 };
 
 struct mm_verdict {

@@ -6,16 +6,24 @@
 #include "protocol/text.h"
 
 #include <string.h>
+#include <time.h>
 
 struct mm_token {
 	struct mm_pkcs11 *session;
 	struct mm_record *record;
 	bool genesis; /* keys may be made */
+	uint64_t (*now)(void);
 	bool born;    /* the genesis was followed, and all of these are set */
 	struct mm_birth birth;
 	struct mm_force first, later;
 	struct mm_known known;
 };
+
+static uint64_t
+system_time(void)
+{
+	return (uint64_t)time(NULL);
+}
 
 static const struct mm_force *
 in_force(const struct mm_token *token)
@@ -283,7 +291,8 @@ run_sign(void *self, const void *body, struct mm_arena *arena, void *out)
 	    .force = in_force(token),
 	    .checkpoint = &checkpoint,
 	    .references = &request->references,
-	    .known = &token->known};
+	    .known = &token->known,
+	    .now = token->now()};
 	enum mm_error error = check_caught_up(token);
 
 	if (error == MM_OK)
@@ -325,6 +334,7 @@ mm_token_open(const struct mm_token_options *options, struct mm_token **out)
 	mm_force_init(&token->first);
 	mm_force_init(&token->later);
 	token->genesis = options->genesis;
+	token->now = options->now != NULL ? options->now : system_time;
 	/* The record first: it costs no login attempt. */
 	error =
 	    mm_record_open(options->record, options->genesis, &token->record);

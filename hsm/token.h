@@ -21,6 +21,7 @@ struct mm_token_options {
 	int pin_fd;         /* of pin_file, opened by root for us; 0: none */
 	const char *record; /* file {log key, genesis, policy}, see record.h */
 	bool genesis;       /* keys may be made and the record begun */
+	uint64_t (*now)(void); /* POSIX seconds; NULL: the system's clock */
 };
 
 struct mm_token_generate_request {

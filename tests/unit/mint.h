@@ -17,6 +17,15 @@
 #include "tests/unit/softhsm.h"
 
 enum { LOG_MAX = 512, NOW = 1800000000, DAY = 86400 };
+
+/* What the token process's own clock says. */
+static uint64_t mint_clock = NOW;
+
+static inline uint64_t
+mint_now(void)
+{
+	return mint_clock;
+}
 #define ORIGIN "mint.example/log"
 
 #define ok(call) assert_int_equal(call, MM_OK)
@@ -327,7 +336,8 @@ open_mint(bool genesis)
 	    .uri = mint.hsm.uri,
 	    .pin_file = mint.hsm.pin_file,
 	    .record = mint.record,
-	    .genesis = genesis};
+	    .genesis = genesis,
+	    .now = mint_now};
 
 	return mm_token_open(&options, &mint.token);
 }

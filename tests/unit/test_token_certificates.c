@@ -35,6 +35,21 @@ after_until(struct trial *trial)
 	trial->plan.now = NOW + 101;
 }
 
+/* The log's time may lag by the grace, and not longer. */
+static void
+signed_within_the_grace(struct trial *trial)
+{
+	(void)trial;
+	mint_clock = NOW + 160;
+}
+
+static void
+logged_with_an_old_time(struct trial *trial)
+{
+	(void)trial;
+	mint_clock = NOW + 161;
+}
+
 static void
 device_outside(struct trial *trial)
 {
@@ -289,6 +304,8 @@ a_device_certificate_is_what_its_order_says(void **unused)
 	    ATTACK(references_backwards, MM_OK, ""),
 	    ATTACK(last_second, MM_OK, ""),
 	    ATTACK(after_until, MM_E_ORDER_CLOSED, ""),
+	    ATTACK(signed_within_the_grace, MM_OK, ""),
+	    ATTACK(logged_with_an_old_time, MM_E_ORDER_CLOSED, ""),
 	    ATTACK(device_outside, MM_E_ORDER_COVER, "device"),
 	    ATTACK(profile_outside, MM_E_ORDER_COVER, "profile"),
 	    ATTACK(profile_unknown, MM_E_PROFILE, "nothing"),

@@ -32,6 +32,13 @@ image_approved_too_late(struct image_trial *trial)
 }
 
 static void
+image_logged_with_an_old_time(struct image_trial *trial)
+{
+	trial->says.expiry = NOW + 100;
+	mint_clock = NOW + 161;
+}
+
+static void
 image_of_another_log(struct image_trial *trial)
 {
 	trial->says.origin = "other.example";
@@ -145,6 +152,7 @@ an_image_is_what_its_release_says(void **unused)
 	    SPOILT(image_without_statement, MM_E_STATEMENT, ""),
 	    SPOILT(image_of_no_officer, MM_E_STATEMENT_OFFICER, ""),
 	    SPOILT(image_approved_too_late, MM_E_STATEMENT_TIME, ""),
+	    SPOILT(image_logged_with_an_old_time, MM_E_STATEMENT_TIME, ""),
 	    SPOILT(image_of_another_log, MM_E_STATEMENT_LOG, ""),
 	    SPOILT(image_of_another_kind, MM_E_STATEMENT_KIND, ""),
 	    SPOILT(image_differs, MM_E_RELEASE, ""),

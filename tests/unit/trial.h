@@ -133,6 +133,7 @@ make_trial(const char *name, const char *subject, const char *issuer,
 		.issuer = issuer_tbs,
 		.now = NOW + 10}};
 
+	mint_clock = NOW;
 	memcpy(trial.policy, mint.policy_digest, 32);
 	return trial;
 }
@@ -314,6 +315,7 @@ struct image_trial {
 static inline void
 make_image(struct image_trial *trial)
 {
+	mint_clock = NOW;
 	*trial = (struct image_trial){.claim = {.product = text("lamp"),
 					  .version = text("1.0"),
 					  .size = 1000},
