@@ -135,13 +135,7 @@ fuzz: deps-fuzz
 	@$(MAKE) --no-print-directory -j2 CC=clang BUILD=build/clang-fuzz \
 		SANITIZE="-fsanitize=address,undefined,fuzzer-no-link" \
 		OPT="-O1 -g" fuzzers
-	@for t in $(FUZZ); do \
-		d=$$(mktemp -d) && cp tests/fuzz/corpus/$$t/* $$d/ && \
-		echo "fuzz $$t for $(FUZZ_SECONDS) s" && \
-		build/clang-fuzz/fuzz/$$t -max_total_time=$(FUZZ_SECONDS) \
-			-timeout=5 -verbosity=0 -print_final_stats=1 $$d \
-			2>&1 | grep -E 'executed_units|ERROR|SUMMARY'; \
-		rm -rf $$d; done
+	@tests/fuzz/run build/clang-fuzz/fuzz $(FUZZ_SECONDS)
 
 # --- measuring ---
 
