@@ -218,7 +218,14 @@ load_identity(const char *identity, struct mm_client *client)
 		return error;
 	chain.value = mm_buffer_span(&certificate);
 	setup.anchor = mm_buffer_span(&anchor);
-	return load_key(identity, &setup, &client->tls);
+	error = load_key(identity, &setup, &client->tls);
+	/* Nobody was asked yet: it is the files that are wrong. */
+	if (error == MM_E_TLS)
+		error = mm_fail(MM_E_FORMAT,
+		    "the identity %s cannot be used (key.pem, "
+		    "certificate.pem, access-ca.pem): %s",
+		    identity, mm_why(MM_E_TLS));
+	return error;
 }
 
 /* ---- connecting */

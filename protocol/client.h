@@ -13,7 +13,8 @@
 
 struct mm_client;
 
-/* Connects and shakes hands within `seconds`: MM_E_AWAY, MM_E_TLS. */
+/* Connects and shakes hands within `seconds`: MM_E_AWAY, MM_E_TLS; MM_E_FILE
+ * and MM_E_FORMAT where it is the identity that is wrong. */
 enum mm_error mm_client_open(
     const char *identity, unsigned seconds, struct mm_client **out) mm_must_use;
 void mm_client_close(struct mm_client *client);

@@ -685,9 +685,9 @@ identities_that_lack_something(void **state)
 	write_appliance(1, "mint.test");
 	write_pem(
 	    "key.pem", identity_private(&who.server, GNUTLS_X509_FMT_PEM));
-	assert_int_equal(open_error(), MM_E_TLS);
+	assert_int_equal(open_error(), MM_E_FORMAT);
 	write_file("key.pem", mm_span_text("no key\n"));
-	assert_int_equal(open_error(), MM_E_TLS);
+	assert_int_equal(open_error(), MM_E_FORMAT);
 }
 
 /* ---- */
