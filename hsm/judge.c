@@ -10,7 +10,7 @@
 
 enum {
 	ITEM_ARENA = 2 << 20,
-	CHAIN_MAX = 4,             /* certificates from a leaf to its root */
+	CHAIN_MAX = 4,              /* certificates from a leaf to its root */
 	SERVER_MAX = 7 * 24 * 3600, /* seconds of a TLS server certificate */
 	GRACE = 60 /* seconds from an entry's time to its signature */
 };

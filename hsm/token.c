@@ -13,7 +13,7 @@ struct mm_token {
 	struct mm_record *record;
 	bool genesis; /* keys may be made */
 	uint64_t (*now)(void);
-	bool born;    /* the genesis was followed, and all of these are set */
+	bool born; /* the genesis was followed, and all of these are set */
 	struct mm_birth birth;
 	struct mm_force first, later;
 	struct mm_known known;

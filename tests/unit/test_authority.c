@@ -613,6 +613,18 @@ ends(void)
 }
 
 /* As after a power cut: the index stays behind, or is ahead of nothing. */
+/* Serves it until it has ended by itself. */
+static void
+until_ended(void)
+{
+	siginfo_t info = {.si_pid = 0};
+
+	while (waitid(P_PID, (id_t)box.pid, &info,
+		   WEXITED | WNOHANG | WNOWAIT) == 0 &&
+	       info.si_pid == 0)
+		turn(QUIET_MS);
+}
+
 static void
 crash(void)
 {
@@ -1238,6 +1250,43 @@ a_stop_finishes_what_is_stored(void **unused)
 	assert_int_equal(logged(MM_ENTRY_CERTIFICATE), 2);
 }
 
+/* The log's last entry is ahead of the clock: nothing until it is not. */
+static void
+a_clock_that_is_behind_is_waited_for(void **unused)
+{
+	uint64_t size, moment = box.moment;
+
+	(void)unused;
+	crash();
+	size = mint.log.size;
+	box.moment = (uint64_t)time(NULL) + 6;
+	spawn();
+	until_quiet();
+	assert_int_equal(mint.log.size, size);
+	assert_false(is_serving());
+	until(is_serving);
+	box.moment = moment;
+	ask_issue(1, "dev-1", make_spki());
+	await_certificate(1);
+}
+
+/* More than seven days since the last entry: an operator must say so. */
+static void
+a_clock_that_has_jumped_ends_it(void **unused)
+{
+	uint64_t size, moment = box.moment;
+
+	(void)unused;
+	crash();
+	size = mint.log.size;
+	box.moment = (uint64_t)time(NULL) - 8 * DAY;
+	spawn();
+	until_ended();
+	box.moment = moment;
+	assert_int_equal(ends(), 1);
+	assert_int_equal(mint.log.size, size);
+}
+
 static void
 without_a_notary_it_ends(void **unused)
 {
@@ -1283,6 +1332,8 @@ main(void)
 	    TEST(an_archive_that_dies_at_the_start_is_waited_for),
 	    TEST(an_archive_that_dies_is_told),
 	    TEST(a_stop_finishes_what_is_stored),
+	    TEST(a_clock_that_is_behind_is_waited_for),
+	    TEST(a_clock_that_has_jumped_ends_it),
 	    TEST(without_a_notary_it_ends),
 	    TEST(a_gate_that_talks_nonsense_is_dropped),
 	};
