@@ -142,6 +142,23 @@ is_fermat_close(const BIGNUM *n)
 	return false;
 }
 
+/*
+ * A modulus that is itself a prime: then everybody knows the private key.
+ * Fermat's test to the base 2, which the product of two honest primes fails.
+ */
+static bool
+is_prime_itself(const BIGNUM *n)
+{
+	auto_ctx *ctx = BN_CTX_new();
+	auto_bn *two = BN_new(), *less = BN_dup(n), *power = BN_new();
+
+	if (ctx == NULL || two == NULL || less == NULL || power == NULL ||
+	    !BN_set_word(two, 2) || !BN_sub_word(less, 1) ||
+	    !BN_mod_exp(power, two, less, n, ctx))
+		return true;
+	return BN_is_one(power);
+}
+
 const char *
 mm_rsa_weakness(struct mm_span modulus)
 {
@@ -155,5 +172,7 @@ mm_rsa_weakness(struct mm_span modulus)
 		return "modulus of the ROCA kind (CVE-2017-15361)";
 	if (is_fermat_close(n))
 		return "modulus of two close primes";
+	if (is_prime_itself(n))
+		return "modulus that is a prime";
 	return NULL;
 }

@@ -1,6 +1,6 @@
 /*
- * RSA moduli that can be factored: small factors, close primes (Fermat) and
- * the primes of Infineon's library (ROCA, CVE-2017-15361).
+ * RSA moduli that can be factored: small factors, close primes (Fermat),
+ * the primes of Infineon's library (ROCA, CVE-2017-15361), no factors at all.
  */
 #ifndef MM_WEAK_H
 #define MM_WEAK_H

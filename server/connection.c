@@ -174,10 +174,19 @@ unread(const struct mm_connection *c, size_t used)
 				 : mm_span(NULL, 0);
 }
 
+/* Where the next frame begins can no longer be known: a word, and the end. */
+static void
+end_framing(struct mm_connection *c, enum mm_error error)
+{
+	static const uint8_t no_id[MM_ID_SIZE];
+
+	mm_exchange_refuse(&c->exchange, no_id, error);
+	c->phase = CLOSING;
+}
+
 static void
 take_frames(struct mm_connection *c)
 {
-	static const uint8_t no_id[MM_ID_SIZE];
 	size_t used = 0;
 
 	while (c->phase == OPEN && may_take(c)) {
@@ -185,8 +194,7 @@ take_frames(struct mm_connection *c)
 
 		if (mm_frame_next(unread(c, used), MM_FRAME_MAX, &item) !=
 		    MM_OK) {
-			mm_exchange_refuse(&c->exchange, no_id, MM_E_FRAME);
-			c->phase = CLOSING;
+			end_framing(c, MM_E_FRAME);
 			break;
 		}
 		if (item.size == 0)
@@ -471,6 +479,11 @@ overdue(struct ev_loop *loop, struct ev_timer *timer, int events)
 	if (c->wait < MM_COUNT(what) && what[c->wait] != NULL)
 		mm_gate_tell(c->gate, "deadline", "%s: no sign of %s",
 		    c->source.text, what[c->wait]);
+	if (c->phase == OPEN && c->wait == WAIT_FRAME) {
+		end_framing(c, MM_E_DEADLINE);
+		advance(c);
+		return;
+	}
 	if (c->phase == OPEN)
 		(void)gnutls_bye(c->session, GNUTLS_SHUT_WR);
 	mm_connection_free(c);

@@ -226,6 +226,22 @@ small_factors_are_found(void **state)
 	BN_free(n);
 }
 
+/* 2^2203 - 1, a Mersenne prime, and its odd neighbour. */
+static void
+a_prime_is_no_modulus(void **state)
+{
+	BIGNUM *n = BN_new();
+
+	(void)state;
+	BN_zero(n);
+	BN_set_bit(n, 2203);
+	BN_sub_word(n, 1);
+	assert_true(is_weak(n, "a prime"));
+	BN_sub_word(n, 2);
+	assert_false(is_weak(n, "a prime"));
+	BN_free(n);
+}
+
 /* The largest number whose square is at most n, bit by bit. */
 static void
 root_of(const BIGNUM *n, BIGNUM *root, BN_CTX *ctx)
@@ -337,6 +353,7 @@ main(void)
 	    cmocka_unit_test(rsa_sizes_are_bounded),
 	    cmocka_unit_test(only_one_rsa_exponent_is_allowed),
 	    cmocka_unit_test(small_factors_are_found),
+	    cmocka_unit_test(a_prime_is_no_modulus),
 	    cmocka_unit_test(a_hundred_rounds_of_fermat),
 	    cmocka_unit_test(p256_signatures_are_verified),
 	};
