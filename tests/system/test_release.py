@@ -8,8 +8,8 @@ from cryptography import x509
 
 import auditor
 import mintmark_client as mm
-from mint import (VECTORS, eventually, fresh, nothing_signed, refused, run,
-                  to_pem)
+from mint import (BUILD, VECTORS, eventually, fresh, nothing_signed, refused,
+                  run, to_pem)
 
 MIB = 1 << 20
 
@@ -240,3 +240,33 @@ def test_a_reused_id_with_another_image(mint, release, image):
     sign(mint, release, image, one, request_id=request)
     with nothing_signed(mint), refused("request-id-reused"):
         sign(mint, release, image, two, request_id=request)
+
+
+def peaks(mint):
+    """The most address space that each lasting process has ever had."""
+    return {(role, process.pid): int(next(
+        line.split()[1] for line in open(f"/proc/{process.pid}/status")
+        if line.startswith("VmPeak:"))) * 1024
+        for role, processes in mint.daemon.children().items()
+        for process in processes if role != "inspector"}
+
+
+@pytest.mark.skipif("sanitize" in str(BUILD),
+                    reason="a sanitizer keeps what was freed")
+def test_no_process_ever_holds_an_image(mint):
+    """The image is in its memfd and nowhere else."""
+    def sign(size):
+        image = os.urandom(size)
+        version = fresh("1.0")
+        with mint.client("release") as client:
+            assert client.release(
+                client.upload(image), [mint.approve(image, version=version)],
+                version=version)
+    for _ in range(8):  # until each gate has had a small one
+        sign(100_000)
+    before = peaks(mint)
+    sign(1 << 24)
+    after = peaks(mint)
+    assert before.keys() == after.keys()
+    grown = {who: after[who] - before[who] for who in before}
+    assert all(more < 2 << 20 for more in grown.values()), grown
