@@ -8,13 +8,14 @@
 #   make test-faults  kills and faults, for minutes
 #   make fuzz         each fuzz target for FUZZ_SECONDS
 #   make bench        issuances a second, and the CPU that one takes
+#   make bench-log    what ten million entries cost beside a thousand
 #   make fmt          clang-format, as .clang-format says
 
 BUILD ?= build
-ROOMS := protocol log ca signer policy hsm factory server cli
+ROOMS := protocol log ca signer policy hsm audit factory server cli
 
 PKGS := gnutls libp11 libcrypto libcbor libsodium sqlite3 libseccomp \
-	libconfuse jansson smartcols p11-kit-1
+	libconfuse jansson smartcols p11-kit-1 libmicrohttpd libcurl
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 # libev ships no .pc file.
 PKG_LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lev -ldl
@@ -37,7 +38,7 @@ MAINS := server/main.c cli/main.c
 room_objects = $(call objects,$(filter-out $(MAINS),$(call src,$(1))))
 # Upper rooms first: the linker reads them from left to right.
 archives = $(patsubst %,$(BUILD)/lib/%.a,$(1))
-LINK_ALL := $(call archives,cli server factory hsm policy signer ca log protocol)
+LINK_ALL := $(call archives,cli server factory audit hsm policy signer ca log protocol)
 
 UNIT := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(sort $(wildcard tests/unit/test_*.c)))
 
@@ -79,7 +80,8 @@ unit: $(UNIT)
 BUILD_DEPS := gcc make pkg-config libc6-dev libgnutls28-dev libp11-dev \
 	libssl-dev libcbor-dev libsodium-dev libsqlite3-dev libseccomp-dev \
 	libev-dev libconfuse-dev libjansson-dev libsmartcols-dev \
-	libp11-kit-dev softhsm2 openssl gnutls-bin
+	libp11-kit-dev libmicrohttpd-dev libcurl4-gnutls-dev softhsm2 openssl \
+	gnutls-bin
 TEST_DEPS := libcmocka-dev python3 python3-pytest python3-pytest-xdist \
 	python3-cbor2 python3-cryptography python3-psutil strace procps
 FUZZ_DEPS := clang libclang-rt-14-dev
@@ -97,19 +99,39 @@ demo: deps
 	@tests/demo
 
 test: deps-test
-	@$(MAKE) --no-print-directory -j2 all unit replay
+	@$(MAKE) --no-print-directory -j2 all unit replay bench-programs faults
 	@tests/run
 
 SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=all
 sanitize: deps-test
 	@$(MAKE) --no-print-directory -j2 BUILD=build/sanitize \
-		SANITIZE="$(SANITIZERS)" OPT="-O1 -g" all unit replay
+		SANITIZE="$(SANITIZERS)" OPT="-O1 -g" all unit replay \
+		bench-programs
 	@MINTMARK_BUILD=build/sanitize tests/run
 
+# --- a mintmarkd whose calls can be made to fail ---
+
+WRAPPED := sendmsg sqlite3_step sqlite3_extended_errcode
+
+$(BUILD)/faults/mintmarkd: $(call objects,server/main.c tests/faults/faults.c) \
+		$(LINK_ALL)
+	@mkdir -p $(@D)
+	@echo "  LINK  $@"
+	@$(CC) $(LDFLAGS_ALL) -rdynamic $(WRAPPED:%=-Wl,--wrap=%) -o $@ $^ \
+		$(PKG_LIBS)
+
+$(BUILD)/faults/module.so: $(call objects,tests/faults/module.c)
+	@mkdir -p $(@D)
+	@echo "  LINK  $@"
+	@$(CC) $(filter-out -pie,$(LDFLAGS_ALL)) -shared -o $@ $^
+
+faults: $(BUILD)/faults/mintmarkd $(BUILD)/faults/module.so
+
 test-faults: deps-test
-	@$(MAKE) --no-print-directory -j2 all
-	@MINTMARK_FAULTS=1 /usr/bin/python3 -m pytest -q \
-		tests/system/test_crash.py
+	@$(MAKE) --no-print-directory -j2 all faults
+	@MINTMARK_FAULTS=1 /usr/bin/python3 -m pytest -q -n 2 \
+		-p no:cacheprovider tests/system/test_crash.py
+	@tests/faults/run
 
 # --- fuzzing: the corpora are replayed by `make test` ---
 
@@ -150,6 +172,10 @@ bench: deps-test
 	@$(MAKE) --no-print-directory -j2 all bench-programs
 	@tests/bench/run
 
+bench-log: deps-test
+	@$(MAKE) --no-print-directory -j2 $(BUILD)/bench/log
+	@MINTMARK_BUILD=$(BUILD) tests/bench/run_log
+
 bench-programs: $(BENCH)
 
 fmt:
@@ -160,7 +186,7 @@ clean:
 	rm -rf build
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
-.PHONY: all unit deps deps-test deps-fuzz demo test sanitize test-faults \
-	replay fuzzers fuzz bench bench-programs fmt clean
+.PHONY: all unit deps deps-test deps-fuzz demo test sanitize faults \
+	test-faults replay fuzzers fuzz bench bench-log bench-programs fmt clean
 # Objects that only a pattern asks for are kept, too.
 .PRECIOUS: $(BUILD)/obj/%.o

@@ -3,14 +3,24 @@
 #include <gnutls/crypto.h>
 #include <string.h>
 
+#include "ca/ecdsa.h"
 #include "ca/tbs.h"
+
+enum { TBS_ARENA = 1 << 18 };
+
+static void
+sha256(struct mm_span bytes, uint8_t out[32])
+{
+	/* Only memory can be missing, and there is no other answer. */
+	if (gnutls_hash_fast(GNUTLS_DIG_SHA256, bytes.data, bytes.size, out) <
+	    0)
+		abort();
+}
 
 void
 mm_tbs_digest(struct mm_span tbs, uint8_t out[32])
 {
-	/* Only memory can be missing, and there is no other answer. */
-	if (gnutls_hash_fast(GNUTLS_DIG_SHA256, tbs.data, tbs.size, out) < 0)
-		abort();
+	sha256(tbs, out);
 }
 
 enum mm_error
@@ -79,4 +89,42 @@ mm_certificate_verify(struct mm_span certificate, struct mm_span issuer_spki)
 		return mm_fail(MM_E_CERTIFICATE,
 		    "the certificate's signature is not its issuer's");
 	return MM_OK;
+}
+
+/* RFC 7093 section 2 (1), as mm_key_read() has it. */
+static bool
+is_key(const uint8_t point[MM_P256_POINT], struct mm_span identifier)
+{
+	uint8_t digest[32];
+
+	sha256(mm_span(point, MM_P256_POINT), digest);
+	return mm_span_equal(mm_span(digest, MM_SKI_SIZE), identifier);
+}
+
+enum mm_error
+mm_certificate_verify_authority(struct mm_span certificate)
+{
+	mm_auto(arena) arena = {0};
+	struct mm_span tbs, signature;
+	struct mm_recovered keys;
+	struct mm_tbs read;
+	uint8_t digest[32];
+	enum mm_error error = take_apart(certificate, &tbs, &signature);
+
+	mm_arena_init(&arena, TBS_ARENA);
+	if (error == MM_OK)
+		error = mm_tbs_read(tbs, &arena, &read);
+	if (error != MM_OK)
+		return error;
+	mm_tbs_digest(tbs, digest);
+	error = mm_ecdsa_recover(digest, signature, &keys);
+	for (size_t i = 0; error == MM_OK && i < keys.count; i++)
+		if (is_key(keys.points[i], read.authority) &&
+		    mm_ecdsa_verify(MM_KEY_P256,
+			mm_span(keys.points[i], MM_P256_POINT),
+			mm_span(digest, sizeof(digest)), signature))
+			return MM_OK;
+	return mm_fail(MM_E_TOKEN_SIGNATURE,
+	    "the certificate is not signed by the key that it names as its "
+	    "issuer's");
 }

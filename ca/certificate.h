@@ -52,9 +52,11 @@ struct mm_tbs {
 	struct mm_span issuer, subject; /* DER Names */
 	struct mm_span spki;
 	struct mm_key key;
-	uint64_t key_usage;      /* bits of enum mm_key_usage */
-	struct mm_list purposes; /* mm_text_item: EKU OIDs */
-	bool ca, path;           /* path: a pathLenConstraint is there */
+	struct mm_span authority; /* MM_SKI_SIZE bytes, the issuer's key's
+				   * identifier; empty: of no form of ours */
+	uint64_t key_usage;       /* bits of enum mm_key_usage */
+	struct mm_list purposes;  /* mm_text_item: EKU OIDs */
+	bool ca, path;            /* path: a pathLenConstraint is there */
 	uint64_t path_length;
 };
 enum mm_error mm_tbs_read(
@@ -73,6 +75,15 @@ enum mm_error mm_tbs_check(
 /* Verifies the certificate's ECDSA P-256 signature by the issuer's key. */
 enum mm_error mm_certificate_verify(
     struct mm_span certificate, struct mm_span issuer_spki) mm_must_use;
+
+/*
+ * Verifies it without its issuer: of the few keys that can have made an
+ * ECDSA signature (SEC 1 4.1.6) it must be the one that the TBS's
+ * AuthorityKeyIdentifier names, which is a SHA-256 of the key (RFC 7093).
+ * MM_E_CERTIFICATE; MM_E_TOKEN_SIGNATURE where none of them is it.
+ */
+enum mm_error
+mm_certificate_verify_authority(struct mm_span certificate) mm_must_use;
 
 /* PEM and back, one block; label "CERTIFICATE". */
 enum mm_error mm_pem_encode(

@@ -256,3 +256,24 @@ mm_key_verify_p256(
 		    "the ECDSA signature does not verify");
 	return MM_OK;
 }
+
+enum mm_error
+mm_key_recover_p256(const uint8_t spki_sha256[32], const uint8_t digest[32],
+    struct mm_span signature)
+{
+	const size_t head = sizeof(p256_head);
+	uint8_t spki[sizeof(p256_head) + MM_P256_POINT], hash[32];
+	struct mm_recovered keys;
+	enum mm_error error = mm_ecdsa_recover(digest, signature, &keys);
+
+	memcpy(spki, p256_head, head);
+	for (size_t i = 0; error == MM_OK && i < keys.count; i++) {
+		memcpy(spki + head, keys.points[i], MM_P256_POINT);
+		gnutls_hash_fast(GNUTLS_DIG_SHA256, spki, sizeof(spki), hash);
+		if (memcmp(hash, spki_sha256, sizeof(hash)) == 0)
+			return mm_key_verify_p256(
+			    mm_span(spki, sizeof(spki)), digest, signature);
+	}
+	return mm_fail(MM_E_TOKEN_SIGNATURE,
+	    "the ECDSA signature is not of the key that is named");
+}

@@ -37,5 +37,9 @@ const char *mm_key_type_name(uint64_t type);
  * MM_E_KEY_TYPE, MM_E_TOKEN_SIGNATURE. */
 enum mm_error mm_key_verify_p256(struct mm_span spki, const uint8_t digest[32],
     struct mm_span signature) mm_must_use;
+/* The same where only the SHA-256 of the key's SPKI is known: the signature
+ * itself tells which keys it can be of. */
+enum mm_error mm_key_recover_p256(const uint8_t spki_sha256[32],
+    const uint8_t digest[32], struct mm_span signature) mm_must_use;
 
 #endif

@@ -145,6 +145,18 @@ read_nothing(struct mm_der *value, struct mm_arena *arena, struct mm_tbs *out)
 	return true;
 }
 
+/* RFC 5280 4.2.1.1: ours has a keyIdentifier [0] and nothing else. */
+static bool
+read_authority(struct mm_der *value, struct mm_arena *arena, struct mm_tbs *out)
+{
+	struct mm_der fields = mm_der_enter(value, MM_DER_SEQUENCE);
+	struct mm_span id = mm_der_take(&fields, MM_DER_CONTEXT);
+
+	if (mm_der_end(&fields) && id.size == MM_SKI_SIZE)
+		out->authority = id;
+	return read_nothing(value, arena, out);
+}
+
 /* RFC 5280 4.2.1; all of them begin with 2.5.29. */
 static const struct {
 	uint8_t id;
@@ -155,7 +167,7 @@ static const struct {
     {15, read_usage},
     {17, read_nothing}, /* subjectAltName */
     {19, read_constraints},
-    {35, read_nothing}, /* authorityKeyIdentifier */
+    {35, read_authority},
     {37, read_purposes},
 };
 

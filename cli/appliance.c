@@ -111,6 +111,13 @@ give_up(const struct mm_appliance *appliance, enum mm_error error)
 }
 
 enum mm_error
+mm_appliance_open(const struct mm_appliance *appliance, struct mm_client **out)
+{
+	return give_up(
+	    appliance, mm_client_open(appliance->identity, PATIENCE, out));
+}
+
+enum mm_error
 mm_appliance_try(
     const struct mm_appliance *appliance, mm_attempt *attempt, void *self)
 {

@@ -2,13 +2,13 @@
 
 #include <sodium.h>
 #include <string.h>
-#include <time.h>
 
-#include "ca/certificate.h"
+#include "ca/key.h"
+#include "cli/entry_json.h"
 #include "signer/image.h"
 #include "signer/scheme.h"
 
-enum { TBS_ARENA = 65536, SHA256_SIZE = 32, HEX_MAX = 2 * SHA256_SIZE + 1 };
+enum { SHA256_SIZE = 32 };
 
 static enum mm_error
 decode_body(struct mm_attested *attested, struct mm_arena *arena)
@@ -17,7 +17,9 @@ decode_body(struct mm_attested *attested, struct mm_arena *arena)
 	    [MM_ENTRY_PRINCIPAL] = true,
 	    [MM_ENTRY_ORDER] = true,
 	    [MM_ENTRY_CERTIFICATE] = true,
-	    [MM_ENTRY_IMAGE] = true};
+	    [MM_ENTRY_IMAGE] = true,
+	    [MM_ENTRY_REVOCATION] = true,
+	    [MM_ENTRY_EXPORT] = true};
 	uint64_t kind = attested->entry.kind;
 
 	if (!has_body[kind])
@@ -27,24 +29,40 @@ decode_body(struct mm_attested *attested, struct mm_arena *arena)
 }
 
 enum mm_error
-mm_attested_read(struct mm_span receipt, const struct mm_vkey *vkey,
-    struct mm_arena *arena, struct mm_attested *out)
+mm_attested_read_entry(struct mm_span receipt, const struct mm_vkey *vkey,
+    struct mm_span entry, struct mm_arena *arena, struct mm_attested *out)
 {
 	struct mm_attested attested = {.entry = {.kind = 0}};
 	enum mm_error error =
 	    mm_receipt_decode(receipt, arena, &attested.receipt);
 
-	if (error == MM_OK)
-		error = mm_receipt_verify(&attested.receipt, vkey,
-		    mm_span(NULL, 0), &attested.checkpoint);
+	if (error != MM_OK)
+		return error;
+	/* `extra` is not authenticated: what was brought is what counts. */
+	if (entry.data != NULL)
+		attested.receipt.entry = entry;
+	error = mm_receipt_verify(
+	    &attested.receipt, vkey, mm_span(NULL, 0), &attested.checkpoint);
 	if (error == MM_OK)
 		error = mm_entry_decode(
 		    attested.receipt.entry, arena, &attested.entry);
 	if (error == MM_OK)
 		error = decode_body(&attested, arena);
+	/* Other logs' entries are theirs to read. */
+	attested.opaque = error == MM_E_ENTRY && entry.data != NULL;
+	if (attested.opaque)
+		error = MM_OK;
 	if (error == MM_OK)
 		*out = attested;
 	return error;
+}
+
+enum mm_error
+mm_attested_read(struct mm_span receipt, const struct mm_vkey *vkey,
+    struct mm_arena *arena, struct mm_attested *out)
+{
+	return mm_attested_read_entry(
+	    receipt, vkey, mm_span(NULL, 0), arena, out);
 }
 
 enum mm_error
@@ -112,115 +130,152 @@ enum mm_error
 mm_attested_signature(const struct mm_attested *attested,
     struct mm_span signature, struct mm_span spki)
 {
+	const struct mm_image_entry *entry = &attested->body.image;
 	enum mm_error error = mm_attested_is(attested, MM_ENTRY_IMAGE);
 
-	if (error == MM_OK &&
-	    mm_key_verify_p256(spki, attested->body.image.digest, signature) !=
-		MM_OK)
+	if (error != MM_OK)
+		return error;
+	error =
+	    spki.size > 0
+		? mm_key_verify_p256(spki, entry->digest, signature)
+		: mm_key_recover_p256(entry->signer, entry->digest, signature);
+	if (error != MM_OK)
 		error = mm_fail(MM_E_MISMATCH,
-		    "the signature is not made by the certificate's key over "
-		    "this image");
+		    "the signature is not made by the %s key over this image",
+		    spki.size > 0 ? "certificate's" : "logged");
 	return error;
+}
+
+enum mm_error
+mm_attested_export(const struct mm_attested *attested, struct mm_span file)
+{
+	const struct mm_export_entry *entry = &attested->body.export;
+	enum mm_error error = mm_attested_is(attested, MM_ENTRY_EXPORT);
+	uint8_t digest[SHA256_SIZE];
+
+	if (error != MM_OK)
+		return error;
+	crypto_hash_sha256(digest, file.data, file.size);
+	if (file.size != entry->size ||
+	    memcmp(digest, entry->sha256, SHA256_SIZE) != 0)
+		error = mm_fail(MM_E_MISMATCH,
+		    "the receipt speaks of another export (entries %llu to "
+		    "%llu, %llu bytes)",
+		    (unsigned long long)entry->from,
+		    (unsigned long long)entry->to,
+		    (unsigned long long)entry->size);
+	return error;
+}
+
+/* Where an entry of this kind has its statements; NULL where it has none. */
+static const struct mm_list *
+statements_of(const struct mm_attested *attested)
+{
+	static const size_t at[MM_ENTRY_KINDS] = {
+	    [MM_ENTRY_PRINCIPAL] =
+		offsetof(struct mm_attested, body.statement.statements),
+	    [MM_ENTRY_ORDER] =
+		offsetof(struct mm_attested, body.statement.statements),
+	    [MM_ENTRY_REVOCATION] =
+		offsetof(struct mm_attested, body.statement.statements),
+	    [MM_ENTRY_IMAGE] =
+		offsetof(struct mm_attested, body.image.statements)};
+	size_t offset = at[attested->entry.kind];
+
+	return offset != 0
+		   ? (const struct mm_list *)((const char *)attested + offset)
+		   : NULL;
+}
+
+enum mm_error
+mm_attested_statement(const struct mm_attested *attested, struct mm_span file)
+{
+	const struct mm_list *statements = statements_of(attested);
+
+	if (statements == NULL)
+		return mm_fail(MM_E_MISMATCH,
+		    "an entry of kind %s has no statements to compare",
+		    mm_entry_kind_name(attested->entry.kind));
+	for (mm_list_each(const struct mm_bytes_item, item, *statements))
+		if (mm_span_equal(item->value, file))
+			return MM_OK;
+	return mm_fail(MM_E_MISMATCH,
+	    "the file is none of the entry's %zu statements",
+	    statements->count);
 }
 
 /* ---- for people and scripts */
 
-static void
-put_text(json_t *object, const char *key, struct mm_span text)
-{
-	if (text.size > 0)
-		json_object_set_new(object, key,
-		    json_stringn((const char *)text.data, text.size));
-}
-
-static void
-put_number(json_t *object, const char *key, uint64_t number)
-{
-	json_object_set_new(object, key, json_integer((json_int_t)number));
-}
-
-static void
-put_hex(json_t *object, const char *key, const uint8_t *bytes, size_t size)
-{
-	char text[HEX_MAX];
-
-	sodium_bin2hex(text, sizeof(text), bytes, size);
-	json_object_set_new(object, key, json_string(text));
-}
-
-/* RFC 3339; UINT64_MAX is X.509's last second. */
-static void
-put_time(json_t *object, const char *key, uint64_t seconds)
-{
-	time_t time = (time_t)seconds;
-	char text[40] = "9999-12-31T23:59:59Z";
-	struct tm utc;
-
-	if (seconds <= INT64_MAX && gmtime_r(&time, &utc) != NULL)
-		strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &utc);
-	json_object_set_new(object, key, json_string(text));
-}
-
-static void
-tell_certificate(const struct mm_attested *attested, json_t *out)
-{
-	const struct mm_certificate_entry *entry = &attested->body.certificate;
-	mm_auto(arena) arena = {0};
-	struct mm_tbs tbs;
-
-	mm_arena_init(&arena, TBS_ARENA);
-	put_text(out, "profile", entry->profile);
-	put_text(out, "subject", entry->subject);
-	put_text(out, "issuer", entry->issuer);
-	put_number(out, "basis", entry->basis);
-	put_text(out, "principal", entry->principal);
-	if (mm_tbs_read(entry->tbs, &arena, &tbs) != MM_OK)
-		return;
-	put_hex(out, "serial", tbs.serial, sizeof(tbs.serial));
-	put_time(out, "not_before", tbs.not_before);
-	put_time(out, "not_after", tbs.not_after);
-}
-
-static void
-tell_image(const struct mm_attested *attested, json_t *out)
-{
-	const struct mm_image_entry *entry = &attested->body.image;
-
-	put_text(out, "product", entry->product);
-	put_text(out, "version", entry->version);
-	put_text(out, "scheme", entry->scheme);
-	put_number(out, "image_size", entry->size);
-	put_hex(out, "sha256", entry->sha256, SHA256_SIZE);
-	put_hex(out, "digest", entry->digest, SHA256_SIZE);
-	put_text(out, "key", entry->key);
-	put_text(out, "format", entry->format);
-	put_text(out, "principal", entry->principal);
-}
-
-static void
-tell_statement(const struct mm_attested *attested, json_t *out)
-{
-	put_text(out, "principal", attested->body.statement.principal);
-}
+/*
+ * The members of an entry's body (cli/entry_json.h) that are told, in this
+ * order, and the keys under which they are; "tbs" holds what the TBS says.
+ */
+static const struct told {
+	uint64_t kind;
+	const char *within, *member, *key;
+} told[] = {
+#define TOLD(kind, member) \
+	{ \
+		MM_ENTRY_##kind, NULL, member, member \
+	}
+    TOLD(PRINCIPAL, "principal"),
+    TOLD(ORDER, "principal"),
+    TOLD(REVOCATION, "principal"),
+    TOLD(CERTIFICATE, "profile"),
+    TOLD(CERTIFICATE, "subject"),
+    TOLD(CERTIFICATE, "issuer"),
+    TOLD(CERTIFICATE, "basis"),
+    TOLD(CERTIFICATE, "principal"),
+    {MM_ENTRY_CERTIFICATE, "tbs", "serial", "serial"},
+    {MM_ENTRY_CERTIFICATE, "tbs", "not_before", "not_before"},
+    {MM_ENTRY_CERTIFICATE, "tbs", "not_after", "not_after"},
+    TOLD(IMAGE, "product"),
+    TOLD(IMAGE, "version"),
+    TOLD(IMAGE, "scheme"),
+    {MM_ENTRY_IMAGE, NULL, "size", "image_size"},
+    TOLD(IMAGE, "sha256"),
+    TOLD(IMAGE, "digest"),
+    TOLD(IMAGE, "key"),
+    TOLD(IMAGE, "format"),
+    TOLD(IMAGE, "principal"),
+    TOLD(EXPORT, "from"),
+    TOLD(EXPORT, "to"),
+    TOLD(EXPORT, "format"),
+    TOLD(EXPORT, "filter"),
+    TOLD(EXPORT, "sha256"),
+    {MM_ENTRY_EXPORT, NULL, "size", "export_size"},
+    TOLD(EXPORT, "principal"),
+#undef TOLD
+};
 
 json_t *
 mm_attested_json(const struct mm_attested *attested)
 {
-	static void (*const tell[MM_ENTRY_KINDS])(const struct mm_attested *,
-	    json_t *) = {[MM_ENTRY_PRINCIPAL] = tell_statement,
-	    [MM_ENTRY_ORDER] = tell_statement,
-	    [MM_ENTRY_CERTIFICATE] = tell_certificate,
-	    [MM_ENTRY_IMAGE] = tell_image};
-	json_t *out = json_object();
-	uint64_t kind = attested->entry.kind;
+	const struct mm_receipt *receipt = &attested->receipt;
+	json_t *entry, *body, *out;
 
-	json_object_set_new(
-	    out, "log", json_string(attested->checkpoint.origin));
-	put_number(out, "size", attested->checkpoint.size);
-	put_number(out, "index", attested->receipt.index);
-	json_object_set_new(out, "kind", json_string(mm_entry_kind_name(kind)));
-	put_time(out, "time", attested->entry.time);
-	if (tell[kind] != NULL)
-		tell[kind](attested, out);
+	if (attested->opaque)
+		return json_pack("{s:s, s:I, s:I}", "log",
+		    attested->checkpoint.origin, "size",
+		    (json_int_t)attested->checkpoint.size, "index",
+		    (json_int_t)receipt->index);
+	if (mm_entry_json(receipt->index, receipt->entry, &entry) != MM_OK)
+		return NULL;
+	out = json_pack("{s:s, s:I, s:I, s:O, s:O}", "log",
+	    attested->checkpoint.origin, "size",
+	    (json_int_t)attested->checkpoint.size, "index",
+	    (json_int_t)receipt->index, "kind", json_object_get(entry, "kind"),
+	    "time", json_object_get(entry, "time"));
+	body = json_object_get(entry, "body");
+	for (size_t i = 0; i < MM_COUNT(told); i++) {
+		json_t *from = told[i].within != NULL
+				   ? json_object_get(body, told[i].within)
+				   : body;
+
+		if (told[i].kind == attested->entry.kind)
+			json_object_set(out, told[i].key,
+			    json_object_get(from, told[i].member));
+	}
+	json_decref(entry);
 	return out;
 }

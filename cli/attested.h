@@ -14,11 +14,15 @@
 struct mm_attested {
 	struct mm_receipt receipt;
 	struct mm_checkpoint checkpoint;
+	/* The entry that was brought is not one of ours: it is in the log, and
+	 * nothing else is known of it; neither `entry` nor `body` says any. */
+	bool opaque;
 	struct mm_entry entry;
 	union { /* by entry.kind; nothing for the other kinds */
 		struct mm_certificate_entry certificate;
 		struct mm_image_entry image;
 		struct mm_statement_entry statement;
+		struct mm_export_entry export;
 	} body;
 };
 
@@ -29,6 +33,13 @@ struct mm_attested {
 enum mm_error
 mm_attested_read(struct mm_span receipt, const struct mm_vkey *vkey,
     struct mm_arena *arena, struct mm_attested *out) mm_must_use;
+/*
+ * The same with an entry that the caller brings: `extra` is optional, and not
+ * authenticated, so that it is not looked at then. The entry may be opaque.
+ */
+enum mm_error mm_attested_read_entry(struct mm_span receipt,
+    const struct mm_vkey *vkey, struct mm_span entry, struct mm_arena *arena,
+    struct mm_attested *out) mm_must_use;
 
 /* The rest compares, and says MM_E_MISMATCH. */
 
@@ -40,14 +51,22 @@ enum mm_error mm_attested_tbs(
 /* An image's bytes: size, SHA-256 and the digest of the entry's scheme. */
 enum mm_error mm_attested_image(
     const struct mm_attested *attested, struct mm_span image) mm_must_use;
-/* A signature over the image entry's digest, by a P-256 key. */
+/* A signature over the image entry's digest, by a P-256 key; where `spki` is
+ * empty, by the one whose hash the entry has. */
 enum mm_error mm_attested_signature(const struct mm_attested *attested,
     struct mm_span signature, struct mm_span spki) mm_must_use;
+
+/* A file that an auditor took home: size and SHA-256. */
+enum mm_error mm_attested_export(
+    const struct mm_attested *attested, struct mm_span file) mm_must_use;
+/* One of the entry's statements, byte for byte. */
+enum mm_error mm_attested_statement(
+    const struct mm_attested *attested, struct mm_span file) mm_must_use;
 
 /* What it says, for people and scripts. */
 json_t *mm_attested_json(const struct mm_attested *attested);
 
-/* The keys of that: of all receipts, of certificates, of images. */
+/* The keys of that: of all receipts, of certificates, images, exports. */
 #define MM_ATTESTED_RESULTS "log, size, index, kind, time"
 #define MM_ATTESTED_CERTIFICATE_RESULTS \
 	"profile, subject, issuer, basis, principal, serial, not_before,\n" \
@@ -55,5 +74,7 @@ json_t *mm_attested_json(const struct mm_attested *attested);
 #define MM_ATTESTED_IMAGE_RESULTS \
 	"product, version, scheme, image_size, sha256, digest, key, format,\n" \
 	"principal"
+#define MM_ATTESTED_EXPORT_RESULTS \
+	"from, to, format, filter, sha256, export_size, principal"
 
 #endif

@@ -14,6 +14,22 @@ mm_option(const struct mm_invocation *invocation, const char *name)
 	return NULL;
 }
 
+const char *
+mm_option_nth(
+    const struct mm_invocation *invocation, const char *name, size_t n)
+{
+	const struct mm_command *command = invocation->command;
+
+	for (size_t i = 0; i < invocation->repeated_count; i++) {
+		const struct mm_repeated *one = &invocation->repeated[i];
+
+		if (strcmp(command->options[one->row].name, name) == 0 &&
+		    n-- == 0)
+			return one->value;
+	}
+	return NULL;
+}
+
 static const char *
 row_word(const struct mm_cli_option *option, char *out, size_t size)
 {
@@ -27,16 +43,24 @@ row_word(const struct mm_cli_option *option, char *out, size_t size)
 void
 mm_command_help(const struct mm_command *command)
 {
+	static const struct {
+		const char *before, *after;
+	} marks[] = {[MM_OPTION_MAY] = {" [", "]"},
+	    [MM_OPTION_MUST] = {" ", ""},
+	    [MM_OPTION_REPEATED] = {" [", "]..."}};
 	char word[128];
 
 	printf("mintmark %s%s%s", command->noun,
 	    command->verb != NULL ? " " : "",
 	    command->verb != NULL ? command->verb : "");
 	for (size_t i = 0; i < command->option_count; i++)
-		printf(command->options[i].required ? " %s" : " [%s]",
-		    row_word(&command->options[i], word, sizeof(word)));
+		printf("%s%s%s", marks[command->options[i].times].before,
+		    row_word(&command->options[i], word, sizeof(word)),
+		    marks[command->options[i].times].after);
 	printf("%s%s\n\n%s\n\n", command->operands[0] != '\0' ? " " : "",
 	    command->operands, command->summary);
+	if (command->about != NULL)
+		printf("%s\n\n", command->about);
 	for (size_t i = 0; i < command->option_count; i++)
 		printf("  %-26s %s\n",
 		    row_word(&command->options[i], word, sizeof(word)),
@@ -64,6 +88,23 @@ find_row(
 	return SIZE_MAX;
 }
 
+/* What an option was given; its first value is the one of its row. */
+static enum mm_error
+keep_value(struct mm_invocation *out, size_t row, const char *value)
+{
+	bool repeated = out->command->options[row].times == MM_OPTION_REPEATED;
+
+	if (repeated && out->repeated_count == MM_REPEATED_MAX)
+		return mm_fail(MM_E_USAGE, "--%s is said more than %d times",
+		    out->command->options[row].name, MM_REPEATED_MAX);
+	if (repeated)
+		out->repeated[out->repeated_count++] =
+		    (struct mm_repeated){row, value};
+	if (out->values[row] == NULL)
+		out->values[row] = value;
+	return MM_OK;
+}
+
 /* One option word; `*used` counts the words it took. */
 static enum mm_error
 read_option(struct mm_invocation *out, int left, char *const *words, int *used)
@@ -84,7 +125,7 @@ read_option(struct mm_invocation *out, int left, char *const *words, int *used)
 	if (row == SIZE_MAX)
 		return mm_fail(MM_E_USAGE, "there is no option %s", words[0]);
 	option = &out->command->options[row];
-	if (out->values[row] != NULL)
+	if (out->values[row] != NULL && option->times != MM_OPTION_REPEATED)
 		return mm_fail(MM_E_USAGE, "--%s is said twice", option->name);
 	if (option->value == NULL) {
 		out->values[row] = "";
@@ -96,9 +137,8 @@ read_option(struct mm_invocation *out, int left, char *const *words, int *used)
 	if (attached == NULL && left < 2)
 		return mm_fail(
 		    MM_E_USAGE, "--%s wants %s", option->name, option->value);
-	out->values[row] = attached != NULL ? attached : words[1];
 	*used = attached != NULL ? 1 : 2;
-	return MM_OK;
+	return keep_value(out, row, attached != NULL ? attached : words[1]);
 }
 
 static enum mm_error
@@ -107,7 +147,8 @@ check_complete(const struct mm_invocation *out)
 	const struct mm_command *command = out->command;
 
 	for (size_t i = 0; i < command->option_count; i++)
-		if (command->options[i].required && out->values[i] == NULL)
+		if (command->options[i].times == MM_OPTION_MUST &&
+		    out->values[i] == NULL)
 			return mm_fail(MM_E_USAGE, "--%s %s is missing: %s",
 			    command->options[i].name, command->options[i].value,
 			    command->options[i].help);

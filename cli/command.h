@@ -11,13 +11,20 @@
 
 #include "protocol/client.h"
 
-enum { MM_OPERANDS_MAX = 4, MM_OPTIONS_MAX = 16 };
+enum { MM_OPERANDS_MAX = 4, MM_OPTIONS_MAX = 16, MM_REPEATED_MAX = 32 };
+
+/* How often an option is said; most rows have plain true or false. */
+enum mm_option_times {
+	MM_OPTION_MAY = false,
+	MM_OPTION_MUST = true,
+	MM_OPTION_REPEATED /* any number of times */
+};
 
 struct mm_cli_option {
 	const char *name;  /* "csr" for --csr */
 	const char *value; /* what its value is, for the help; NULL: a flag */
 	const char *help;
-	bool required;
+	enum mm_option_times times;
 };
 
 struct mm_command;
@@ -26,6 +33,13 @@ struct mm_command;
 struct mm_invocation {
 	const struct mm_command *command;
 	const char *values[MM_OPTIONS_MAX]; /* by row; "" for a flag */
+	/* What repeated options said, in their order; `values` has the first.
+	 */
+	struct mm_repeated {
+		size_t row;
+		const char *value;
+	} repeated[MM_REPEATED_MAX];
+	size_t repeated_count;
 	const char *operands[MM_OPERANDS_MAX];
 	size_t operand_count;
 	bool json, force;
@@ -36,6 +50,7 @@ struct mm_command {
 	const char *operands;    /* for the help: "FILE" */
 	size_t operand_min, operand_max;
 	const char *summary;
+	const char *about;   /* more, for the command's own help; or NULL */
 	const char *results; /* the keys that --json prints, for the help */
 	bool writes;         /* files, so that --force means something */
 	const struct mm_cli_option *options;
@@ -50,11 +65,20 @@ struct mm_command {
 
 extern const struct mm_command mm_quickstart_command, mm_cert_issue_command,
     mm_cert_show_command, mm_release_submit_command, mm_release_fetch_command,
-    mm_log_status_command, mm_log_verify_command, mm_receipt_verify_command,
-    mm_image_inspect_command, mm_order_create_command, mm_flash_der_command;
+    mm_log_status_command, mm_log_list_command, mm_log_show_command,
+    mm_log_export_command, mm_log_prove_command, mm_log_watch_command,
+    mm_log_verify_command, mm_receipt_verify_command, mm_image_inspect_command,
+    mm_order_create_command, mm_flash_der_command, mm_witness_create_command,
+    mm_witness_follow_command, mm_witness_show_command,
+    mm_witness_cosign_command, mm_witness_serve_command,
+    mm_witness_collect_command, mm_witness_request_command,
+    mm_witness_deliver_command;
 
 /* The option's value, or NULL; of a flag "" or NULL. */
 const char *mm_option(const struct mm_invocation *invocation, const char *name);
+/* The nth value of a repeated option, from 0 on; NULL after the last. */
+const char *mm_option_nth(
+    const struct mm_invocation *invocation, const char *name, size_t n);
 
 /* Takes a command line apart by the command's rows; MM_E_USAGE. */
 enum mm_error mm_invocation_read(const struct mm_command *command, int count,

@@ -7,7 +7,7 @@
 #define MM_HARVEST_H
 
 #include "log/entry.h"
-#include "log/verify.h"
+#include "log/reader.h"
 
 struct mm_harvested {
 	uint64_t index;

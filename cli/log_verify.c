@@ -1,175 +1,279 @@
 /*
  * mintmark log verify: a whole log, from a directory of tiles or from the
- * appliance itself, entry by entry against its checkpoint. Nothing is
- * remembered from one time to the next.
+ * appliance itself, entry by entry against its checkpoint, and against one
+ * that was kept from an earlier time.
  */
+#include <limits.h>
 #include <unistd.h>
 
-#include "cli/appliance.h"
-#include "cli/audit.h"
+#include "audit/directory.h"
+#include "cli/json_value.h"
+#include "cli/progress.h"
+#include "cli/source.h"
 #include "cli/values.h"
 
-enum { ARENA = 1 << 20, PAGE = 1024 };
+enum { JOBS_MAX = 64 };
+
+/* One run of the command. */
+struct verifying {
+	const struct mm_invocation *invocation;
+	struct mm_vkey vkey;
+	bool offline;
+	struct mm_checkpoint kept;
+	struct mm_audit_options options;
+	struct mm_progress progress;
+	struct mm_buffer note; /* that was verified */
+	struct mm_directory_report report;
+};
+
+static void
+show_progress(void *self, uint64_t done, uint64_t size, uint64_t bytes)
+{
+	struct verifying *v = self;
+
+	v->progress.bytes = bytes;
+	mm_progress_tell(&v->progress, done, size);
+}
+
+/* --- the options --- */
+
+/* As many processes as there are processors, or as were asked for. */
+static enum mm_error
+read_jobs(struct verifying *v)
+{
+	long processors = sysconf(_SC_NPROCESSORS_ONLN);
+	uint64_t jobs = processors > 0 ? (uint64_t)processors : 1;
+	enum mm_error error =
+	    mm_value_number(v->invocation, "jobs", 1, JOBS_MAX, &jobs);
+
+	/* This one reads, and verifies where the others have no time. */
+	v->options.helpers = (unsigned)(jobs - 1);
+	return error;
+}
+
+static enum mm_error
+read_kept(struct verifying *v)
+{
+	const char *path = mm_option(v->invocation, "checkpoint");
+	mm_auto(buffer) note = {0};
+	enum mm_error error;
+
+	if (path == NULL)
+		return MM_OK;
+	mm_buffer_init(&note, MM_NOTE_MAX);
+	error = mm_file_read(path, MM_NOTE_MAX, &note);
+	if (error == MM_OK)
+		error = mm_checkpoint_open(
+		    mm_buffer_span(&note), &v->vkey, &v->kept);
+	if (error != MM_OK)
+		return mm_fail(error, "%s: %s", path, mm_why(error));
+	v->options.kept = &v->kept;
+	return MM_OK;
+}
+
+/* Before a long reading, not after it. */
+static enum mm_error
+check_save(const struct verifying *v)
+{
+	const char *path = mm_option(v->invocation, "save");
+
+	if (path == NULL || v->invocation->force || access(path, F_OK) < 0)
+		return MM_OK;
+	return mm_fail(MM_E_EXISTS,
+	    "%s exists already; say --force to overwrite it", path);
+}
+
+static enum mm_error
+save(const struct verifying *v)
+{
+	const char *path = mm_option(v->invocation, "save");
+
+	if (path == NULL)
+		return MM_OK;
+	return mm_file_write(
+	    path, mm_buffer_span(&v->note), 0644, v->invocation->force);
+}
+
+static enum mm_error
+read_options(struct verifying *v)
+{
+	enum mm_error error = read_kept(v);
+
+	v->options.vkey = &v->vkey;
+	v->options.work = mm_option(v->invocation, "work");
+	v->options.tree_only = mm_option(v->invocation, "tree") != NULL;
+	if (error == MM_OK)
+		error = read_jobs(v);
+	return error == MM_OK ? check_save(v) : error;
+}
 
 /* --- a directory --- */
 
 static enum mm_error
-audit_reader(struct mm_log_reader *reader, const struct mm_vkey *vkey,
-    struct mm_audit_report *out)
+verify_directory(struct verifying *v)
 {
-	const struct mm_checkpoint *checkpoint = mm_log_checkpoint(reader);
-	struct mm_audit *audit;
-	enum mm_error error = mm_audit_new(vkey, &audit);
+	struct mm_directory_options options = {
+	    .directory = v->invocation->operands[0],
+	    .progress = show_progress,
+	    .self = v,
+	    .note = &v->note};
+	enum mm_error error =
+	    mm_vkey_read(mm_option(v->invocation, "key"), &v->vkey);
 
-	if (error != MM_OK)
+	if (error == MM_OK)
+		error = read_options(v);
+	options.audit = v->options;
+	return error == MM_OK ? mm_directory_verify(&options, &v->report)
+			      : error;
+}
+
+/* --- an appliance --- */
+
+/* What an entry says of a blob is true of the appliance's. */
+static enum mm_error
+check_blob(struct verifying *v, struct mm_source *source, struct mm_span entry)
+{
+	mm_auto(buffer) bytes = {0};
+	struct mm_blob blob;
+	enum mm_error error = mm_entry_blob(entry, &blob);
+
+	if (error != MM_OK || blob.size == 0)
 		return error;
-	for (uint64_t i = 0; i < checkpoint->size && error == MM_OK; i++) {
-		struct mm_span entry;
+	mm_buffer_init(&bytes, MM_BLOB_MAX);
+	v->report.blobs++;
+	return mm_source_blob(source, &blob, &bytes);
+}
 
-		error = mm_log_entry(reader, i, &entry);
+static enum mm_error
+read_entries(
+    struct verifying *v, struct mm_source *source, struct mm_audit *audit)
+{
+	uint64_t size = mm_source_checkpoint(source)->size;
+	uint64_t bytes = 0;
+
+	for (uint64_t i = 0; i < size; i++) {
+		struct mm_span entry;
+		enum mm_error error = mm_source_entry(source, i, &entry);
+
+		bytes += error == MM_OK ? entry.size : 0;
 		if (error == MM_OK)
 			error = mm_audit_add(audit, entry);
+		/* The entry does not live through this. */
+		if (error == MM_OK && !v->options.tree_only)
+			error = check_blob(v, source, entry);
+		if (error != MM_OK)
+			return error;
+		show_progress(v, i + 1, size, bytes);
 	}
+	return mm_audit_end(
+	    audit, mm_source_checkpoint(source), &v->report.audit);
+}
+
+static enum mm_error
+check_not_behind(const struct verifying *v, struct mm_source *source)
+{
+	uint64_t size = mm_source_checkpoint(source)->size;
+
+	if (v->kept.size <= size)
+		return MM_OK;
+	return mm_fail(MM_E_BEHIND,
+	    "the appliance shows %llu entries, and the checkpoint that was "
+	    "kept has %llu",
+	    (unsigned long long)size, (unsigned long long)v->kept.size);
+}
+
+static enum mm_error
+audit_source(struct verifying *v, struct mm_source *source)
+{
+	struct mm_span note = mm_source_note(source);
+	struct mm_audit *audit = NULL;
+	enum mm_error error;
+
+	v->vkey = *mm_source_vkey(source);
+	mm_buffer_add(&v->note, note.data, note.size);
+	error = read_options(v);
 	if (error == MM_OK)
-		error = mm_audit_end(audit, checkpoint, out);
+		error = check_not_behind(v, source);
+	if (error == MM_OK)
+		error = mm_audit_new(&v->options, &audit);
+	if (error == MM_OK)
+		error = read_entries(v, source, audit);
 	mm_audit_free(audit);
 	return error;
 }
 
 static enum mm_error
-verify_directory(const struct mm_invocation *invocation, struct mm_vkey *vkey,
-    struct mm_audit_report *out)
+verify_appliance(struct verifying *v)
 {
-	struct mm_log_reader *reader;
-	enum mm_error error = mm_vkey_read(mm_option(invocation, "key"), vkey);
+	struct mm_source *source;
+	enum mm_error error = mm_source_open(v->invocation, 0, &source);
 
-	if (error == MM_OK)
-		error = mm_log_open(invocation->operands[0], vkey, &reader);
 	if (error != MM_OK)
 		return error;
-	error = mm_log_verify_tree(reader);
-	if (error == MM_OK)
-		error = audit_reader(reader, vkey, out);
-	mm_log_close(reader);
+	error = audit_source(v, source);
+	mm_source_close(source);
 	return error;
 }
 
-/* --- an appliance --- */
+/* --- the report --- */
 
-struct online {
-	struct mm_client *client;
-	struct mm_appliance appliance;
-	struct mm_checkpoint checkpoint;
-	struct mm_audit *audit;
-	struct mm_audit_report *report;
-};
-
-static enum mm_error
-read_checkpoint(struct online *online)
+static void
+add_number(json_t *out, const char *key, uint64_t number)
 {
-	const struct mm_nothing nothing = {0};
-	struct mm_status_answer answer;
-	mm_auto(arena) arena = {0};
-	enum mm_error error;
-
-	mm_arena_init(&arena, ARENA);
-	error = mm_client_call(
-	    online->client, MM_MESSAGE_STATUS, &nothing, &arena, &answer);
-	if (error == MM_OK)
-		error = mm_checkpoint_open(answer.checkpoint,
-		    &online->appliance.vkey, &online->checkpoint);
-	return error;
+	json_object_set_new(out, key, mm_json_number(number));
 }
 
-/* Some entries from `at` on, which moves past them. */
-static enum mm_error
-read_page(struct online *online, uint64_t *at)
-{
-	uint64_t left = online->checkpoint.size - *at;
-	const struct mm_entries_request request = {
-	    *at, left < PAGE ? left : PAGE};
-	struct mm_entries_answer answer;
-	mm_auto(arena) arena = {0};
-	enum mm_error error;
+/* Entries of these kinds, under these keys. */
+static const struct {
+	const char *key;
+	enum mm_entry_kind kind;
+} counted[] = {{"policies", MM_ENTRY_POLICY},
+    {"principals", MM_ENTRY_PRINCIPAL}, {"orders", MM_ENTRY_ORDER},
+    {"revocations", MM_ENTRY_REVOCATION}, {"keys", MM_ENTRY_KEY},
+    {"crls", MM_ENTRY_CRL}, {"exports", MM_ENTRY_EXPORT},
+    {"starts", MM_ENTRY_START}};
 
-	mm_arena_init(&arena, ARENA);
-	error = mm_client_call(
-	    online->client, MM_MESSAGE_ENTRIES, &request, &arena, &answer);
-	if (error == MM_OK &&
-	    (answer.from != *at || answer.entries.count == 0 ||
-		answer.entries.count > request.count))
-		error = mm_fail(MM_E_LOG_WRONG,
-		    "the appliance does not show its entries from %llu on",
-		    (unsigned long long)*at);
-	for (size_t i = 0; error == MM_OK && i < answer.entries.count; i++)
-		error = mm_audit_add(online->audit,
-		    mm_list_at(answer.entries, struct mm_bytes_item, i)->value);
-	if (error == MM_OK)
-		*at += answer.entries.count;
-	return error;
+static void
+add_meaning(const struct mm_audit_report *found, json_t *out)
+{
+	add_number(out, "certificates", found->kinds[MM_ENTRY_CERTIFICATE]);
+	add_number(out, "images", found->kinds[MM_ENTRY_IMAGE]);
+	add_number(out, "signatures", found->signatures);
+	add_number(out, "voids", found->voids);
+	add_number(out, "unsigned", found->unsigned_entries);
+	add_number(out, "refusals", found->refusals);
+	add_number(out, "devices", found->devices);
+	for (size_t i = 0; i < MM_COUNT(counted); i++)
+		add_number(out, counted[i].key, found->kinds[counted[i].kind]);
+	json_object_set_new(out, "first", mm_json_time(found->first_time));
+	json_object_set_new(out, "last", mm_json_time(found->last_time));
 }
 
 static void
-tell_progress(uint64_t at, uint64_t size)
+report(const struct verifying *v)
 {
-	if (isatty(STDERR_FILENO))
-		mm_say("%llu of %llu entries", (unsigned long long)at,
-		    (unsigned long long)size);
-}
-
-static enum mm_error
-attempt(struct mm_client *client, void *self)
-{
-	struct online *online = self;
-	uint64_t at = 0;
-	enum mm_error error;
-
-	online->client = client;
-	error = read_checkpoint(online);
-	while (error == MM_OK && at < online->checkpoint.size) {
-		error = read_page(online, &at);
-		tell_progress(at, online->checkpoint.size);
-	}
-	if (error == MM_OK)
-		error = mm_audit_end(
-		    online->audit, &online->checkpoint, online->report);
-	return error;
-}
-
-static enum mm_error
-verify_appliance(const struct mm_invocation *invocation, struct mm_vkey *vkey,
-    struct mm_audit_report *out)
-{
-	struct online online = {.report = out};
-	enum mm_error error =
-	    mm_appliance_read(invocation, 0, &online.appliance);
-
-	if (error == MM_OK)
-		error = mm_audit_new(&online.appliance.vkey, &online.audit);
-	if (error == MM_OK)
-		error = mm_appliance_try(&online.appliance, attempt, &online);
-	mm_audit_free(online.audit);
-	*vkey = online.appliance.vkey;
-	return error;
-}
-
-static void
-report(const struct mm_invocation *invocation, const struct mm_vkey *vkey,
-    const struct mm_audit_report *found)
-{
-	const struct mm_log_report *log = &found->log;
+	const struct mm_directory_report *found = &v->report;
 	mm_auto(buffer) root = {0};
+	json_t *out;
 
 	mm_buffer_init(&root, 64);
-	mm_base64_write(mm_span(log->root.bytes, MM_HASH_SIZE), &root);
-	mm_print(invocation,
-	    json_pack("{s:s, s:I, s:s%, s:I, s:I, s:I, s:I, s:I, s:I}", "log",
-		vkey->name, "size", (json_int_t)log->size, "root", root.data,
-		root.size, "certificates", (json_int_t)log->certificates,
-		"images", (json_int_t)log->images, "signatures",
-		(json_int_t)log->signatures, "voids", (json_int_t)log->voids,
-		"unsigned", (json_int_t)found->unsigned_entries, "refusals",
-		(json_int_t)log->refusals));
+	mm_base64_write(mm_span(found->audit.root.bytes, MM_HASH_SIZE), &root);
+	out = json_pack("{s:s, s:I, s:s%}", "log", v->vkey.name, "size",
+	    (json_int_t)found->audit.size, "root", root.data, root.size);
+	if (out == NULL)
+		return;
+	if (!v->options.tree_only)
+		add_meaning(&found->audit, out);
+	if (v->options.kept != NULL)
+		add_number(out, "since", v->kept.size);
+	add_number(out, "blobs", found->blobs);
+	if (v->offline) {
+		add_number(out, "files", found->files);
+		add_number(out, "bytes", found->bytes);
+		add_number(out, "ahead", found->ahead);
+		add_number(out, "cosigned", found->cosigned);
+	}
+	mm_print(v->invocation, out);
 }
 
 static enum mm_error
@@ -177,34 +281,48 @@ run(const struct mm_invocation *invocation)
 {
 	bool key = mm_option(invocation, "key") != NULL;
 	bool identity = mm_option(invocation, "identity") != NULL;
-	bool directory = invocation->operand_count == 1;
-	struct mm_audit_report found;
-	struct mm_vkey vkey;
+	struct verifying v = {.invocation = invocation,
+	    .offline = invocation->operand_count == 1};
 	enum mm_error error;
 
-	if (key == identity || key != directory)
+	if (key == identity || key != v.offline)
 		return mm_fail(MM_E_USAGE,
 		    "say --key and a directory, or --identity alone");
-	error = directory ? verify_directory(invocation, &vkey, &found)
-			  : verify_appliance(invocation, &vkey, &found);
+	mm_buffer_init(&v.note, MM_NOTE_MAX);
+	mm_progress_begin(&v.progress, "entries");
+	error = v.offline ? verify_directory(&v) : verify_appliance(&v);
+	mm_progress_end(&v.progress);
 	if (error == MM_OK)
-		report(invocation, &vkey, &found);
+		error = save(&v);
+	if (error == MM_OK)
+		report(&v);
+	mm_buffer_clear(&v.note);
 	return error;
 }
 
 static const struct mm_cli_option options[] = {
-    {"key", "VKEY", "the log's verifier key, a file", false},
-    {"identity", "DIR", "or ask the appliance: an identity", false},
+    MM_SOURCE_OPTIONS,
+    {"checkpoint", "FILE", "one kept earlier: the log goes through it", false},
+    {"save", "FILE", "keep the checkpoint, when all is well", false},
+    {"tree", NULL, "the tree and its files, not what entries mean", false},
+    {"work", "DIR", "for temporary files ($TMPDIR or /var/tmp)", false},
+    {"jobs", "N", "processes (as many as processors)", false},
 };
 
 const struct mm_command mm_log_verify_command = {
     .noun = "log",
     .verb = "verify",
-    .operands = "[DIR]",
+    .operands = MM_SOURCE_OPERANDS,
     .operand_max = 1,
     .summary = "a whole log: tree, entries, every signature in it",
     .results = "log, size, root (base64), certificates, images, "
-	       "signatures,\nvoids, unsigned, refusals",
+	       "signatures,\nvoids, unsigned, refusals, devices, policies, "
+	       "principals, orders,\nrevocations, keys, crls, exports, starts, "
+	       "first, last (times), since\n(size of --checkpoint), blobs; of "
+	       "a directory: files, bytes, ahead\n(files of a newer "
+	       "checkpoint), cosigned (size, 0 for none).\nWith --tree not "
+	       "those from certificates to last",
+    .writes = true,
     MM_COMMAND_OPTIONS(options),
     .run = run,
 };

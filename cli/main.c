@@ -20,8 +20,21 @@ static const struct mm_command *const commands[] = {
     &mm_image_inspect_command,
     &mm_flash_der_command,
     &mm_log_status_command,
+    &mm_log_list_command,
+    &mm_log_show_command,
+    &mm_log_export_command,
     &mm_log_verify_command,
+    &mm_log_prove_command,
+    &mm_log_watch_command,
     &mm_receipt_verify_command,
+    &mm_witness_create_command,
+    &mm_witness_follow_command,
+    &mm_witness_show_command,
+    &mm_witness_cosign_command,
+    &mm_witness_serve_command,
+    &mm_witness_collect_command,
+    &mm_witness_request_command,
+    &mm_witness_deliver_command,
 };
 
 static void

@@ -21,9 +21,36 @@ mm_say(const char *format, ...)
 	fputc('\n', stderr);
 }
 
+/* "ada, bob"; of objects their texts: "w1 2024-01-31T12:00:00Z". */
+static void
+print_list(const char *key, const json_t *list)
+{
+	const json_t *item, *part;
+	const char *name;
+	size_t i;
+
+	printf("%s:", key);
+	json_array_foreach(list, i, item)
+	{
+		fputs(i > 0 ? "," : "", stdout);
+		if (json_is_string(item))
+			printf(" %s", json_string_value(item));
+		json_object_foreach((json_t *)(uintptr_t)item, name, part)
+		{
+			if (json_is_string(part))
+				printf(" %s", json_string_value(part));
+		}
+	}
+	putchar('\n');
+}
+
 static void
 print_value(const char *key, const json_t *value)
 {
+	if (json_is_array(value)) {
+		print_list(key, value);
+		return;
+	}
 	if (json_is_string(value))
 		printf("%s: %s\n", key, json_string_value(value));
 	else if (json_is_integer(value))

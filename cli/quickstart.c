@@ -33,6 +33,7 @@ enum {
 	DIR_MAX = 3072,
 	UNITS = 1000,
 	UNITS_MAX = 10000000,
+	OFFICER_MAX = 256, /* the text of one; compiling judges the whole */
 	YEAR = 365 * 86400
 };
 
@@ -199,16 +200,33 @@ make_officer(struct quickstart *q)
 	    q->officer, path_in(q, "officer/officer.key", path));
 }
 
-/* conf/policy.conf and the one officer at its end. */
+/* The policy's text without an officer: conf/policy.conf, or one's own. */
+static enum mm_error
+begin_policy(struct quickstart *q)
+{
+	const char *own = mm_option(q->invocation, "policy");
+	struct mm_span text = mm_policy_text();
+	mm_auto(buffer) file = {0};
+	enum mm_error error = MM_OK;
+
+	if (own != NULL) {
+		error = mm_file_read(own, MM_POLICY_TEXT_MAX, &file);
+		text = mm_buffer_span(&file);
+	}
+	mm_buffer_add(&q->text, text.data, text.size);
+	return error;
+}
+
+/* And the one officer at its end. */
 static enum mm_error
 make_policy(struct quickstart *q)
 {
-	struct mm_span text = mm_policy_text();
 	char key[65], path[PATH_MAX];
-	enum mm_error error;
+	enum mm_error error = begin_policy(q);
 
+	if (error != MM_OK)
+		return error;
 	sodium_bin2hex(key, sizeof(key), q->officer->public_key, 32);
-	mm_buffer_add(&q->text, text.data, text.size);
 	mm_buffer_printf(
 	    &q->text, "\nofficer \"first\" {\n\tkey = \"%s\"\n}\n", key);
 	error = write_text(q, "policy.conf", 0644, &q->text);
@@ -352,7 +370,7 @@ write_genesis(struct quickstart *q)
 	mm_auto(buffer) bytes = {0};
 	enum mm_error error = state_ceremony(q, &file.statements);
 
-	mm_buffer_init(&bytes, 1 << 20);
+	mm_buffer_init(&bytes, 2 * MM_POLICY_TEXT_MAX);
 	for (size_t i = 0; i < MM_COUNT(identities) && error == MM_OK; i++)
 		error = make_principal(q, i, &principals[i]);
 	if (error == MM_OK)
@@ -666,7 +684,7 @@ run(const struct mm_invocation *invocation)
 		return error;
 	mm_arena_init(&q.arena, 1 << 20);
 	mm_buffer_init(&q.policy, MM_POLICY_MAX);
-	mm_buffer_init(&q.text, 65536);
+	mm_buffer_init(&q.text, MM_POLICY_TEXT_MAX + OFFICER_MAX);
 	error = run_steps(&q);
 	if (error == MM_OK)
 		report(&q);
@@ -684,6 +702,8 @@ static const struct mm_cli_option options[] = {
     {"listen", "HOST:PORT", "where it will answer (127.0.0.1:7433)", false},
     {"units", "N", "devices that the first order is for (1000)", false},
     {"origin", "NAME", "the log's name, for ever (a random one)", false},
+    {"policy", "FILE", "the policy's text, without officers (an example)",
+	false},
     {"self-signed-codesign", NULL, "the code-signing certificate signs itself",
 	false},
 };

@@ -1,125 +1,198 @@
 /*
  * mintmark receipt verify: what a receipt proves, offline, with nothing but
  * the log's key: that an entry is in the log, and that it speaks of this
- * certificate, image or signature.
+ * certificate, image, signature, export or statement; with a bundle also on
+ * whose word, and with witnesses' keys who else saw the log.
  */
+#include <string.h>
+
 #include "cli/appliance.h"
-#include "cli/attested.h"
-#include "cli/chain.h"
+#include "cli/bundle.h"
+#include "cli/receipt_mandate.h"
+#include "cli/receipt_match.h"
+#include "cli/receipt_witness.h"
 
-enum { ARENA = 4 << 20, IMAGE_MAX = 256 << 20, SIGNATURE_MAX = 4096 };
-
-/* What was proved, from nothing on. */
-struct proved {
-	const char *word, *text;
+enum {
+	ARENA = 16 << 20,
+	BUNDLE_ARENA = 2 * MM_BUNDLE_FILE_MAX,
+	SOURCE_WORDS = 3
 };
-static const struct proved
-    by_inclusion = {"inclusion", "the entry is in the log"},
-    by_tbs = {"tbs",
-	"the certificate's TBS is in the log; its signature was not looked "
-	"at (--certificate ISSUER)"},
-    by_certificate = {"tbs+signature",
-	"the certificate's TBS is in the log, and the issuer's key signed "
-	"it"},
-    by_image = {"image",
-	"the image is in the log; a signature was not looked at (the .sig "
-	"file and --certificate)"},
-    by_signature = {"image+signature",
-	"the image is in the log, and the certificate's key signed it"};
 
 struct proof {
 	const struct mm_invocation *invocation;
-	const char *file, *image, *signer;
-	struct mm_arena *arena;
+	struct mm_vkey vkey;
+	struct mm_arena arena, bundle_arena;
+	struct mm_buffer receipt, entry, bundle;
 	struct mm_attested attested;
-	const struct proved *proved;
+	struct mm_quorum quorum;
+	struct mm_mandate mandate;
+	bool mandated;
+	struct mm_match match;
 };
 
-static enum mm_error
-prove_certificate(struct proof *p)
+static void
+proof_clear(struct proof *p)
 {
-	struct mm_certificate issuer, own;
-	struct mm_span der, issuer_der;
-	enum mm_error error =
-	    mm_certificate_input(p->file, p->arena, &der, &own);
-
-	if (error == MM_OK)
-		error = mm_attested_tbs(&p->attested, own.tbs);
-	p->proved = &by_tbs;
-	if (error != MM_OK || p->signer == NULL)
-		return error;
-	error = mm_certificate_input(p->signer, p->arena, &issuer_der, &issuer);
-	if (error == MM_OK &&
-	    mm_certificate_verify(der, issuer.read.spki) != MM_OK)
-		error = mm_fail(MM_E_MISMATCH,
-		    "%s is not signed by the key of %s", p->file, p->signer);
-	p->proved = &by_certificate;
-	return error;
+	mm_mandate_clear(&p->mandate);
+	mm_arena_clear(&p->arena);
+	mm_arena_clear(&p->bundle_arena);
+	mm_buffer_clear(&p->receipt);
+	mm_buffer_clear(&p->entry);
+	mm_buffer_clear(&p->bundle);
 }
 
+/* ---- the receipt */
+
 static enum mm_error
-prove_signature(struct proof *p)
+read_entry(struct proof *p, struct mm_span *out)
 {
-	mm_auto(buffer) signature = {0};
-	struct mm_certificate signer;
-	struct mm_span der;
+	const char *path = mm_option(p->invocation, "entry");
 	enum mm_error error;
 
-	mm_buffer_init(&signature, SIGNATURE_MAX);
-	error = mm_input(p->file, SIGNATURE_MAX, &signature);
-	if (error == MM_OK)
-		error =
-		    mm_certificate_input(p->signer, p->arena, &der, &signer);
-	if (error == MM_OK)
-		error = mm_attested_signature(
-		    &p->attested, mm_buffer_span(&signature), signer.read.spki);
-	p->proved = &by_signature;
-	return error;
-}
-
-static enum mm_error
-prove_image(struct proof *p)
-{
-	mm_auto(buffer) image = {0};
-	enum mm_error error;
-
-	mm_buffer_init(&image, IMAGE_MAX);
-	error = mm_input(p->image, IMAGE_MAX, &image);
-	if (error == MM_OK)
-		error = mm_attested_image(&p->attested, mm_buffer_span(&image));
-	p->proved = &by_image;
-	return error == MM_OK && p->file != NULL ? prove_signature(p) : error;
-}
-
-static enum mm_error
-prove(struct proof *p)
-{
-	if (p->image != NULL)
-		return prove_image(p);
-	if (p->file == NULL)
+	*out = mm_span(NULL, 0);
+	if (path == NULL)
 		return MM_OK;
-	if (p->attested.entry.kind == MM_ENTRY_IMAGE)
-		return mm_fail(MM_E_USAGE,
-		    "the receipt is an image's: name it with --image, and "
-		    "its signature as FILE");
-	return prove_certificate(p);
+	error = mm_input(path, MM_ENTRY_MAX, &p->entry);
+	*out = mm_buffer_span(&p->entry);
+	if (error == MM_OK && out->size == 0)
+		error = mm_fail(MM_E_ENTRY, "%s is empty", path);
+	return error;
 }
 
 static enum mm_error
-read_receipt(struct proof *p, struct mm_buffer *file)
+read_receipt(struct proof *p)
 {
-	struct mm_vkey vkey;
+	struct mm_span entry;
 	enum mm_error error =
-	    mm_vkey_read(mm_option(p->invocation, "key"), &vkey);
+	    mm_vkey_read(mm_option(p->invocation, "key"), &p->vkey);
 
-	mm_buffer_init(file, MM_RECEIPT_MAX);
 	if (error == MM_OK)
-		error =
-		    mm_input(p->invocation->operands[0], MM_RECEIPT_MAX, file);
+		error = read_entry(p, &entry);
 	if (error == MM_OK)
-		error = mm_attested_read(
-		    mm_buffer_span(file), &vkey, p->arena, &p->attested);
+		error = mm_input(
+		    p->invocation->operands[0], MM_RECEIPT_MAX, &p->receipt);
+	if (error == MM_OK)
+		error = mm_attested_read_entry(mm_buffer_span(&p->receipt),
+		    &p->vkey, entry, &p->arena, &p->attested);
 	return error;
+}
+
+/* Of another log's entry it is proved that it is there, and no more. */
+static enum mm_error
+check_opaque(const struct proof *p)
+{
+	const struct mm_invocation *in = p->invocation;
+
+	if (!p->attested.opaque ||
+	    (in->operands[1] == NULL && mm_option(in, "image") == NULL &&
+		mm_option(in, "statements") == NULL))
+		return MM_OK;
+	return mm_fail(MM_E_MISMATCH,
+	    "the entry is not one of mintmark: that it is in the log is all "
+	    "that can be proved of it");
+}
+
+/* ---- the bundle */
+
+static const struct mm_cli_option source_options[] = {MM_SOURCE_OPTIONS};
+static const struct mm_command source_command = {
+    .noun = "receipt", .operand_max = 1, MM_COMMAND_OPTIONS(source_options)};
+
+/* --identity, or --log with the same --key: as if it were log's command. */
+static enum mm_error
+open_source(const struct proof *p, struct mm_source **out)
+{
+	const char *identity = mm_option(p->invocation, "identity");
+	const char *online[] = {"--identity", identity};
+	const char *offline[] = {"--key", mm_option(p->invocation, "key"),
+	    mm_option(p->invocation, "log")};
+	const char **from = identity != NULL ? online : offline;
+	int count = identity != NULL ? MM_COUNT(online) : MM_COUNT(offline);
+	char *words[SOURCE_WORDS];
+	struct mm_invocation invocation;
+	enum mm_error error;
+
+	for (int i = 0; i < count; i++)
+		words[i] = (char *)(uintptr_t)from[i];
+	error = mm_invocation_read(&source_command, count, words, &invocation);
+	return error == MM_OK ? mm_source_open(&invocation, 0, out) : error;
+}
+
+static enum mm_error
+fetch_bundle(struct proof *p)
+{
+	char ours[MM_VKEY_MAX], theirs[MM_VKEY_MAX];
+	struct mm_source *source;
+	enum mm_error error = open_source(p, &source);
+
+	if (error != MM_OK)
+		return error;
+	mm_vkey_text(&p->vkey, ours);
+	mm_vkey_text(mm_source_vkey(source), theirs);
+	if (strcmp(ours, theirs) != 0)
+		error = mm_fail(MM_E_NOTE_KEY,
+		    "the log is that of %s, not of --key %s", theirs, ours);
+	if (error == MM_OK)
+		error = mm_bundle_fetch(source, &p->attested, &p->bundle);
+	mm_source_close(source);
+	return error;
+}
+
+static enum mm_error
+check_bundle(struct proof *p)
+{
+	struct mm_list receipts;
+	enum mm_error error = mm_bundle_read(
+	    mm_buffer_span(&p->bundle), &p->vkey, &p->bundle_arena, &receipts);
+
+	if (error == MM_OK)
+		error = mm_mandate_check(
+		    &p->attested, &p->vkey, &receipts, &p->mandate);
+	p->mandated = error == MM_OK;
+	return error;
+}
+
+static bool
+has_source(const struct mm_invocation *invocation)
+{
+	return mm_option(invocation, "identity") != NULL ||
+	       mm_option(invocation, "log") != NULL;
+}
+
+/* Fetched and written after it was found good, or read. */
+static enum mm_error
+prove_mandate(struct proof *p)
+{
+	const char *path = mm_option(p->invocation, "statements");
+	bool fetch = has_source(p->invocation);
+	enum mm_error error;
+
+	if (path == NULL)
+		return MM_OK;
+	error = fetch ? mm_output_check(p->invocation, path) : MM_OK;
+	if (error == MM_OK)
+		error = fetch ? fetch_bundle(p)
+			      : mm_input(path, MM_BUNDLE_FILE_MAX, &p->bundle);
+	if (error == MM_OK)
+		error = check_bundle(p);
+	if (error == MM_OK && fetch)
+		error =
+		    mm_output(p->invocation, path, mm_buffer_span(&p->bundle));
+	return error;
+}
+
+/* ---- all of it */
+
+static enum mm_error
+prove_file(struct proof *p)
+{
+	const struct mm_match_facts facts = {.attested = &p->attested,
+	    .mandate = p->mandated ? &p->mandate : NULL,
+	    .file = p->invocation->operands[1],
+	    .image = mm_option(p->invocation, "image"),
+	    .signer = mm_option(p->invocation, "certificate")};
+
+	return mm_match_file(&facts, &p->arena, &p->match);
 }
 
 static void
@@ -127,37 +200,64 @@ report(const struct proof *p)
 {
 	json_t *out = mm_attested_json(&p->attested);
 
-	json_object_set_new(out, "proved", json_string(p->proved->word));
+	json_object_set_new(out, "proved", json_string(p->match.word));
+	if (p->match.matched != NULL)
+		json_object_set_new(
+		    out, "matched", json_string(p->match.matched));
+	if (p->mandated)
+		mm_mandate_json(&p->mandate, out);
+	mm_quorum_json(&p->quorum, out);
 	mm_print(p->invocation, out);
-	if (!p->invocation->json)
-		mm_say("%s", p->proved->text);
+	if (p->invocation->json)
+		return;
+	mm_say("%s", p->match.text);
+	if (p->mandated)
+		mm_say("whether a later entry closed an order or used it up, "
+		       "`mintmark log verify` shows");
+}
+
+static enum mm_error
+check_usage(const struct mm_invocation *in)
+{
+	bool statements = mm_option(in, "statements") != NULL;
+	bool file = in->operands[1] != NULL;
+
+	if (mm_option(in, "certificate") != NULL && !file)
+		return mm_fail(MM_E_USAGE,
+		    "--certificate goes with a file that it has signed");
+	if (has_source(in) && !statements)
+		return mm_fail(MM_E_USAGE,
+		    "--identity and --log say where the --statements are "
+		    "fetched from");
+	if (mm_option(in, "identity") != NULL && mm_option(in, "log") != NULL)
+		return mm_fail(MM_E_USAGE, "say --identity or --log");
+	return MM_OK;
 }
 
 static enum mm_error
 run(const struct mm_invocation *invocation)
 {
-	mm_auto(arena) arena = {0};
-	mm_auto(buffer) file = {0};
-	struct proof p = {.invocation = invocation,
-	    .file = invocation->operands[1],
-	    .image = mm_option(invocation, "image"),
-	    .signer = mm_option(invocation, "certificate"),
-	    .arena = &arena,
-	    .proved = &by_inclusion};
-	enum mm_error error;
+	__attribute__((cleanup(proof_clear))) struct proof p = {
+	    .invocation = invocation};
+	enum mm_error error = check_usage(invocation);
 
-	if (p.signer != NULL && p.file == NULL)
-		return mm_fail(MM_E_USAGE,
-		    "--certificate goes with a file that it has signed");
-	if (p.image != NULL && p.file != NULL && p.signer == NULL)
-		return mm_fail(MM_E_USAGE,
-		    "the signature %s is checked with the --certificate of "
-		    "its key",
-		    p.file);
-	mm_arena_init(&arena, ARENA);
-	error = read_receipt(&p, &file);
+	mm_arena_init(&p.arena, ARENA);
+	mm_arena_init(&p.bundle_arena, BUNDLE_ARENA);
+	mm_buffer_init(&p.receipt, MM_RECEIPT_MAX);
+	mm_buffer_init(&p.entry, MM_ENTRY_MAX);
+	mm_buffer_init(&p.bundle, MM_BUNDLE_FILE_MAX);
 	if (error == MM_OK)
-		error = prove(&p);
+		error = mm_quorum_read(invocation, &p.quorum);
+	if (error == MM_OK)
+		error = read_receipt(&p);
+	if (error == MM_OK)
+		error = check_opaque(&p);
+	if (error == MM_OK)
+		error = mm_quorum_check(&p.quorum, p.attested.receipt.note);
+	if (error == MM_OK)
+		error = prove_mandate(&p);
+	if (error == MM_OK)
+		error = prove_file(&p);
 	if (error == MM_OK)
 		report(&p);
 	return error;
@@ -167,6 +267,13 @@ static const struct mm_cli_option options[] = {
     {"key", "VKEY", "the log's verifier key, a file", true},
     {"image", "IMAGE", "the image; FILE is its signature", false},
     {"certificate", "CRT", "whose key signed FILE", false},
+    {"entry", "ENTRY", "the entry itself; what the receipt carries is not used",
+	false},
+    MM_WITNESS_OPTIONS,
+    {"statements", "BUNDLE", "also on whose word: what the entry rests on",
+	false},
+    {"identity", "DIR", "ask an appliance for BUNDLE, which is written", false},
+    {"log", "DIR", "take BUNDLE from a log's directory", false},
 };
 
 const struct mm_command mm_receipt_verify_command = {
@@ -179,7 +286,10 @@ const struct mm_command mm_receipt_verify_command = {
     .results = MM_ATTESTED_RESULTS
     "\nof a certificate: " MM_ATTESTED_CERTIFICATE_RESULTS
     "\nof an image: " MM_ATTESTED_IMAGE_RESULTS
-    "\nproved: inclusion, tbs, tbs+signature, image or image+signature",
+    "\nof an export: " MM_ATTESTED_EXPORT_RESULTS "\n" MM_MATCH_RESULTS
+    "\nwith --statements: " MM_MANDATE_RESULTS
+    "\nwith --witness: " MM_WITNESS_RESULTS,
+    .writes = true,
     MM_COMMAND_OPTIONS(options),
     .run = run,
 };

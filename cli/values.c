@@ -2,7 +2,9 @@
 
 #include <inttypes.h>
 #include <sodium.h>
+#include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "log/note.h"
 #include "protocol/statement.h"
@@ -88,6 +90,92 @@ mm_value_hex(const struct mm_invocation *invocation, const char *name,
 		    text);
 	*out = mm_span(bytes, size);
 	return MM_OK;
+}
+
+/* Two digits and what stands after them. */
+static bool
+take_pair(const char **at, int *out, const char *after)
+{
+	const char *text = *at;
+
+	if (text[0] < '0' || text[0] > '9' || text[1] < '0' || text[1] > '9' ||
+	    text[2] == '\0' || strchr(after, text[2]) == NULL)
+		return false;
+	*out = 10 * (text[0] - '0') + text[1] - '0';
+	*at += 3;
+	return true;
+}
+
+/* RFC 3339 section 5.6 `time-offset`, of which the first character is read:
+ * the seconds that local time is ahead. */
+static bool
+take_offset(char sign, const char *at, long *out)
+{
+	int hours, minutes;
+	char whole[8];
+
+	*out = 0;
+	if (sign == 'Z')
+		return *at == '\0';
+	if (strlen(at) != strlen("00:00"))
+		return false;
+	snprintf(whole, sizeof(whole), "%s.", at);
+	at = whole;
+	if (!take_pair(&at, &hours, ":") || !take_pair(&at, &minutes, ".") ||
+	    hours > 23 || minutes > 59)
+		return false;
+	*out = (sign == '-' ? -1 : 1) * (hours * 3600L + minutes * 60L);
+	return true;
+}
+
+static bool
+read_rfc3339(const char *at, uint64_t *out)
+{
+	struct tm tm = {.tm_isdst = 0}, back;
+	int century, year;
+	long offset;
+	time_t time;
+	char first[4];
+
+	if (strlen(at) < strlen("0000-00-00T00:00:00Z"))
+		return false;
+	snprintf(first, sizeof(first), "%.2s.", at);
+	if (!take_pair(&(const char *){first}, &century, "."))
+		return false;
+	at += 2;
+	if (!take_pair(&at, &year, "-") || !take_pair(&at, &tm.tm_mon, "-") ||
+	    !take_pair(&at, &tm.tm_mday, "Tt ") ||
+	    !take_pair(&at, &tm.tm_hour, ":") ||
+	    !take_pair(&at, &tm.tm_min, ":") ||
+	    !take_pair(&at, &tm.tm_sec, "Z+-") ||
+	    !take_offset(at[-1], at, &offset))
+		return false;
+	tm.tm_year = 100 * century + year - 1900;
+	tm.tm_mon--;
+	back = tm;
+	time = timegm(&back);
+	/* The 31st of February becomes another day. */
+	if (back.tm_mday != tm.tm_mday || back.tm_mon != tm.tm_mon ||
+	    back.tm_hour != tm.tm_hour || back.tm_min != tm.tm_min ||
+	    back.tm_sec != tm.tm_sec || time < offset)
+		return false;
+	*out = (uint64_t)(time - offset);
+	return true;
+}
+
+enum mm_error
+mm_value_time(
+    const struct mm_invocation *invocation, const char *name, uint64_t *out)
+{
+	const char *text = mm_option(invocation, name);
+
+	if (text == NULL || mm_decimal_read(mm_span_text(text), out) ||
+	    read_rfc3339(text, out))
+		return MM_OK;
+	return mm_fail(MM_E_USAGE,
+	    "--%s is a time as in 2024-01-31T12:00:00Z, or POSIX seconds, not "
+	    "\"%s\"",
+	    name, text);
 }
 
 struct mm_span

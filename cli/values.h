@@ -22,6 +22,11 @@ enum mm_error
 mm_value_hex(const struct mm_invocation *invocation, const char *name,
     size_t max, struct mm_arena *arena, struct mm_span *out) mm_must_use;
 
+/* RFC 3339 ("2024-01-31T12:00:00Z", "...+01:00") or POSIX seconds; `out` keeps
+ * its value where the option was not said. */
+enum mm_error mm_value_time(const struct mm_invocation *invocation,
+    const char *name, uint64_t *out) mm_must_use;
+
 /* The option's text, or what stands in for it; empty where both are NULL. */
 struct mm_span mm_value_text(const struct mm_invocation *invocation,
     const char *name, const char *otherwise);

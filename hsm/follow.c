@@ -147,11 +147,52 @@ check_ceremony(const struct mm_entry *entry, const struct mm_force *first,
 	return check_keys(birth);
 }
 
+/* The entry taken apart, nothing of it checked yet. */
+static enum mm_error
+open_birth(struct mm_span bytes, struct mm_birth *birth, struct mm_force *first,
+    struct mm_entry *entry)
+{
+	struct mm_span copy;
+	enum mm_error error;
+
+	mm_birth_init(birth);
+	mm_force_init(first);
+	copy = mm_arena_copy(&birth->arena, bytes);
+	if (copy.data == NULL)
+		return mm_fail(MM_E_MEMORY, "no memory for a genesis");
+	error = mm_entry_decode_as(
+	    copy, MM_ENTRY_GENESIS, &birth->arena, entry, &birth->genesis);
+	if (error == MM_OK)
+		error = mm_vkey_init(&birth->vkey, birth->genesis.origin,
+		    birth->genesis.log_key);
+	return error;
+}
+
+static enum mm_error
+judge_birth(const struct mm_entry *entry, struct mm_birth *birth,
+    struct mm_force *first)
+{
+	enum mm_error error =
+	    take_policy(birth->genesis.policy, entry, 0, first);
+
+	return error == MM_OK ? check_ceremony(entry, first, birth) : error;
+}
+
+enum mm_error
+mm_birth_read(
+    struct mm_span bytes, struct mm_birth *birth, struct mm_force *first)
+{
+	struct mm_entry entry;
+	enum mm_error error = open_birth(bytes, birth, first, &entry);
+
+	birth->leaf = mm_leaf_hash(bytes);
+	return error == MM_OK ? judge_birth(&entry, birth, first) : error;
+}
+
 enum mm_error
 mm_birth_check(const struct mm_token_follow_request *request,
     struct mm_birth *birth, struct mm_force *first)
 {
-	struct mm_span copy;
 	struct mm_entry entry;
 	enum mm_error error;
 
@@ -160,21 +201,10 @@ mm_birth_check(const struct mm_token_follow_request *request,
 	if (request->entry.index != 0)
 		return mm_fail(
 		    MM_E_TOKEN_REFUSED, "a log's genesis is its entry 0");
-	copy = mm_arena_copy(&birth->arena, request->entry.entry);
-	if (copy.data == NULL)
-		return mm_fail(MM_E_MEMORY, "no memory for a genesis");
-	error = mm_entry_decode_as(
-	    copy, MM_ENTRY_GENESIS, &birth->arena, &entry, &birth->genesis);
-	if (error == MM_OK)
-		error = mm_vkey_init(&birth->vkey, birth->genesis.origin,
-		    birth->genesis.log_key);
+	error = open_birth(request->entry.entry, birth, first, &entry);
 	if (error == MM_OK)
 		error = check_place(request, &birth->vkey, &birth->leaf);
-	if (error == MM_OK)
-		error = take_policy(birth->genesis.policy, &entry, 0, first);
-	if (error == MM_OK)
-		error = check_ceremony(&entry, first, birth);
-	return error;
+	return error == MM_OK ? judge_birth(&entry, birth, first) : error;
 }
 
 static enum mm_error
@@ -202,25 +232,21 @@ check_change(const struct mm_entry *entry, const struct mm_policy_entry *body,
 }
 
 enum mm_error
-mm_force_check(const struct mm_token_follow_request *request,
+mm_force_read(struct mm_span bytes, uint64_t index,
     const struct mm_birth *birth, const struct mm_force *former,
     struct mm_force *next)
 {
 	mm_auto(arena) arena = {0};
 	struct mm_policy_entry body;
 	struct mm_entry entry;
-	struct mm_hash leaf;
 	enum mm_error error;
 
 	mm_arena_init(&arena, FOLLOW_ARENA);
 	mm_force_init(next);
-	error = check_place(request, &birth->vkey, &leaf);
+	error =
+	    mm_entry_decode_as(bytes, MM_ENTRY_POLICY, &arena, &entry, &body);
 	if (error == MM_OK)
-		error = mm_entry_decode_as(request->entry.entry,
-		    MM_ENTRY_POLICY, &arena, &entry, &body);
-	if (error == MM_OK)
-		error = take_policy(
-		    body.policy, &entry, request->entry.index, next);
+		error = take_policy(body.policy, &entry, index, next);
 	if (error != MM_OK)
 		return error;
 	if (next->policy.number != former->policy.number + 1 ||
@@ -230,4 +256,19 @@ mm_force_check(const struct mm_token_follow_request *request,
 		    (uintmax_t)next->policy.number, (uintmax_t)next->index,
 		    (uintmax_t)former->policy.number);
 	return check_change(&entry, &body, birth, former, next);
+}
+
+enum mm_error
+mm_force_check(const struct mm_token_follow_request *request,
+    const struct mm_birth *birth, const struct mm_force *former,
+    struct mm_force *next)
+{
+	struct mm_hash leaf;
+	enum mm_error error = check_place(request, &birth->vkey, &leaf);
+
+	mm_force_init(next);
+	if (error != MM_OK)
+		return error;
+	return mm_force_read(
+	    request->entry.entry, request->entry.index, birth, former, next);
 }

@@ -49,6 +49,16 @@ enum mm_error mm_force_check(const struct mm_token_follow_request *request,
     const struct mm_birth *birth, const struct mm_force *former,
     struct mm_force *next) mm_must_use;
 
+/*
+ * The same for one who has the whole log, and takes an entry's place in it
+ * for granted: an auditor.
+ */
+enum mm_error mm_birth_read(struct mm_span entry, struct mm_birth *birth,
+    struct mm_force *first) mm_must_use;
+enum mm_error mm_force_read(struct mm_span entry, uint64_t index,
+    const struct mm_birth *birth, const struct mm_force *former,
+    struct mm_force *next) mm_must_use;
+
 /* The token's own key of this name, or with this SPKI; NULL for others. */
 const struct mm_genesis_key *
 mm_birth_key(const struct mm_birth *birth, struct mm_span name);

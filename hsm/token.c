@@ -1,6 +1,6 @@
 #include "hsm/token.h"
 
-#include "hsm/judge.h"
+#include "hsm/references.h"
 #include "hsm/record.h"
 #include "protocol/journal.h"
 #include "protocol/text.h"
@@ -236,13 +236,13 @@ tell_refusal(const struct mm_proven *item, enum mm_error error,
 
 /* An entry that is refused spoils no other; a token that fails, all. */
 static enum mm_error
-sign_item(struct mm_token *token, const struct mm_judge *judge,
+sign_item(struct mm_token *token, const struct mm_references *references,
     const struct mm_proven *item, struct mm_arena *arena,
     struct mm_token_result *out)
 {
 	mm_auto(buffer) signature = {0};
 	struct mm_verdict verdict;
-	enum mm_error error = mm_judge_item(judge, item, &verdict);
+	enum mm_error error = mm_references_judge(references, item, &verdict);
 
 	mm_buffer_init(&signature, 80);
 	out->index = item->index;
@@ -286,11 +286,11 @@ run_sign(void *self, const void *body, struct mm_arena *arena, void *out)
 	struct mm_token_result *results =
 	    mm_arena_alloc(arena, request->items.count * sizeof(*results));
 	struct mm_checkpoint checkpoint;
-	const struct mm_judge judge = {.birth = &token->birth,
+	const struct mm_references references = {.birth = &token->birth,
 	    .first = &token->first,
 	    .force = in_force(token),
 	    .checkpoint = &checkpoint,
-	    .references = &request->references,
+	    .proven = &request->references,
 	    .known = &token->known,
 	    .now = token->now()};
 	enum mm_error error = check_caught_up(token);
@@ -301,7 +301,7 @@ run_sign(void *self, const void *body, struct mm_arena *arena, void *out)
 	if (error == MM_OK && results == NULL)
 		error = mm_fail(MM_E_MEMORY, "no memory for the results");
 	for (size_t i = 0; i < request->items.count && error == MM_OK; i++)
-		error = sign_item(token, &judge,
+		error = sign_item(token, &references,
 		    mm_list_at(request->items, struct mm_proven, i), arena,
 		    &results[i]);
 	if (error == MM_OK)

@@ -111,8 +111,8 @@ anchor_gone(const struct mm_notary *notary)
 	return mm_fail(MM_E_ROLLBACK,
 	    "the anchor of log.db is gone: nothing says any more that log.db "
 	    "was not rolled back, so nothing is signed. Put the anchor's file "
-	    "back into %s; where it is lost, end this log and begin a new one "
-	    "with another origin and key",
+	    "back into %s; where it is lost, end this log and begin a new "
+	    "one, with another origin and key, that names its last checkpoint",
 	    notary->anchor_directory);
 }
 
@@ -120,9 +120,12 @@ static enum mm_error
 rolled_back(const struct mm_notary *notary, const char *what)
 {
 	return mm_fail(MM_E_ROLLBACK,
-	    "%s: going on would fork the log, so nothing is signed. Put the "
-	    "newest log.db with its -wal back into %s; where it is lost, end "
-	    "this log and begin a new one with another origin and key",
+	    "%s: going on would fork the log, so nothing is signed. Find its "
+	    "newest copy (log.db with its -wal, the published tiles, a "
+	    "backup) and put it back into %s or restore it there with "
+	    "mintmarkd --restore. Never go on with an older one: if it is "
+	    "lost, end this log and begin a new one, with another origin and "
+	    "key, that names its last checkpoint",
 	    what, notary->state);
 }
 

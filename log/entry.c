@@ -1,9 +1,14 @@
 #include "log/entry.h"
 
+#include <string.h>
+
+#include "protocol/message.h"
 #include "protocol/statement.h"
 
 enum {
-	ENTRY_MAX = 65535, /* tlog-tiles: a bundle's length is 16 bits */
+	ENTRY_MAX = 65535,  /* tlog-tiles: a bundle's length is 16 bits */
+	WRITE_MAX = 49146,  /* in base64 a line below 64 KiB (tlog-proof) */
+	BODY_MAX = 1 << 20, /* what an entry decodes to */
 	KIND_MAX = 255,
 	REQUEST_SIZE = 16,
 	KEYS_MAX = 16,
@@ -12,6 +17,8 @@ enum {
 	POLICY_MAX = 32768,
 	POLICY_TEXT_MAX = 24576,
 	SIGNATURE_MAX = 1024,
+	CRL_TBS_MAX = 32768,
+	FILTER_MAX = 512,
 	ITEMS_MAX = 512 /* signatures, voids or refusals of one entry */
 };
 
@@ -27,6 +34,11 @@ enum {
 	MM_MANY(S, k, statements, &mm_bytes_item_shape, 1, MM_STATEMENTS_MAX)
 #define STATEMENTS_OR_NOT(S, k) \
 	MM_ANY(S, k, statements, &mm_bytes_item_shape, MM_STATEMENTS_MAX)
+
+/* Two rows: where a blob stands for `member`. */
+#define BLOB(S, k, l, member) \
+	MM_OPTIONAL(S, k, member##_sha256, MM_BYTES, 32, 32), \
+	    MM_OPTIONAL(S, l, member##_size, MM_UINT, 1, MM_BLOB_MAX)
 
 static const struct mm_field entry_fields[] = {
     MM_FIELD(mm_entry, 0, kind, MM_UINT, 0, KIND_MAX),
@@ -48,13 +60,13 @@ static const struct mm_field genesis_fields[] = {
     MM_MANY(mm_genesis, 2, keys, &mm_genesis_key_shape, 1, KEYS_MAX),
     MM_FIELD(mm_genesis, 3, policy, MM_BYTES, 1, POLICY_MAX),
     MM_OPTIONAL(mm_genesis, 4, text, MM_BYTES, 1, POLICY_TEXT_MAX),
-    STATEMENTS_OR_NOT(mm_genesis, 5)};
+    STATEMENTS_OR_NOT(mm_genesis, 5), BLOB(mm_genesis, 6, 7, text)};
 MM_SHAPE(mm_genesis_shape, mm_genesis, genesis_fields);
 
 static const struct mm_field policy_fields[] = {
     MM_FIELD(mm_policy_entry, 0, policy, MM_BYTES, 1, POLICY_MAX),
     MM_OPTIONAL(mm_policy_entry, 1, text, MM_BYTES, 1, POLICY_TEXT_MAX),
-    STATEMENTS(mm_policy_entry, 2)};
+    STATEMENTS(mm_policy_entry, 2), BLOB(mm_policy_entry, 3, 4, text)};
 MM_SHAPE(mm_policy_entry_shape, mm_policy_entry, policy_fields);
 
 static const struct mm_field statement_fields[] = {
@@ -80,7 +92,7 @@ static const struct mm_field image_fields[] = {NAME(mm_image_entry, 0, product),
     SHA256(mm_image_entry, 5, digest), NAME(mm_image_entry, 6, key),
     NAME(mm_image_entry, 7, format), STATEMENTS_OR_NOT(mm_image_entry, 8),
     NAME_OR_NOT(mm_image_entry, 9, principal),
-    REQUEST(mm_image_entry, 10, request)};
+    REQUEST(mm_image_entry, 10, request), SHA256(mm_image_entry, 11, signer)};
 MM_SHAPE(mm_image_entry_shape, mm_image_entry, image_fields);
 
 static const struct mm_field signature_fields[] = {
@@ -114,6 +126,32 @@ static const struct mm_field start_fields[] = {
     NAME(mm_start_entry, 0, version), INDEX(mm_start_entry, 1, undecided)};
 MM_SHAPE(mm_start_entry_shape, mm_start_entry, start_fields);
 
+static const struct mm_field key_fields[] = {NAME(mm_key_entry, 0, name),
+    MM_FIELD(
+	mm_key_entry, 1, use, MM_UINT, MM_KEY_ROOT_CA, MM_KEY_CODE_SIGNING),
+    MM_FIELD(mm_key_entry, 2, spki, MM_BYTES, 1, SPKI_MAX),
+    MM_FIELD(mm_key_entry, 3, retired, MM_BOOL, 0, 1),
+    STATEMENTS(mm_key_entry, 4), NAME_OR_NOT(mm_key_entry, 5, principal),
+    REQUEST(mm_key_entry, 6, request)};
+MM_SHAPE(mm_key_entry_shape, mm_key_entry, key_fields);
+
+static const struct mm_field crl_fields[] = {NAME(mm_crl_entry, 0, issuer),
+    INDEX(mm_crl_entry, 1, number), INDEX(mm_crl_entry, 2, this_update),
+    INDEX(mm_crl_entry, 3, next_update), INDEX(mm_crl_entry, 4, size),
+    INDEX(mm_crl_entry, 5, count),
+    MM_OPTIONAL(mm_crl_entry, 6, tbs, MM_BYTES, 1, CRL_TBS_MAX),
+    BLOB(mm_crl_entry, 7, 8, tbs)};
+MM_SHAPE(mm_crl_entry_shape, mm_crl_entry, crl_fields);
+
+static const struct mm_field export_fields[] = {INDEX(mm_export_entry, 0, from),
+    INDEX(mm_export_entry, 1, to), NAME(mm_export_entry, 2, format),
+    MM_OPTIONAL(mm_export_entry, 3, filter, MM_TEXT, 1, FILTER_MAX),
+    SHA256(mm_export_entry, 4, sha256), INDEX(mm_export_entry, 5, size),
+    NAME(mm_export_entry, 6, principal),
+    MM_FIELD(
+	mm_export_entry, 7, request, MM_BYTES, REQUEST_SIZE, REQUEST_SIZE)};
+MM_SHAPE(mm_export_entry_shape, mm_export_entry, export_fields);
+
 static const struct kind {
 	const char *name;
 	const struct mm_shape *body;
@@ -126,7 +164,11 @@ static const struct kind {
     [MM_ENTRY_SIGNATURES] = {"signatures", &mm_signatures_entry_shape},
     [MM_ENTRY_VOID] = {"void", &mm_void_entry_shape},
     [MM_ENTRY_REFUSAL] = {"refusal", &mm_refusal_entry_shape},
-    [MM_ENTRY_START] = {"start", &mm_start_entry_shape}};
+    [MM_ENTRY_START] = {"start", &mm_start_entry_shape},
+    [MM_ENTRY_KEY] = {"key", &mm_key_entry_shape},
+    [MM_ENTRY_REVOCATION] = {"revocation", &mm_statement_entry_shape},
+    [MM_ENTRY_CRL] = {"crl", &mm_crl_entry_shape},
+    [MM_ENTRY_EXPORT] = {"export", &mm_export_entry_shape}};
 
 static const char *const uses[] = {[MM_KEY_ROOT_CA] = "root-ca",
     [MM_KEY_DEVICE_CA] = "device-ca",
@@ -168,7 +210,7 @@ mm_entry_encode(
 	enum mm_error error;
 
 	mm_buffer_init(&inner, ENTRY_MAX);
-	mm_buffer_init(&outer, ENTRY_MAX);
+	mm_buffer_init(&outer, WRITE_MAX);
 	if (shape == NULL)
 		return unknown_kind(entry->kind);
 	error = mm_shape_encode(shape, body, &inner);

@@ -1,8 +1,13 @@
 /*
  * The log's entries: everything that matters, in the order in which it
- * happened. An entry is one deterministic CBOR map of at most 65,535 bytes;
- * its kind says the shape of its body. log/entry.c holds the one table of
- * kinds; mintmark.cddl says the same for auditors.
+ * happened. An entry is one deterministic CBOR map; its kind says the shape
+ * of its body. log/entry.c holds the one table of kinds; mintmark.cddl says
+ * the same for auditors.
+ *
+ * An entry is written with at most 49,146 bytes, so that every one of them
+ * can have a receipt. What is larger (a long policy text, a CRL) is a blob:
+ * bytes beside the log that an entry names by SHA-256 and size. Of the pair
+ * `x` and `x_sha256` an entry has one at most.
  */
 #ifndef MM_ENTRY_H
 #define MM_ENTRY_H
@@ -20,7 +25,11 @@ enum mm_entry_kind {
 	MM_ENTRY_VOID = 7,
 	MM_ENTRY_REFUSAL = 8,
 	MM_ENTRY_START = 9,
-	MM_ENTRY_KINDS = 10
+	MM_ENTRY_KEY = 10,
+	MM_ENTRY_REVOCATION = 11,
+	MM_ENTRY_CRL = 12,
+	MM_ENTRY_EXPORT = 13,
+	MM_ENTRY_KINDS = 14
 };
 
 /* What a key in the token is for; a key has one use. */
@@ -50,7 +59,9 @@ struct mm_genesis {
 	struct mm_list keys;   /* mm_genesis_key */
 	struct mm_span policy; /* compiled document; entry.policy is its hash */
 	struct mm_span text;   /* as people wrote it */
-	struct mm_list statements; /* mm_bytes_item: the ceremony's */
+	struct mm_list statements;  /* mm_bytes_item: the ceremony's */
+	struct mm_span text_sha256; /* 32 bytes: the text is this blob */
+	uint64_t text_size;
 };
 extern const struct mm_shape mm_genesis_key_shape, mm_genesis_shape;
 
@@ -58,10 +69,15 @@ extern const struct mm_shape mm_genesis_key_shape, mm_genesis_shape;
 struct mm_policy_entry {
 	struct mm_span policy, text;
 	struct mm_list statements;
+	struct mm_span text_sha256;
+	uint64_t text_size;
 };
 extern const struct mm_shape mm_policy_entry_shape;
 
-/* A principal or an order is what its statements say, word for word. */
+/*
+ * A principal, an order or a revocation is what its statements say, word for
+ * word.
+ */
 struct mm_statement_entry {
 	struct mm_list statements; /* mm_bytes_item: COSE_Sign1, one payload */
 	struct mm_span principal;  /* who brought it; empty at genesis */
@@ -95,6 +111,7 @@ struct mm_image_entry {
 	struct mm_span format; /* what the inspector saw: "plain", "unread" */
 	struct mm_list statements; /* mm_bytes_item */
 	struct mm_span principal, request;
+	uint8_t signer[32]; /* SHA-256 of the signing key's SPKI */
 };
 extern const struct mm_shape mm_image_entry_shape;
 
@@ -133,6 +150,48 @@ struct mm_start_entry {
 };
 extern const struct mm_shape mm_start_entry_shape;
 
+/* A key that the token has from now on, or that signs nothing from now on. */
+struct mm_key_entry {
+	struct mm_span name;
+	uint64_t use;              /* enum mm_key_use */
+	struct mm_span spki;       /* DER SubjectPublicKeyInfo */
+	bool retired;              /* else: added */
+	struct mm_list statements; /* mm_bytes_item: a ceremony's */
+	struct mm_span principal, request;
+};
+extern const struct mm_shape mm_key_entry_shape;
+
+/* A CRL before it is signed (RFC 5280 section 5). */
+struct mm_crl_entry {
+	struct mm_span issuer; /* name of the signing key */
+	uint64_t number;       /* cRLNumber, one more than the issuer's last */
+	uint64_t this_update, next_update;
+	uint64_t size;      /* the log's: revocations before it are counted */
+	uint64_t count;     /* certificates that it lists */
+	struct mm_span tbs; /* DER TBSCertList: what is signed; or a blob */
+	struct mm_span tbs_sha256;
+	uint64_t tbs_size;
+};
+extern const struct mm_shape mm_crl_entry_shape;
+
+/* What an auditor took home; the receipt of this entry is its signature. */
+struct mm_export_entry {
+	uint64_t from, to; /* entries, `to` not included */
+	struct mm_span format, filter;
+	uint8_t sha256[32]; /* of the file */
+	uint64_t size;
+	struct mm_span principal, request;
+};
+extern const struct mm_shape mm_export_entry_shape;
+
+/* Bytes beside the log, in the directory as blob/<hex of sha256>. */
+struct mm_blob {
+	uint8_t sha256[32];
+	uint64_t size; /* 1 to MM_BLOB_MAX; 0: the entry names none */
+};
+enum { MM_BLOB_PATH_MAX = 5 + 64 + 1 };
+void mm_blob_path(const struct mm_blob *blob, char out[MM_BLOB_PATH_MAX]);
+
 /* The shape of a kind's body and its name; NULL for an unknown kind. */
 const struct mm_shape *mm_entry_body_shape(uint64_t kind);
 const char *mm_entry_kind_name(uint64_t kind);
@@ -150,5 +209,12 @@ enum mm_error mm_entry_decode(struct mm_span bytes, struct mm_arena *arena,
     struct mm_entry *out) mm_must_use;
 enum mm_error mm_entry_decode_as(struct mm_span bytes, enum mm_entry_kind kind,
     struct mm_arena *arena, struct mm_entry *out, void *body) mm_must_use;
+
+/*
+ * The blob that an entry names, if it names one. MM_E_ENTRY where it has half
+ * of its name, or the bytes as well, or where a CRL has neither.
+ */
+enum mm_error
+mm_entry_blob(struct mm_span bytes, struct mm_blob *out) mm_must_use;
 
 #endif

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "log/begin.h"
+#include "protocol/message.h"
 
 enum {
 	AHEAD = 60,      /* seconds that an entry may be ahead of the clock */
@@ -35,6 +36,14 @@ static const struct mm_field genesis_answer_fields[] = {
     MM_FIELD(mm_notary_genesis_answer, 0, log_key, MM_FIXED, 0, 32)};
 MM_SHAPE(mm_notary_genesis_answer_shape, mm_notary_genesis_answer,
     genesis_answer_fields);
+
+static const struct mm_field blob_request_fields[] = {
+    MM_FIELD(mm_notary_blob_request, 0, sha256, MM_FIXED, 0, 32),
+    MM_FIELD(mm_notary_blob_request, 1, size, MM_UINT, 1, MM_BLOB_MAX),
+    MM_FIELD(mm_notary_blob_request, 2, offset, MM_UINT, 0, MM_BLOB_MAX),
+    MM_FIELD(mm_notary_blob_request, 3, data, MM_BYTES, 1, MM_CHUNK_MAX)};
+MM_SHAPE(
+    mm_notary_blob_request_shape, mm_notary_blob_request, blob_request_fields);
 
 static const struct mm_field append_request_fields[] = {
     MM_FIELD(mm_notary_append_request, 0, size, MM_UINT, 0, INT64_MAX),
@@ -132,13 +141,19 @@ check_room(const struct mm_notary *notary)
 }
 
 static enum mm_error
+check_begun(const struct mm_notary *notary)
+{
+	if (notary->store == NULL)
+		return mm_fail(MM_E_NOTARY_BATCH, "the log has no genesis yet");
+	return mm_store_check_linked(notary->store);
+}
+
+static enum mm_error
 check_limits(
     const struct mm_notary *notary, const struct mm_notary_append_request *in)
 {
 	uint64_t bytes = 0, after = mm_notary_size(notary) + in->entries.count;
 
-	if (notary->store == NULL)
-		return mm_fail(MM_E_NOTARY_BATCH, "the log has no genesis yet");
 	if (in->size != mm_notary_size(notary))
 		return mm_fail(MM_E_NOTARY_BATCH,
 		    "the batch is for a log of %llu entries; there are %llu",
@@ -177,21 +192,43 @@ check_future(const struct mm_notary *notary, const struct mm_tail *tail)
 	return MM_OK;
 }
 
+/* The blobs that the batch names, for the store to look for. */
+struct naming {
+	struct mm_store_named items[MM_BATCH_ENTRIES];
+	size_t count;
+};
+
 static enum mm_error
-check_batch(const struct mm_notary *notary,
-    const struct mm_notary_append_request *in, struct mm_tail *tail)
+check_entry(const struct mm_notary *notary, uint64_t index,
+    struct mm_span bytes, struct mm_tail *tail, struct naming *naming)
 {
-	uint64_t index = mm_notary_size(notary);
-	enum mm_error error = check_limits(notary, in);
+	struct mm_store_named *named = &naming->items[naming->count];
+	enum mm_error error = mm_admit_entry(&notary->vkey, index, bytes, tail);
 
 	if (error == MM_OK)
-		error = mm_store_check_linked(notary->store);
+		error = mm_entry_blob(bytes, &named->blob);
+	if (error != MM_OK || named->blob.size == 0)
+		return error;
+	named->index = index;
+	naming->count++;
+	return MM_OK;
+}
+
+static enum mm_error
+check_batch(const struct mm_notary *notary,
+    const struct mm_notary_append_request *in, struct mm_tail *tail,
+    struct naming *naming)
+{
+	uint64_t index = mm_notary_size(notary);
+	enum mm_error error = check_begun(notary);
+
+	if (error == MM_OK)
+		error = check_limits(notary, in);
 	if (error != MM_OK)
 		return error;
 	tail->closing = true;
 	for (mm_list_each(const struct mm_bytes_item, item, in->entries)) {
-		error =
-		    mm_admit_entry(&notary->vkey, index++, item->value, tail);
+		error = check_entry(notary, index++, item->value, tail, naming);
 		if (error != MM_OK)
 			return error;
 	}
@@ -232,14 +269,15 @@ grow(struct mm_growth *growth, const struct mm_list *entries)
 
 static enum mm_error
 store_batch(struct mm_notary *notary, const struct mm_list *entries,
-    const struct mm_growth *growth)
+    const struct naming *naming, const struct mm_growth *growth)
 {
 	struct mm_store_batch batch = {.first = mm_notary_size(notary),
 	    .entries = *entries,
 	    .nodes = growth->nodes,
 	    .node_count = growth->count,
 	    .root = mm_frontier_root(&growth->frontier),
-	    .note = mm_buffer_span(&notary->note)};
+	    .note = mm_buffer_span(&notary->note),
+	    .blobs = {naming->items, naming->count}};
 
 	return mm_store_append(notary->store, &batch);
 }
@@ -278,6 +316,22 @@ new_proofs(size_t count, struct mm_arena *arena, struct mm_inclusion **items,
 }
 
 static enum mm_error
+prove_all(struct mm_notary *notary, const struct mm_notary_append_request *in,
+    struct mm_arena *arena, struct mm_inclusion *proofs,
+    struct mm_inclusion *references)
+{
+	enum mm_error error = MM_OK;
+
+	for (size_t i = 0; i < in->entries.count && error == MM_OK; i++)
+		error = prove(notary, in->size + i, arena, &proofs[i]);
+	for (size_t i = 0; i < in->references.count && error == MM_OK; i++)
+		error = prove(notary,
+		    mm_list_at(in->references, struct mm_uint_item, i)->value,
+		    arena, &references[i]);
+	return error;
+}
+
+static enum mm_error
 answer_batch(struct mm_notary *notary,
     const struct mm_notary_append_request *in, struct mm_arena *arena,
     struct mm_notary_append_answer *out)
@@ -289,12 +343,12 @@ answer_batch(struct mm_notary *notary,
 	if (error == MM_OK)
 		error = new_proofs(
 		    in->references.count, arena, &references, &out->references);
-	for (size_t i = 0; i < in->entries.count && error == MM_OK; i++)
-		error = prove(notary, in->size + i, arena, &proofs[i]);
-	for (size_t i = 0; i < in->references.count && error == MM_OK; i++)
-		error = prove(notary,
-		    mm_list_at(in->references, struct mm_uint_item, i)->value,
-		    arena, &references[i]);
+	if (error == MM_OK)
+		error = mm_store_hold(notary->store);
+	if (error != MM_OK)
+		return error;
+	error = prove_all(notary, in, arena, proofs, references);
+	mm_store_release(notary->store);
 	out->first = in->size;
 	out->note = mm_buffer_span(&notary->note);
 	return error;
@@ -309,12 +363,13 @@ run_append(
 	const struct mm_notary_append_request *in = request;
 	struct mm_growth next = notary->growth;
 	struct mm_tail tail = notary->tail;
-	enum mm_error error = check_batch(notary, in, &tail);
+	struct naming naming = {.count = 0};
+	enum mm_error error = check_batch(notary, in, &tail, &naming);
 
 	if (error == MM_OK)
 		error = grow(&next, &in->entries);
 	if (error == MM_OK)
-		error = store_batch(notary, &in->entries, &next);
+		error = store_batch(notary, &in->entries, &naming, &next);
 	if (error != MM_OK)
 		return error;
 	notary->growth = next;
@@ -329,6 +384,26 @@ run_append(
 		return mm_fail(
 		    MM_E_STORE, "the batch is stored, but: %s", mm_why(error));
 	return MM_OK;
+}
+
+/* DESIGN.md section 3: what is signed for is stored before it is named. */
+static enum mm_error
+run_blob(void *self, const void *request, struct mm_arena *arena, void *answer)
+{
+	struct mm_notary *notary = self;
+	const struct mm_notary_blob_request *in = request;
+	struct mm_blob blob = {.size = in->size};
+	enum mm_error error = check_begun(notary);
+
+	(void)arena;
+	(void)answer;
+	memcpy(blob.sha256, in->sha256, sizeof(blob.sha256));
+	if (error == MM_OK)
+		error = check_room(notary);
+	if (error == MM_OK)
+		error = mm_store_put_blob(
+		    notary->store, &blob, in->offset, in->data);
+	return error;
 }
 
 static enum mm_error
@@ -392,14 +467,14 @@ mm_notary_close(struct mm_notary *notary)
 }
 
 /* A failure shows at the next batch: the store remembers it. */
-static bool
+static int
 run_idle(void *self)
 {
 	struct mm_notary *notary = self;
 
 	if (notary->store != NULL)
 		mm_store_tidy(notary->store);
-	return false;
+	return -1;
 }
 
 struct mm_service
@@ -411,7 +486,9 @@ mm_notary_service(struct mm_notary *notary)
 	    {MM_NOTARY_APPEND, "append", &mm_notary_append_request_shape,
 		&mm_notary_append_answer_shape, run_append},
 	    {MM_NOTARY_GENESIS, "genesis", &mm_notary_genesis_request_shape,
-		&mm_notary_genesis_answer_shape, mm_notary_run_genesis}};
+		&mm_notary_genesis_answer_shape, mm_notary_run_genesis},
+	    {MM_NOTARY_BLOB, "blob", &mm_notary_blob_request_shape,
+		&mm_nothing_shape, run_blob}};
 	static const enum mm_error fatal[] = {
 	    MM_E_STORE, MM_E_STATE, MM_E_LOG_WRONG, MM_OK};
 

@@ -18,9 +18,10 @@ enum {
 };
 
 enum mm_notary_call {
-	MM_NOTARY_OPEN = 1,   /* what is stored? */
-	MM_NOTARY_APPEND = 2, /* store a batch */
-	MM_NOTARY_GENESIS = 3 /* make the log key; genesis only */
+	MM_NOTARY_OPEN = 1,    /* what is stored? */
+	MM_NOTARY_APPEND = 2,  /* store a batch */
+	MM_NOTARY_GENESIS = 3, /* make the log key; genesis only */
+	MM_NOTARY_BLOB = 4     /* store a piece of a blob */
 };
 
 struct mm_notary_options {
@@ -45,6 +46,18 @@ struct mm_notary_genesis_answer {
 	uint8_t log_key[32];
 };
 
+/*
+ * Before the batch that names the blob, which is refused (MM_E_BLOB) unless
+ * all of it is stored. Pieces come in order and may come again (log/store.h):
+ * MM_E_RANGE for a gap, MM_E_BLOB where the whole does not make the SHA-256,
+ * MM_E_DISK_FULL; then it is sent again from the start.
+ */
+struct mm_notary_blob_request {
+	uint8_t sha256[32];
+	uint64_t size, offset;
+	struct mm_span data; /* 1 to 65,536 bytes */
+};
+
 struct mm_notary_append_request {
 	uint64_t size;             /* of the log as the caller knows it */
 	struct mm_list entries;    /* mm_bytes_item */
@@ -62,8 +75,8 @@ struct mm_notary_append_answer {
 };
 extern const struct mm_shape mm_notary_open_answer_shape,
     mm_notary_genesis_request_shape, mm_notary_genesis_answer_shape,
-    mm_notary_append_request_shape, mm_notary_append_answer_shape,
-    mm_inclusion_shape;
+    mm_notary_blob_request_shape, mm_notary_append_request_shape,
+    mm_notary_append_answer_shape, mm_inclusion_shape;
 
 struct mm_notary; /* the open store, key and anchor */
 

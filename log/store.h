@@ -1,9 +1,9 @@
 /*
- * The store of the log, log.db: entries, the hashes of the complete subtrees
- * over them and the checkpoints, in SQLite. Rows are only ever added, a
- * batch in one transaction with one fsync; the one later change is that a
- * checkpoint gets its signed note with the batch after it. The notary holds
- * it open for writing, the archive reads it meanwhile.
+ * The store of the log, log.db: entries, blobs, the hashes of the complete
+ * subtrees over the entries and the checkpoints, in SQLite. Rows are only
+ * ever added, a batch in one transaction with one fsync; the one later
+ * change is that a checkpoint gets its signed note with the batch after it. The
+ * notary holds it open for writing, the archive reads it meanwhile.
  *
  * Nodes are numbered in the order in which they become complete (a leaf, then
  * each subtree that it fills), so that every table grows at its end.
@@ -11,6 +11,7 @@
 #ifndef MM_STORE_H
 #define MM_STORE_H
 
+#include "log/entry.h"
 #include "log/note.h"
 
 /* Whose log it is; written once. */
@@ -26,13 +27,23 @@ struct mm_store_checkpoint {
 	struct mm_span note;
 };
 
+/* A blob and the first entry that names it. */
+struct mm_store_named {
+	uint64_t index;
+	struct mm_blob blob;
+};
+
 struct mm_store_batch {
 	uint64_t first;              /* index of the first entry */
 	struct mm_list entries;      /* mm_bytes_item; at least 1 */
 	const struct mm_hash *nodes; /* from mm_store_number(0, first) on */
 	size_t node_count;
-	struct mm_hash root; /* with this batch */
-	struct mm_span note; /* of the checkpoint at `first`, or empty */
+	struct mm_hash root;  /* with this batch */
+	struct mm_span note;  /* of the checkpoint at `first`, or empty */
+	struct mm_list blobs; /* mm_store_named: whole, MM_E_BLOB otherwise */
+	/* There is no checkpoint here: of a log that is being restored, only
+	 * the last one is known. */
+	bool inner;
 };
 
 struct mm_store;
@@ -45,13 +56,18 @@ enum mm_error
 mm_store_create(const char *directory, const struct mm_store_identity *identity,
     struct mm_store **out) mm_must_use;
 /*
- * Opens for writing, and makes sure that all that is seen is on the disk.
- * MM_E_NOT_FOUND where there is none, MM_E_STATE where it is damaged, not
- * ours or of another version, MM_E_LOCKED, MM_E_DISK_FULL, MM_E_STORE.
+ * Opens for writing, and makes sure that all that is seen is on the disk. A
+ * store of version 1 becomes one of version 2; blobs that were begun and not
+ * finished are forgotten. MM_E_NOT_FOUND where there is none, MM_E_STATE
+ * where it is damaged, not ours or of another version, MM_E_LOCKED,
+ * MM_E_DISK_FULL, MM_E_STORE.
  */
 enum mm_error
 mm_store_open(const char *directory, struct mm_store **out) mm_must_use;
-/* Opens for reading; no write permission is needed. Errors as above. */
+/*
+ * Opens for reading; no write permission is needed. Errors as above, and
+ * MM_E_STARTING where the writer has yet to make version 2 of it.
+ */
 enum mm_error
 mm_store_open_reader(const char *directory, struct mm_store **out) mm_must_use;
 void mm_store_close(struct mm_store *store);
@@ -68,6 +84,16 @@ const struct mm_store_identity *mm_store_identity(const struct mm_store *store);
  */
 enum mm_error mm_store_append(
     struct mm_store *store, const struct mm_store_batch *batch) mm_must_use;
+/*
+ * Stores a piece of a blob (its bytes from `offset` on), durably, before the
+ * entry that names it; pieces come in order and may come again, and a whole
+ * blob stays as it is. MM_E_RANGE for a gap, MM_E_BLOB where the last piece
+ * does not make the SHA-256: then all pieces are forgotten. Else as
+ * mm_store_append().
+ */
+enum mm_error
+mm_store_put_blob(struct mm_store *store, const struct mm_blob *blob,
+    uint64_t offset, struct mm_span piece) mm_must_use;
 /* Gives the checkpoint at `size` its note, durably; errors as above. */
 enum mm_error mm_store_note(
     struct mm_store *store, uint64_t size, struct mm_span note) mm_must_use;
@@ -76,6 +102,14 @@ enum mm_error mm_store_note(
  * for moments in which nobody waits. A failure shows at the next append.
  */
 void mm_store_tidy(struct mm_store *store);
+
+/*
+ * Between the two, which may be nested, all reads see one state of the log.
+ * Many small reads, as a proof's are, cost a third that way. Not around
+ * anything that writes.
+ */
+enum mm_error mm_store_hold(struct mm_store *store) mm_must_use;
+void mm_store_release(struct mm_store *store);
 
 /*
  * Reads. MM_E_NOT_FOUND where there is no such row, MM_E_LOG_WRONG where it
@@ -90,6 +124,16 @@ enum mm_error mm_store_entry(
  */
 enum mm_error mm_store_entry_checked(
     struct mm_store *store, uint64_t index, struct mm_span *out) mm_must_use;
+/*
+ * At most 64 KiB of a whole blob, from `offset` on: MM_E_NOT_FOUND without
+ * the blob, MM_E_RANGE behind its end. The pieces are as they are stored: who
+ * has them all compares the SHA-256.
+ */
+enum mm_error mm_store_blob(struct mm_store *store, const uint8_t sha256[32],
+    uint64_t offset, uint64_t *size, struct mm_span *out) mm_must_use;
+/* The first blob that is named first by an entry from `from` on. */
+enum mm_error mm_store_next_blob(struct mm_store *store, uint64_t from,
+    struct mm_store_named *out) mm_must_use;
 /* The last checkpoint; `out->size` is 0 in an empty log. */
 enum mm_error mm_store_newest(
     struct mm_store *store, struct mm_store_checkpoint *out) mm_must_use;

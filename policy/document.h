@@ -10,8 +10,8 @@
 #include "protocol/statement.h"
 
 enum {
-	MM_POLICY_MAX = 32768,     /* bytes of the compiled document */
-	MM_POLICY_TEXT_MAX = 24576 /* of the text; one entry holds both */
+	MM_POLICY_MAX = 32768,       /* bytes of the compiled document */
+	MM_POLICY_TEXT_MAX = 1 << 20 /* of the text: a long one is a blob */
 };
 
 struct mm_officer {

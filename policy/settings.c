@@ -38,7 +38,7 @@ static const struct mm_field settings_fields[] = {PATH(0, directory),
     AMOUNT(15, token_deadline), AMOUNT(16, image_max), AMOUNT(17, uploads),
     AMOUNT(18, connections), AMOUNT(19, connections_source),
     AMOUNT(20, handshake_deadline), AMOUNT(21, frame_deadline),
-    AMOUNT(22, idle_deadline), AMOUNT(23, reserve)};
+    AMOUNT(22, idle_deadline), AMOUNT(23, reserve), TEXTS(24, witnesses)};
 MM_SHAPE(mm_settings_shape, mm_settings, settings_fields);
 
 static bool
@@ -215,11 +215,15 @@ static const struct mm_grammar_key limit_keys[] = {
     DEADLINE("frame", frame_deadline, 300, "30s"),
     DEADLINE("idle", idle_deadline, DAY, "10m"),
     {"reserve", mm_read_size, AT(reserve), .min = MIB,
-	.max = (uint64_t)MIB * MIB, .standard = "64M"}};
+	.max = (uint64_t)MIB * MIB * KIB, .standard = "64M"}};
+
+static const struct mm_grammar_key log_keys[] = {
+    {"witness", mm_read_text, AT(witnesses), ITEMS(0, 16), .standard = ""}};
 
 static const struct mm_grammar_section sections[] = {
     {NULL, top_keys, MM_COUNT(top_keys), 0, 0, 0},
     {"token", token_keys, MM_COUNT(token_keys), 0, 0, 0},
+    {"log", log_keys, MM_COUNT(log_keys), 0, 0, 0},
     {"limits", limit_keys, MM_COUNT(limit_keys), 0, 0, 0}};
 
 static const struct mm_grammar grammar = {

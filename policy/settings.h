@@ -26,7 +26,9 @@ struct mm_settings {
 	uint64_t connections;        /* at a time, a gate */
 	uint64_t connections_source; /* of one address, a gate */
 	uint64_t handshake_deadline, frame_deadline, idle_deadline; /* s */
-	uint64_t reserve; /* bytes of disk kept free */
+	uint64_t reserve;         /* bytes of disk kept free */
+	struct mm_list witnesses; /* mm_text_item: verifier keys of those whose
+				   * cosignatures are taken; not judged here */
 	/* mm_text_item: "role=user"; empty: no change. For the supervisor
 	 * alone: it is not in the shape. */
 	struct mm_list users;

@@ -85,6 +85,9 @@ struct mm_span mm_arena_copy(struct mm_arena *arena, struct mm_span span);
  */
 enum mm_error
 mm_file_read(const char *path, size_t max, struct mm_buffer *out) mm_must_use;
+/* The same; a file that is too large is no such thing: `what`. */
+enum mm_error mm_file_read_as(enum mm_error what, const char *path, size_t max,
+    struct mm_buffer *out) mm_must_use;
 /*
  * Writes a file atomically: temporary beside it, fsync, rename. An existing
  * file is kept (MM_E_EXISTS) unless `force`.

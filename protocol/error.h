@@ -145,6 +145,20 @@ enum mm_exit {
 	X(VKEY, 101, "vkey-malformed", DATA, 0, "this is not a verifier key") \
 	X(LOG_WRONG, 102, "log-inconsistent", NO, 0, \
 	    "the log contradicts itself") \
+	X(FORK, 103, "log-forked", NO, 0, \
+	    "the log signed two histories of which neither extends the other") \
+	X(BEHIND, 104, "checkpoint-older", NO, 0, \
+	    "the checkpoint is older than one that was seen before") \
+	X(COSIGNATURE, 105, "cosignature-wrong", NO, 0, \
+	    "a witness's line under the checkpoint is wrong") \
+	X(QUORUM, 106, "quorum-missing", NO, 0, \
+	    "not enough of the witnesses have cosigned the checkpoint") \
+	X(BLOB, 107, "blob-wrong", NO, 0, \
+	    "a blob is missing or not what its entry says") \
+	X(STRAY, 108, "file-unexpected", NO, 0, \
+	    "a file does not belong to the log") \
+	X(WITNESS_AWAY, 109, "witness-away", LATER, 60, \
+	    "a witness cannot be reached") \
 	/* the notary */ \
 	X(NOTARY_POLICY, 110, "policy-not-newest", BUG, 0, \
 	    "the entry names a policy that is not in force") \
@@ -211,7 +225,9 @@ enum mm_exit {
 	X(FILE, 174, "file", DATA, 0, "a file cannot be read or written") \
 	X(MEMORY, 175, "out-of-memory", LATER, 1, "memory is short") \
 	X(SYSTEM, 176, "system", BUG, 0, "the operating system refused") \
-	X(BUG, 177, "bug", BUG, 0, "this should not happen: please report it")
+	X(BUG, 177, "bug", BUG, 0, "this should not happen: please report it") \
+	X(HOOK, 178, "hook-failed", LATER, 0, \
+	    "a hook failed; it will be told again of what it was told")
 
 enum mm_error {
 #define MM_ERROR_ENUM_(name, number, word, status, wait, text) \

@@ -9,7 +9,9 @@
 enum mm_error
 mm_file_read(const char *path, size_t max, struct mm_buffer *out)
 {
-	mm_autoclose int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	/* A FIFO in the place of a file must not keep anybody waiting. */
+	mm_autoclose int fd =
+	    open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	mm_auto(buffer) bytes = {0};
 	struct stat info;
 
@@ -43,6 +45,15 @@ mm_file_read(const char *path, size_t max, struct mm_buffer *out)
 	*out = bytes;
 	mm_buffer_init(&bytes, 0);
 	return MM_OK;
+}
+
+enum mm_error
+mm_file_read_as(
+    enum mm_error what, const char *path, size_t max, struct mm_buffer *out)
+{
+	enum mm_error error = mm_file_read(path, max, out);
+
+	return error == MM_E_RANGE ? mm_fail(what, "%s", mm_why(error)) : error;
 }
 
 static enum mm_error

@@ -1,7 +1,8 @@
 #include "protocol/genesis.h"
 
 enum {
-	GENESIS_BYTES = 65535, /* what one log entry can hold */
+	GENESIS_BYTES = 65535,  /* what one log entry can hold */
+	GENESIS_TEXT = 1 << 20, /* a long one goes beside the log */
 	GENESIS_PRINCIPALS = 1000,
 	GENESIS_ORDERS = 1000
 };
@@ -19,7 +20,7 @@ static MM_SHAPE(order_shape, mm_genesis_order, order_fields);
 static const struct mm_field file_fields[] = {
     MM_FIELD(mm_genesis_file, 0, origin, MM_TEXT, 1, MM_ORIGIN_MAX),
     MM_FIELD(mm_genesis_file, 1, policy, MM_BYTES, 1, GENESIS_BYTES),
-    MM_FIELD(mm_genesis_file, 2, text, MM_BYTES, 1, GENESIS_BYTES),
+    MM_FIELD(mm_genesis_file, 2, text, MM_BYTES, 1, GENESIS_TEXT),
     MM_MANY(mm_genesis_file, 3, statements, &mm_bytes_item_shape, 1,
 	MM_STATEMENTS_MAX),
     MM_ANY(

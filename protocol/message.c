@@ -12,6 +12,8 @@ enum {
 	SERIAL_MAX_BYTES = 20, /* RFC 5280 4.1.2.2 */
 	SIGNATURE_MAX_BYTES = 4096,
 	WHY_MAX_BYTES = 512,
+	FILTER_MAX_BYTES = 512,
+	PROOF_MAX = 63, /* hashes (formats of C2SP: a size is below 2^63) */
 	ENTRIES_MAX_COUNT = 4096,
 	WAIT_MAX_SECONDS = 86400
 };
@@ -115,10 +117,45 @@ static const struct mm_field entries_answer_fields[] = {
 	ENTRIES_MAX_COUNT)};
 
 static const struct mm_field prove_request_fields[] = {
-    MM_FIELD(mm_prove_request, 0, index, MM_UINT, 0, INT64_MAX)};
+    MM_FIELD(mm_prove_request, 0, index, MM_UINT, 0, INT64_MAX),
+    MM_OPTIONAL(mm_prove_request, 1, cosigned, MM_BOOL, 0, 1)};
 
 static const struct mm_field prove_answer_fields[] = {
     MM_FIELD(mm_prove_answer, 0, receipt, MM_BYTES, 1, MM_RECEIPT_MAX)};
+
+static const struct mm_field consistency_request_fields[] = {
+    MM_FIELD(mm_consistency_request, 0, older, MM_UINT, 0, INT64_MAX)};
+
+static const struct mm_field consistency_answer_fields[] = {
+    MM_FIELD(mm_consistency_answer, 0, checkpoint, MM_BYTES, 1, NOTE_MAX_BYTES),
+    MM_ANY(mm_consistency_answer, 1, proof, &mm_hash_item_shape, PROOF_MAX)};
+
+static const struct mm_field cosign_request_fields[] = {
+    MM_FIELD(mm_cosign_request, 0, note, MM_BYTES, 1, NOTE_MAX_BYTES)};
+
+static const struct mm_field cosign_answer_fields[] = {
+    MM_FIELD(mm_cosign_answer, 0, size, MM_UINT, 0, INT64_MAX),
+    MM_FIELD(mm_cosign_answer, 1, witnesses, MM_UINT, 0, 32)};
+
+static const struct mm_field export_request_fields[] = {
+    MM_FIELD(mm_export_request, 0, from, MM_UINT, 0, INT64_MAX),
+    MM_FIELD(mm_export_request, 1, to, MM_UINT, 0, INT64_MAX),
+    MM_FIELD(mm_export_request, 2, format, MM_TEXT, 1, NAME_MAX_BYTES),
+    MM_OPTIONAL(mm_export_request, 3, filter, MM_TEXT, 1, FILTER_MAX_BYTES),
+    MM_FIELD(mm_export_request, 4, sha256, MM_FIXED, 0, 32),
+    MM_FIELD(mm_export_request, 5, size, MM_UINT, 0, INT64_MAX)};
+
+static const struct mm_field export_answer_fields[] = {
+    MM_FIELD(mm_export_answer, 0, index, MM_UINT, 0, INT64_MAX),
+    MM_FIELD(mm_export_answer, 1, receipt, MM_BYTES, 1, MM_RECEIPT_MAX)};
+
+static const struct mm_field blob_request_fields[] = {
+    MM_FIELD(mm_blob_request, 0, sha256, MM_FIXED, 0, 32),
+    MM_FIELD(mm_blob_request, 1, offset, MM_UINT, 0, MM_BLOB_MAX)};
+
+static const struct mm_field blob_answer_fields[] = {
+    MM_FIELD(mm_blob_answer, 0, size, MM_UINT, 1, MM_BLOB_MAX),
+    MM_FIELD(mm_blob_answer, 1, data, MM_BYTES, 1, MM_CHUNK_MAX)};
 
 MM_SHAPE(mm_envelope_shape, mm_envelope, envelope_fields);
 MM_SHAPE(mm_error_answer_shape, mm_error_answer, error_answer_fields);
@@ -142,6 +179,16 @@ MM_SHAPE(mm_entries_request_shape, mm_entries_request, entries_request_fields);
 MM_SHAPE(mm_entries_answer_shape, mm_entries_answer, entries_answer_fields);
 MM_SHAPE(mm_prove_request_shape, mm_prove_request, prove_request_fields);
 MM_SHAPE(mm_prove_answer_shape, mm_prove_answer, prove_answer_fields);
+MM_SHAPE(mm_consistency_request_shape, mm_consistency_request,
+    consistency_request_fields);
+MM_SHAPE(mm_consistency_answer_shape, mm_consistency_answer,
+    consistency_answer_fields);
+MM_SHAPE(mm_cosign_request_shape, mm_cosign_request, cosign_request_fields);
+MM_SHAPE(mm_cosign_answer_shape, mm_cosign_answer, cosign_answer_fields);
+MM_SHAPE(mm_export_request_shape, mm_export_request, export_request_fields);
+MM_SHAPE(mm_export_answer_shape, mm_export_answer, export_answer_fields);
+MM_SHAPE(mm_blob_request_shape, mm_blob_request, blob_request_fields);
+MM_SHAPE(mm_blob_answer_shape, mm_blob_answer, blob_answer_fields);
 
 #define STATION (1U << MM_ROLE_STATION)
 #define RELEASE (1U << MM_ROLE_RELEASE)
@@ -169,6 +216,14 @@ static const struct mm_message_type_row rows[] = {
     {MM_MESSAGE_ENTRIES, "entries", &mm_entries_request_shape,
 	&mm_entries_answer_shape, AUDITOR | OFFICER},
     {MM_MESSAGE_PROVE, "prove", &mm_prove_request_shape, &mm_prove_answer_shape,
+	AUDITOR | OFFICER},
+    {MM_MESSAGE_CONSISTENCY, "consistency", &mm_consistency_request_shape,
+	&mm_consistency_answer_shape, STATION | RELEASE | AUDITOR | OFFICER},
+    {MM_MESSAGE_COSIGN, "cosign", &mm_cosign_request_shape,
+	&mm_cosign_answer_shape, AUDITOR | OFFICER},
+    {MM_MESSAGE_EXPORT, "export", &mm_export_request_shape,
+	&mm_export_answer_shape, AUDITOR | OFFICER},
+    {MM_MESSAGE_BLOB, "blob", &mm_blob_request_shape, &mm_blob_answer_shape,
 	AUDITOR | OFFICER},
 };
 

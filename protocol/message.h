@@ -23,7 +23,8 @@ enum {
 	MM_RECEIPT_MAX = 131072,
 	MM_ENTRY_MAX = 65535,
 	MM_DEVICE_MAX = 64,
-	MM_IMAGE_MAX = 16777216 /* by default */
+	MM_IMAGE_MAX = 16777216, /* by default */
+	MM_BLOB_MAX = 67108864
 };
 
 enum mm_message_type {
@@ -38,7 +39,11 @@ enum mm_message_type {
 	MM_MESSAGE_FETCH = 8,
 	MM_MESSAGE_ENTRIES = 9,
 	MM_MESSAGE_PROVE = 10,
-	MM_MESSAGE_TYPES = 11
+	MM_MESSAGE_CONSISTENCY = 11,
+	MM_MESSAGE_COSIGN = 12,
+	MM_MESSAGE_EXPORT = 13,
+	MM_MESSAGE_BLOB = 14,
+	MM_MESSAGE_TYPES = 15
 };
 
 /* Requests and answers alike. */
@@ -160,13 +165,62 @@ extern const struct mm_shape mm_entries_answer_shape;
 
 struct mm_prove_request {
 	uint64_t index;
+	bool cosigned; /* against the newest checkpoint that witnesses have
+			* cosigned, not the newest of all */
 };
 extern const struct mm_shape mm_prove_request_shape;
 
 struct mm_prove_answer {
-	struct mm_span receipt; /* against the newest checkpoint */
+	struct mm_span receipt; /* against that checkpoint */
 };
 extern const struct mm_shape mm_prove_answer_shape;
+
+/* That the log only grew: what an auditor or a witness saw is a prefix. */
+struct mm_consistency_request {
+	uint64_t older; /* size that the asker knows; 0: nothing yet */
+};
+struct mm_consistency_answer {
+	struct mm_span checkpoint; /* the newest published one */
+	struct mm_list proof;      /* mm_hash_item: RFC 6962 section 2.1.2,
+				    * from `older` to its size */
+};
+extern const struct mm_shape mm_consistency_request_shape,
+    mm_consistency_answer_shape;
+
+/* Brings witnesses' cosignatures home. */
+struct mm_cosign_request {
+	struct mm_span note; /* a checkpoint of ours with cosignature lines */
+};
+struct mm_cosign_answer {
+	uint64_t size;      /* of the newest cosigned checkpoint now */
+	uint64_t witnesses; /* different keys that have cosigned it */
+};
+extern const struct mm_shape mm_cosign_request_shape, mm_cosign_answer_shape;
+
+/* Puts on record what an auditor took home. */
+struct mm_export_request {
+	uint64_t from, to;     /* entries, `to` not included */
+	struct mm_span format; /* "csv" or "json" */
+	struct mm_span filter; /* as the command has it; empty: none */
+	uint8_t sha256[32];    /* of the file */
+	uint64_t size;
+};
+struct mm_export_answer {
+	uint64_t index;
+	struct mm_span receipt;
+};
+extern const struct mm_shape mm_export_request_shape, mm_export_answer_shape;
+
+/* Some of a blob that an entry names (log/entry.h). */
+struct mm_blob_request {
+	uint8_t sha256[32];
+	uint64_t offset;
+};
+struct mm_blob_answer {
+	uint64_t size;       /* of the whole blob */
+	struct mm_span data; /* from `offset` on */
+};
+extern const struct mm_shape mm_blob_request_shape, mm_blob_answer_shape;
 
 /* What a type is called, what it carries, and which roles may ask for it. */
 struct mm_message_type_row {

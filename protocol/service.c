@@ -238,7 +238,10 @@ answer_call(const struct run *run, const struct peer *peer,
 	if (error == MM_OK && packet->id != 0)
 		error = send_answer(peer->fd, mm_buffer_span(&answer));
 	*keep = error == MM_OK && !outcome.broken;
-	return is_fatal(run->service, outcome.error) ? outcome.error : MM_OK;
+	if (is_fatal(run->service, outcome.error))
+		return outcome.error;
+	/* Nobody would bring us this peer again; our next life gets all. */
+	return error == MM_E_AWAY ? MM_OK : error;
 }
 
 /* MM_OK, or the fatal error after which the service ends. */
@@ -249,8 +252,10 @@ handle_peer(const struct run *run, const struct peer *peer, bool *keep)
 	enum mm_error error = mm_channel_receive(peer->fd, &message);
 
 	*keep = error == MM_OK && !message.closed;
-	if (error != MM_OK)
+	if (error == MM_E_PEER)
 		journal_peer(peer, "peer-dropped", mm_why(error));
+	else if (error != MM_OK)
+		return error; /* the fault is ours */
 	if (!*keep || message.nothing)
 		return MM_OK;
 	return answer_call(run, peer, &message, keep);
@@ -338,16 +343,16 @@ static enum mm_error
 serve(struct run *run)
 {
 	const struct mm_service *service = run->service;
-	bool more = service->idle != NULL;
+	int wait = service->idle != NULL ? 0 : -1;
 
 	while (!run->stopped && (run->control >= 0 || run->count > 0)) {
 		bool idle = false;
-		enum mm_error error = serve_round(run, more ? 0 : -1, &idle);
+		enum mm_error error = serve_round(run, wait, &idle);
 
 		if (error != MM_OK)
 			return error;
-		more = service->idle != NULL &&
-		       (!idle || service->idle(service->self));
+		if (service->idle != NULL)
+			wait = idle ? service->idle(service->self) : 0;
 	}
 	for (size_t i = 0; i < run->count; i++) {
 		enum mm_error error = hear_out(run, &run->peers[i]);

@@ -14,8 +14,8 @@ enum mm_control {
 	MM_CONTROL_LINK = 2,      /* mm_control_link and one descriptor */
 	MM_CONTROL_STOP = 3,      /* finish what is stored, then exit */
 	MM_CONTROL_READY = 4,     /* child: I serve */
-	MM_CONTROL_KILL = 5,      /* authority: end this token, which hangs, or
-				   * this gate, which broke the protocol */
+	MM_CONTROL_KILL = 5,      /* authority: end this process, which hangs or
+				   * broke the protocol */
 	MM_CONTROL_INSPECT = 6,   /* authority: memfd and channel's end */
 	MM_CONTROL_TLS = 7,       /* gate: sealed memfds of key and ticket key;
 				   * authority: the key's SPKI */
@@ -48,20 +48,22 @@ struct mm_service {
 	size_t count;
 	void *self;
 	/*
-	 * After an answer has left, or after `fatal` errors: NULL or a
-	 * function that is run when nothing waits (the archive's tiles).
-	 * Returns true where it has more to do.
+	 * NULL or a function that is run when nothing waits: at the start,
+	 * after answers have left, and by itself (the archive's tiles). It
+	 * returns after how many ms it wants to be run again where nothing
+	 * comes before: 0 at once, -1 never.
 	 */
-	bool (*idle)(void *self);
+	int (*idle)(void *self);
 	/* Errors after which the process must not go on (it answers, then
 	 * ends): MM_OK-terminated list, or NULL. */
 	const enum mm_error *fatal;
 };
 
 /*
- * Serves until the control channel says stop or closes (MM_OK), or a fatal
- * error was answered (that error). A peer that sends what is no packet, no
- * call, or no request of the call's shape is told so and dropped.
+ * Serves until the control channel says stop or closes (MM_OK), a fatal
+ * error was answered, or a channel cannot be used for a reason that is ours,
+ * such as memory (that error). A peer that sends what is no packet, no call,
+ * or no request of the call's shape is told so and dropped.
  */
 enum mm_error
 mm_service_run(const struct mm_service *service, int control) mm_must_use;

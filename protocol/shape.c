@@ -1,5 +1,6 @@
 #include "protocol/shape.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static const struct mm_field hash_item[] = {
@@ -28,12 +29,22 @@ mm_texts_hold(const struct mm_list *texts, struct mm_span wanted)
 	return false;
 }
 
+/* In the words of mintmark.cddl: mm_issue_request is issue-request there. */
 static enum mm_error
 wrong(const struct mm_shape *shape, const struct mm_field *field,
     enum mm_error error)
 {
-	return mm_fail(error, "%s, field %s: %s", shape->name,
-	    field != NULL ? field->name : "?", mm_error_text(error));
+	char name[64];
+
+	snprintf(name, sizeof(name), "%s",
+	    shape->name + (strncmp(shape->name, "mm_", 3) == 0 ? 3 : 0));
+	for (char *c = name; *c != '\0'; c++)
+		if (*c == '_')
+			*c = '-';
+	if (field == NULL)
+		return mm_fail(error, "%s: %s", name, mm_error_text(error));
+	return mm_fail(error, "%s, member %s: %s", name, field->name,
+	    mm_error_text(error));
 }
 
 /* A list's elements name themselves; what is wrong with the list is said here.

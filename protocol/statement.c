@@ -5,6 +5,9 @@
 
 enum {
 	DEVICES_MAX_COUNT = 1024,
+	REVOKED_MAX = 256,
+	SERIAL_MAX = 20, /* RFC 5280 4.1.2.2 */
+	REASON_MAX = 10, /* RFC 5280 5.3.1 */
 	SIGNATURE_SIZE = crypto_sign_BYTES,
 	/* RFC 9052 section 3.1 and RFC 9053 section 2.2 */
 	HEADER_ALG = 1,
@@ -69,9 +72,18 @@ static const struct mm_field ceremony_key_fields[] = {
 
 static const struct mm_field ceremony_claim_fields[] = {
     MM_FIELD(mm_ceremony_claim, 0, policy, MM_FIXED, 0, 32),
-    MM_MANY(mm_ceremony_claim, 1, keys, &mm_ceremony_key_shape, 1, 16),
-    MM_MANY(mm_ceremony_claim, 2, certificates, &mm_ceremony_certificate_shape,
-	1, 16)};
+    MM_ANY(mm_ceremony_claim, 1, keys, &mm_ceremony_key_shape, 16),
+    MM_ANY(
+	mm_ceremony_claim, 2, certificates, &mm_ceremony_certificate_shape, 16),
+    MM_ANY(mm_ceremony_claim, 3, retired, &mm_text_item_shape, 16)};
+
+static const struct mm_field revoked_fields[] = {
+    MM_FIELD(mm_revoked, 0, serial, MM_BYTES, 1, SERIAL_MAX),
+    MM_FIELD(mm_revoked, 1, reason, MM_UINT, 0, REASON_MAX),
+    MM_OPTIONAL(mm_revoked, 2, since, MM_UINT, 1, INT64_MAX)};
+
+static const struct mm_field revoke_claim_fields[] = {
+    MM_MANY(mm_revoke_claim, 0, revoked, &mm_revoked_shape, 1, REVOKED_MAX)};
 
 MM_SHAPE(mm_claim_shape, mm_claim, claim_fields);
 MM_SHAPE(mm_devices_shape, mm_devices, devices_fields);
@@ -80,15 +92,17 @@ MM_SHAPE(mm_scheme_digest_shape, mm_scheme_digest, scheme_digest_fields);
 MM_SHAPE(mm_release_claim_shape, mm_release_claim, release_claim_fields);
 MM_SHAPE(mm_principal_claim_shape, mm_principal_claim, principal_claim_fields);
 MM_SHAPE(mm_policy_claim_shape, mm_policy_claim, policy_claim_fields);
+MM_SHAPE(mm_revoked_shape, mm_revoked, revoked_fields);
+MM_SHAPE(mm_revoke_claim_shape, mm_revoke_claim, revoke_claim_fields);
 MM_SHAPE(mm_ceremony_certificate_shape, mm_ceremony_certificate,
     ceremony_certificate_fields);
 MM_SHAPE(mm_ceremony_key_shape, mm_ceremony_key, ceremony_key_fields);
 MM_SHAPE(mm_ceremony_claim_shape, mm_ceremony_claim, ceremony_claim_fields);
 
-/* Revocations have a number already and get their body with the CRLs. */
 static const struct mm_shape *const bodies[MM_STATEMENT_KINDS] = {
     [MM_STATEMENT_ORDER] = &mm_order_claim_shape,
     [MM_STATEMENT_RELEASE] = &mm_release_claim_shape,
+    [MM_STATEMENT_REVOKE] = &mm_revoke_claim_shape,
     [MM_STATEMENT_PRINCIPAL] = &mm_principal_claim_shape,
     [MM_STATEMENT_POLICY] = &mm_policy_claim_shape,
     [MM_STATEMENT_CEREMONY] = &mm_ceremony_claim_shape,

@@ -79,6 +79,17 @@ struct mm_release_claim {
 };
 extern const struct mm_shape mm_release_claim_shape;
 
+/* A certificate that is no longer to be believed. */
+struct mm_revoked {
+	struct mm_span serial; /* content octets, big-endian, 1 to 20 */
+	uint64_t reason;       /* CRLReason, RFC 5280 5.3.1: 0 to 10, not 7 */
+	uint64_t since;        /* invalidityDate, POSIX seconds; 0: unknown */
+};
+struct mm_revoke_claim {
+	struct mm_list revoked; /* mm_revoked */
+};
+extern const struct mm_shape mm_revoked_shape, mm_revoke_claim_shape;
+
 struct mm_principal_claim {
 	struct mm_span name;
 	uint64_t role;           /* enum mm_role */
@@ -108,6 +119,8 @@ struct mm_ceremony_claim {
 	uint8_t policy[32];          /* SHA-256 of the first policy document */
 	struct mm_list keys;         /* mm_ceremony_key */
 	struct mm_list certificates; /* mm_ceremony_certificate */
+	struct mm_list retired;      /* mm_text_item: names of keys that sign
+				      * nothing more; not at birth */
 };
 extern const struct mm_shape mm_ceremony_certificate_shape,
     mm_ceremony_key_shape, mm_ceremony_claim_shape;

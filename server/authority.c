@@ -12,7 +12,6 @@
 
 enum {
 	JOB_ARENA = 1 << 20,
-	POLICY_ARENA = 4 << 20,
 	DRAIN = 8 /* seconds that a stop waits for the token */
 };
 
@@ -25,6 +24,29 @@ mm_authority_fail(struct mm_authority *a, enum mm_error error)
 		    a->fatal_why, sizeof(a->fatal_why), "%s", mm_why(error));
 	}
 	ev_break(a->loop, EVBREAK_ALL);
+}
+
+void
+mm_authority_distrust(struct mm_authority *a, struct mm_span why)
+{
+	/* Without a certificate of our own nobody could read either. */
+	enum mm_error error = mm_fail(MM_E_LOG_WRONG,
+	    "%.*s: nothing is signed any more, %s. Keep log.db, verify a copy "
+	    "of the log's directory (mintmark log verify), and make log.db "
+	    "anew from it (mintmarkd --restore)",
+	    MM_SPAN(why),
+	    a->ready ? "only reading goes on" : "so this start ends");
+
+	if (a->distrusted)
+		return;
+	if (!a->ready) {
+		mm_authority_fail(a, error);
+		return;
+	}
+	a->distrusted = true;
+	mm_journal(MM_LEVEL_ERROR, mm_error_name(error), "%s", mm_why(error));
+	for (struct mm_item *i = a->items; i != NULL; i = i->next)
+		mm_item_refuse(a, i, mm_plain(error));
 }
 
 enum mm_error
@@ -145,26 +167,59 @@ job_new(struct mm_authority *a, uint64_t gate, struct mm_span body)
  * Never half-believed: the supervisor ends its process, which would go on
  * taking connections, and starts another.
  */
-static void
-kill_gate(struct mm_authority *a, uint64_t instance)
+void
+mm_authority_give_up(
+    struct mm_authority *a, uint64_t process, uint64_t instance)
 {
-	struct mm_control_link link = {MM_GATE, instance};
-	enum mm_error error;
-
-	mm_journal(MM_LEVEL_ERROR, "gate-broke-protocol",
-	    "a gate sent what is no request and is ended");
-	error = mm_channel_send(
+	struct mm_control_link link = {process, instance};
+	enum mm_error error = mm_channel_send(
 	    a->control, MM_CONTROL_KILL, 0, &mm_control_link_shape, &link);
+
 	if (error != MM_OK)
 		mm_authority_fail(a, error);
 }
 
-static void
-drop_gate(struct mm_authority *a, uint64_t instance)
+void
+mm_authority_drop_gate(struct mm_authority *a, uint64_t instance)
 {
-	kill_gate(a, instance);
+	mm_authority_give_up(a, MM_GATE, instance);
 	mm_link_free(a->gates[instance]);
 	a->gates[instance] = NULL;
+}
+
+/*
+ * A link has ended while the process at its other end may still run. Only a
+ * new life of one of us two brings another link: theirs, where they are not
+ * to be believed; ours, where the fault is ours.
+ */
+static void
+judge_end(struct mm_authority *a, const struct mm_link *link, uint64_t process,
+    uint64_t instance)
+{
+	if (mm_link_failed(link)) {
+		mm_authority_fail(
+		    a, mm_fail(MM_E_MEMORY, "the channel to the %s failed",
+			   mm_process_name(process)));
+		return;
+	}
+	if (!mm_link_broken(link))
+		return;
+	mm_journal(MM_LEVEL_ERROR, "protocol-broken",
+	    "the %s sent what is no message and is ended",
+	    mm_process_name(process));
+	mm_authority_give_up(a, process, instance);
+}
+
+/* Where there is no memory for a link, as above. */
+static struct mm_link *
+link_to(struct mm_authority *a, int fd, const struct mm_link_handler *handler)
+{
+	struct mm_link *link = mm_link_new(a->loop, fd, handler);
+
+	if (link == NULL)
+		mm_authority_fail(
+		    a, mm_fail(MM_E_MEMORY, "no memory for a channel"));
+	return link;
 }
 
 static void
@@ -179,7 +234,9 @@ gate_asks(void *self, struct mm_link *link, struct mm_received *message)
 	if (message->packet.type == MM_ASK)
 		job = job_new(a, instance, message->packet.body);
 	if (job == NULL) {
-		drop_gate(a, instance);
+		mm_journal(MM_LEVEL_ERROR, "protocol-broken",
+		    "a gate sent what is no request and is ended");
+		mm_authority_drop_gate(a, instance);
 		return;
 	}
 	if (a->stopping)
@@ -202,8 +259,7 @@ gate_gone(void *self, struct mm_link *link)
 
 	if (instance == MM_GATES_MAX)
 		return;
-	if (mm_link_broken(link))
-		kill_gate(a, instance);
+	judge_end(a, link, MM_GATE, instance);
 	a->gates[instance] = NULL;
 }
 
@@ -240,7 +296,7 @@ static void
 archive_answers(void *self, struct mm_link *link, struct mm_received *message)
 {
 	(void)link;
-	mm_read_answered(self, message);
+	mm_reading_answered(self, message);
 	mm_authority_advance(self);
 }
 
@@ -249,9 +305,9 @@ archive_gone(void *self, struct mm_link *link)
 {
 	struct mm_authority *a = self;
 
-	(void)link;
+	judge_end(a, link, MM_ARCHIVE, 0);
 	a->archive = NULL;
-	mm_read_lost(a);
+	mm_reading_lost(a);
 }
 
 static void
@@ -272,7 +328,7 @@ token_gone(void *self, struct mm_link *link)
 {
 	struct mm_authority *a = self;
 
-	(void)link;
+	judge_end(a, link, MM_TOKEN, 0);
 	a->token = NULL;
 	a->followed = false;
 	mm_signing_token_down(a);
@@ -292,7 +348,7 @@ link_gate(struct mm_authority *a, uint64_t instance, int fd)
 	/* Its connections' numbers begin anew: no answer for the former
 	 * process may reach them. */
 	a->lives[instance]++;
-	a->gates[instance] = mm_link_new(a->loop, fd, &handler);
+	a->gates[instance] = link_to(a, fd, &handler);
 	if (a->gates[instance] != NULL)
 		mm_issue_show_gate(a, a->gates[instance]);
 }
@@ -304,7 +360,7 @@ link_notary(struct mm_authority *a, uint64_t instance, int fd)
 
 	(void)instance;
 	mm_link_free(a->notary);
-	a->notary = mm_link_new(a->loop, fd, &handler);
+	a->notary = link_to(a, fd, &handler);
 	mm_authority_advance(a);
 }
 
@@ -316,8 +372,8 @@ link_archive(struct mm_authority *a, uint64_t instance, int fd)
 
 	(void)instance;
 	mm_link_free(a->archive);
-	mm_read_lost(a);
-	a->archive = mm_link_new(a->loop, fd, &handler);
+	mm_reading_lost(a);
+	a->archive = link_to(a, fd, &handler);
 	mm_start_publish(a);
 	mm_authority_advance(a);
 }
@@ -333,8 +389,9 @@ link_token(struct mm_authority *a, uint64_t instance, int fd)
 		a->followed = false;
 		mm_signing_token_down(a);
 	}
-	a->token = mm_link_new(a->loop, fd, &handler);
-	mm_start_follow(a);
+	a->token = link_to(a, fd, &handler);
+	if (a->token != NULL)
+		mm_start_follow(a);
 }
 
 static const struct {
@@ -354,12 +411,17 @@ take_link(struct mm_authority *a, struct mm_received *message)
 {
 	struct mm_control_link link;
 	mm_auto(arena) arena = {0};
+	enum mm_error error;
 
 	mm_arena_init(&arena, 4096);
-	if (mm_shape_decode(&mm_control_link_shape, message->packet.body,
-		&arena, &link) != MM_OK ||
-	    message->fds[0] < 0)
+	error = mm_shape_decode(
+	    &mm_control_link_shape, message->packet.body, &arena, &link);
+	if (error == MM_OK && message->fds[0] < 0)
+		error = mm_fail(MM_E_PEER, "a link without a descriptor");
+	if (error != MM_OK) {
+		mm_authority_fail(a, error);
 		return;
+	}
 	for (size_t i = 0; i < MM_COUNT(peers); i++)
 		if (peers[i].process == link.process)
 			peers[i].link(
@@ -371,13 +433,20 @@ take_tls(struct mm_authority *a, struct mm_received *message)
 {
 	struct mm_control_tls tls;
 	mm_auto(arena) arena = {0};
+	enum mm_error error;
 
 	mm_arena_init(&arena, 8192);
-	if (mm_shape_decode(&mm_control_tls_shape, message->packet.body, &arena,
-		&tls) != MM_OK)
-		return;
+	error = mm_shape_decode(
+	    &mm_control_tls_shape, message->packet.body, &arena, &tls);
 	mm_buffer_reset(&a->tls_spki);
-	mm_buffer_add(&a->tls_spki, tls.spki.data, tls.spki.size);
+	if (error == MM_OK) {
+		mm_buffer_add(&a->tls_spki, tls.spki.data, tls.spki.size);
+		error = a->tls_spki.error;
+	}
+	if (error != MM_OK) {
+		mm_authority_fail(a, error);
+		return;
+	}
 	a->server_due = ev_now(a->loop);
 	mm_authority_advance(a);
 }
@@ -427,8 +496,9 @@ tick(struct ev_loop *loop, struct ev_timer *timer, int events)
 	(void)loop;
 	(void)events;
 	mm_signing_tick(a);
-	mm_read_tick(a);
+	mm_reading_tick(a);
 	mm_batch_tick(a);
+	mm_start_watch(a);
 	mm_authority_advance(a);
 }
 
@@ -444,8 +514,8 @@ authority_open(struct mm_authority *a)
 	mm_buffer_init(&a->note, MM_NOTE_MAX);
 	mm_buffer_init(&a->tls_spki, MM_SPKI_MAX);
 	mm_buffer_init(&a->server, MM_CERTIFICATE_MAX);
-	mm_arena_init(&a->policy_arena, POLICY_ARENA);
-	mm_arena_init(&a->follow_arena, POLICY_ARENA);
+	mm_arena_init(&a->policy_arena, MM_POLICY_ARENA);
+	mm_arena_init(&a->follow_arena, MM_POLICY_ARENA);
 	mm_jobs_init(&a->queue);
 	mm_jobs_init(&a->inspecting);
 	a->loop = ev_loop_new(EVBACKEND_EPOLL | EVFLAG_NOENV);
@@ -466,7 +536,7 @@ authority_close(struct mm_authority *a)
 		mm_job_free(job);
 	mm_batch_clear(a);
 	mm_signing_clear(a);
-	mm_read_clear(a);
+	mm_reading_clear(a);
 	mm_issuers_clear(a);
 	for (size_t i = 0; i < MM_GATES_MAX; i++)
 		mm_link_free(a->gates[i]);

@@ -10,7 +10,10 @@
  *   authority_issue.c     device certificates and our own TLS certificate
  *   authority_release.c   images: inspection and decision
  *   authority_statement.c orders and principals
- *   authority_read.c      what is answered from the log as it is
+ *   authority_export.c    exports, put on record
+ *   authority_read.c      what is answered from index and log as they are
+ *   authority_audit.c     what auditors and witnesses read
+ *   authority_reading.c   calls to the archive
  *   authority_answer.c    answers and receipts
  *   authority_issuers.c   the CAs' certificates and chains
  *   authority_refusals.c  refusals, coalesced
@@ -38,7 +41,8 @@ enum {
 	MM_ISSUERS_MAX = 8,
 	MM_ITEMS_MAX = 2048, /* decided, and not yet signed and stored */
 	MM_REFERENCES_MAX = 1 + MM_CHAIN_MAX, /* that one item rests on */
-	MM_REFUSALS_MAX = 1024
+	MM_REFUSALS_MAX = 1024,
+	MM_POLICY_ARENA = 4 << 20
 };
 
 /* A request on its way to its answer; each is in exactly one place. */
@@ -168,8 +172,9 @@ struct mm_authority {
 	struct mm_clock clock;
 
 	/* start: each step once */
-	bool opening, opened, reading, loaded, caught_up, started;
+	bool opening, opened, reading, fits, loaded, caught_up, started;
 	bool followed, ready, stopping;
+	bool anew; /* the index began with nothing in this life */
 	uint64_t recover_from;
 	ev_tstamp stop_deadline;
 	struct mm_arena follow_arena;
@@ -191,21 +196,30 @@ struct mm_authority {
 	struct mm_signing *signings; /* in the order of asking */
 	ev_tstamp signing_deadline;  /* of the first that a token has */
 	struct mm_reading *readings;
+	ev_tstamp published; /* when the archive was told the last time */
 	struct mm_refused refusals[MM_REFUSALS_MAX];
 	size_t refusal_count;
 	ev_tstamp store_again;    /* not before, after the disk was full */
 	bool store_short;         /* the last batch found no room */
 	enum mm_error start_held; /* why the first batch has to wait */
-	enum mm_error fatal;      /* ends the process; its last words: */
-	char fatal_why[256];
+	bool distrusted;     /* the log is damaged: nothing new goes into it */
+	enum mm_error fatal; /* ends the process; its last words: */
+	char fatal_why[513];
 };
 
 /* --- authority.c --- */
 /* Ends the process with an error that the supervisor tells. */
 void mm_authority_fail(struct mm_authority *a, enum mm_error error);
+/* The supervisor ends a process that cannot be worked with (topology.h). */
+void mm_authority_give_up(
+    struct mm_authority *a, uint64_t process, uint64_t instance);
+/* The same for a gate, whose link goes at once. */
+void mm_authority_drop_gate(struct mm_authority *a, uint64_t instance);
 /* Fails in the table's own words, so that the particulars of an earlier
  * fault, perhaps of another client, are not told. */
 enum mm_error mm_plain(enum mm_error error);
+/* The archive has found the log damaged: says so once, and signs no more. */
+void mm_authority_distrust(struct mm_authority *a, struct mm_span why);
 uint64_t mm_seconds(clockid_t clock);
 void mm_jobs_init(struct mm_jobs *jobs);
 void mm_jobs_push(struct mm_jobs *jobs, struct mm_job *job);
@@ -224,6 +238,7 @@ enum mm_error mm_authority_genesis(
 void mm_start_opened(struct mm_authority *a, struct mm_received *received);
 /* Tells the archive the newest checkpoint. */
 void mm_start_publish(struct mm_authority *a);
+void mm_start_watch(struct mm_authority *a);
 /* Our own first entry is stored: tokens may follow the policies. */
 void mm_start_stored(
     struct mm_authority *a, const struct mm_notary_append_answer *answer);
@@ -302,18 +317,11 @@ enum mm_error mm_issue_log(struct mm_authority *a,
 void mm_release_arrived(struct mm_authority *a, struct mm_job *job, int fd);
 void mm_release_decide(struct mm_authority *a, struct mm_job *job);
 void mm_statement_decide(struct mm_authority *a, struct mm_job *job);
+void mm_export_decide(struct mm_authority *a, struct mm_job *job);
 void mm_read_decide(struct mm_authority *a, struct mm_job *job);
-/* Calls the archive; `done` gets the answer, and the job where it is not
- * NULL. */
-enum mm_error mm_read_ask(struct mm_authority *a, uint64_t type,
-    const struct mm_shape *shape, const void *request, struct mm_job *job,
-    void (*done)(struct mm_authority *, struct mm_job *,
-	struct mm_received *)) mm_must_use;
-void mm_read_answered(struct mm_authority *a, struct mm_received *received);
-void mm_read_lost(struct mm_authority *a);
-void mm_read_tick(struct mm_authority *a);
-/* At the end: frees what is left. */
-void mm_read_clear(struct mm_authority *a);
+void mm_audit_decide(struct mm_authority *a, struct mm_job *job);
+
+/* --- authority_read.c --- */
 /* The same answer again: the entry is signed, or being signed. */
 void mm_read_again(
     struct mm_authority *a, struct mm_job *job, const struct mm_issued *issued);
@@ -323,6 +331,30 @@ void mm_read_issued(
 /* The same for an entry that is a statement's; MM_E_BUSY to the client
  * where it is not stored yet. */
 void mm_read_stated(struct mm_authority *a, struct mm_job *job, uint64_t index);
+
+/* --- authority_reading.c --- */
+/* Calls the archive; `done` gets the answer, and the job where it is not
+ * NULL. */
+enum mm_error mm_reading_begin(struct mm_authority *a, uint64_t type,
+    const struct mm_shape *shape, const void *request, struct mm_job *job,
+    void (*done)(struct mm_authority *, struct mm_job *,
+	struct mm_received *)) mm_must_use;
+/* The same for a job, which is told where it cannot be asked. */
+void mm_reading_ask(struct mm_authority *a, struct mm_job *job, uint64_t type,
+    const struct mm_shape *shape, const void *request,
+    void (*done)(struct mm_authority *, struct mm_job *, struct mm_received *));
+/* Asks for entry and receipt; mm_reading_receipt() reads the answer. */
+void mm_reading_ask_receipt(struct mm_authority *a, struct mm_job *job,
+    uint64_t index, uint64_t against,
+    void (*done)(struct mm_authority *, struct mm_job *, struct mm_received *));
+enum mm_error mm_reading_receipt(struct mm_job *job,
+    struct mm_received *received, struct mm_archive_receipt_answer *answer,
+    struct mm_proof *proof) mm_must_use;
+void mm_reading_answered(struct mm_authority *a, struct mm_received *received);
+void mm_reading_lost(struct mm_authority *a);
+void mm_reading_tick(struct mm_authority *a);
+/* At the end: frees what is left. */
+void mm_reading_clear(struct mm_authority *a);
 
 /* --- authority_answer.c --- */
 /* Each sends the answer and frees the job. */
@@ -337,6 +369,7 @@ void mm_answer_refusal(
 void mm_answer_issued(struct mm_authority *a, struct mm_job *job,
     struct mm_span entry, uint64_t index, const struct mm_proof *proof,
     struct mm_span note, struct mm_span signature);
+/* An entry that is itself what was asked for: a statement's, an export's. */
 void mm_answer_stated(struct mm_authority *a, struct mm_job *job,
     struct mm_span entry, uint64_t index, const struct mm_proof *proof,
     struct mm_span note);

@@ -6,6 +6,22 @@
 #include "log/receipt.h"
 #include "protocol/journal.h"
 
+/* A gate that is gone took its connections along. */
+static bool
+is_there(const struct mm_authority *a, const struct mm_job *job)
+{
+	return a->gates[job->gate] != NULL && job->life == a->lives[job->gate];
+}
+
+/* The client would wait for ever: it loses its connection, and asks again. */
+static void
+untold(struct mm_authority *a, const struct mm_job *job, enum mm_error error)
+{
+	mm_journal(MM_LEVEL_ERROR, mm_error_name(error),
+	    "a gate cannot be told an answer and is ended: %s", mm_why(error));
+	mm_authority_drop_gate(a, job->gate);
+}
+
 static void
 tell(struct mm_authority *a, struct mm_job *job,
     const struct mm_buffer *envelope)
@@ -15,23 +31,25 @@ tell(struct mm_authority *a, struct mm_job *job,
 	struct mm_link *gate = a->gates[job->gate];
 	enum mm_error error;
 
-	/* A gate that is gone took its connections along. */
-	if (gate == NULL || job->life != a->lives[job->gate])
+	if (!is_there(a, job))
 		return;
 	error = mm_link_send(gate, MM_TELL, 0, &mm_tell_shape, &message, NULL);
-	if (error != MM_OK)
-		mm_journal(
-		    MM_LEVEL_ERROR, mm_error_name(error), "%s", mm_why(error));
+	if (error != MM_OK && error != MM_E_AWAY)
+		untold(a, job, error);
 }
 
 void
 mm_answer_error(struct mm_authority *a, struct mm_job *job, enum mm_error error)
 {
 	mm_auto(buffer) envelope = {0};
+	enum mm_error failed;
 
 	mm_buffer_init(&envelope, MM_FRAME_MAX);
-	if (mm_envelope_error(error, job->ask.id, &envelope) == MM_OK)
+	failed = mm_envelope_error(error, job->ask.id, &envelope);
+	if (failed == MM_OK)
 		tell(a, job, &envelope);
+	else if (is_there(a, job))
+		untold(a, job, failed);
 	mm_job_free(job);
 }
 
@@ -239,12 +257,15 @@ mm_answer_stated(struct mm_authority *a, struct mm_job *job,
 {
 	struct making m = {a, job, index, entry, {NULL, 0}, {NULL, 0}};
 	struct mm_statement_answer answer = job->stated;
+	struct mm_export_answer exported = {.index = index};
 	enum mm_error error = make_receipt(&m, proof, note);
 
 	answer.index = index;
-	answer.receipt = m.receipt;
-	if (error == MM_OK)
-		mm_answer(a, job, &mm_statement_answer_shape, &answer);
-	else
+	answer.receipt = exported.receipt = m.receipt;
+	if (error != MM_OK)
 		mm_answer_error(a, job, error);
+	else if (job->ask.type == MM_MESSAGE_EXPORT)
+		mm_answer(a, job, &mm_export_answer_shape, &exported);
+	else
+		mm_answer(a, job, &mm_statement_answer_shape, &answer);
 }

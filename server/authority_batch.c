@@ -11,6 +11,7 @@ enum {
 	ROOM = 8192,              /* bytes that the largest certificate takes */
 	STORE_AGAIN = 1,          /* seconds until a full disk is tried again */
 	STORE_PATIENCE = 10,      /* seconds that clients wait for the notary */
+	STORE_END = 20,           /* and after which it is given up */
 	SERVER_LIFE = 86400,      /* seconds until our certificate is renewed */
 	SERVER_AGAIN = 60         /* seconds until a voided one is */
 };
@@ -202,6 +203,8 @@ server_wanted(const struct mm_authority *a)
 static bool
 has_work(const struct mm_authority *a)
 {
+	if (a->distrusted)
+		return a->queue.first != NULL;
 	return !a->started || (a->ready && a->queue.first != NULL) ||
 	       any_item(a, MM_ITEM_SIGNED) || any_item(a, MM_ITEM_VOID) ||
 	       server_wanted(a) || mm_refusals_due(a);
@@ -210,16 +213,21 @@ has_work(const struct mm_authority *a)
 static const struct {
 	uint64_t type;
 	void (*decide)(struct mm_authority *, struct mm_job *);
+	bool writes; /* may make an entry */
 } decisions[] = {
-    {MM_MESSAGE_STATUS, mm_read_decide},
-    {MM_MESSAGE_ISSUE, mm_issue_decide},
-    {MM_MESSAGE_SHOW, mm_read_decide},
-    {MM_MESSAGE_STATEMENT, mm_statement_decide},
-    {MM_MESSAGE_UPLOAD, mm_read_decide},
-    {MM_MESSAGE_RELEASE, mm_release_decide},
-    {MM_MESSAGE_FETCH, mm_read_decide},
-    {MM_MESSAGE_ENTRIES, mm_read_decide},
-    {MM_MESSAGE_PROVE, mm_read_decide},
+    {MM_MESSAGE_STATUS, mm_read_decide, false},
+    {MM_MESSAGE_ISSUE, mm_issue_decide, true},
+    {MM_MESSAGE_SHOW, mm_read_decide, false},
+    {MM_MESSAGE_STATEMENT, mm_statement_decide, true},
+    {MM_MESSAGE_UPLOAD, mm_read_decide, false},
+    {MM_MESSAGE_RELEASE, mm_release_decide, true},
+    {MM_MESSAGE_FETCH, mm_read_decide, false},
+    {MM_MESSAGE_ENTRIES, mm_audit_decide, false},
+    {MM_MESSAGE_PROVE, mm_audit_decide, false},
+    {MM_MESSAGE_CONSISTENCY, mm_audit_decide, false},
+    {MM_MESSAGE_COSIGN, mm_audit_decide, false},
+    {MM_MESSAGE_EXPORT, mm_export_decide, true},
+    {MM_MESSAGE_BLOB, mm_audit_decide, false},
 };
 
 /* The job is answered, parked, or in the batch afterwards. */
@@ -235,7 +243,10 @@ decide(struct mm_authority *a, struct mm_job *job)
 	for (size_t i = 0; i < MM_COUNT(decisions); i++) {
 		if (decisions[i].type != job->ask.type)
 			continue;
-		decisions[i].decide(a, job);
+		if (decisions[i].writes && a->distrusted)
+			mm_answer_error(a, job, mm_plain(MM_E_LOG_WRONG));
+		else
+			decisions[i].decide(a, job);
 		return;
 	}
 	mm_answer_error(a, job, mm_plain(MM_E_UNKNOWN));
@@ -339,12 +350,14 @@ fill(struct mm_authority *a)
 {
 	enum mm_error error = mm_index_begin(a->index);
 
-	if (error == MM_OK)
+	a->batch.closing = false;
+	if (error == MM_OK && !a->distrusted)
 		error = fill_own(a);
 	if (error == MM_OK)
 		fill_asked(a);
 	/* What was refused just now goes along. */
-	if (error == MM_OK && !a->batch.closing && !is_full(a, 0))
+	if (error == MM_OK && !a->batch.closing && !a->distrusted &&
+	    !is_full(a, 0))
 		error = mm_refusals_add(a);
 	return error;
 }
@@ -432,6 +445,11 @@ mm_batch_tick(struct mm_authority *a)
 
 	if (!batch->open || ev_now(a->loop) < batch->deadline)
 		return;
+	if (ev_now(a->loop) > batch->deadline + STORE_END) {
+		mm_journal(MM_LEVEL_ERROR, "notary-hangs",
+		    "the notary does not answer in time and is ended");
+		mm_authority_give_up(a, MM_NOTARY, 0);
+	}
 	while ((job = mm_jobs_pop(&a->queue)) != NULL)
 		mm_answer_error(a, job, mm_plain(MM_E_DEADLINE));
 	for (size_t i = 0; i < batch->count; i++) {

@@ -17,7 +17,7 @@
 #include "server/role.h"
 #include "server/sandbox.h"
 
-enum { FILE_MAX = 1 << 20, ARENA = 1 << 22, AUTHORITIES = 8 };
+enum { FILE_MAX = 1 << 22, ARENA = 1 << 24, AUTHORITIES = 8 };
 
 /* A CA or the code signer, once its certificate is logged. */
 struct struck {
@@ -61,6 +61,9 @@ read_file(struct genesis *g, int fd)
 			break;
 		mm_buffer_add(&bytes, chunk, (size_t)got);
 	}
+	if (bytes.error != MM_OK)
+		return mm_fail(MM_E_FORMAT,
+		    "the genesis file has more than %d bytes", FILE_MAX);
 	copy = mm_arena_copy(&g->arena, mm_buffer_span(&bytes));
 	error =
 	    mm_shape_decode(&mm_genesis_file_shape, copy, &g->arena, &g->file);
@@ -174,6 +177,45 @@ proven(const struct mm_inclusion *inclusion, struct mm_span entry)
 	return (struct mm_proven){inclusion->index, entry, inclusion->proof};
 }
 
+static bool
+fits(const struct genesis *g, const struct mm_genesis *body)
+{
+	struct mm_entry frame = {.kind = MM_ENTRY_GENESIS, .time = g->now};
+	mm_auto(buffer) entry = {0};
+
+	mm_buffer_init(&entry, MM_ENTRY_MAX);
+	return mm_entry_encode(&frame, body, &entry) == MM_OK;
+}
+
+/* The text goes beside the log, before the entry that names it. */
+static enum mm_error
+store_text(struct genesis *g, struct mm_genesis *body)
+{
+	struct mm_span text = body->text;
+	struct mm_notary_blob_request piece = {.size = text.size};
+	struct mm_nothing nothing;
+	enum mm_error error = MM_OK;
+
+	crypto_hash_sha256(piece.sha256, text.data, text.size);
+	while (error == MM_OK && piece.offset < text.size) {
+		size_t left = text.size - (size_t)piece.offset;
+
+		piece.data = mm_span(text.data + piece.offset,
+		    left < MM_CHUNK_MAX ? left : MM_CHUNK_MAX);
+		error = call(g, g->notary, MM_NOTARY_BLOB,
+		    &mm_notary_blob_request_shape, &piece, &mm_nothing_shape,
+		    &nothing);
+		piece.offset += piece.data.size;
+	}
+	body->text = mm_span(NULL, 0);
+	body->text_size = text.size;
+	body->text_sha256 = mm_arena_copy(
+	    &g->arena, mm_span(piece.sha256, sizeof(piece.sha256)));
+	if (error == MM_OK && body->text_sha256.data == NULL)
+		error = mm_fail(MM_E_MEMORY, "no memory for the genesis");
+	return error;
+}
+
 /* Makes the keys and the log's first entry, and has the token follow it. */
 static enum mm_error
 strike_genesis(struct genesis *g)
@@ -201,8 +243,11 @@ strike_genesis(struct genesis *g)
 		return error;
 	memcpy(body.log_key, log_key.log_key, sizeof(body.log_key));
 	body.keys = g->keys = keys.keys;
-	error = append(
-	    g, MM_ENTRY_GENESIS, &body, NULL, 0, &follow.entry.entry, &answer);
+	if (!fits(g, &body))
+		error = store_text(g, &body);
+	if (error == MM_OK)
+		error = append(g, MM_ENTRY_GENESIS, &body, NULL, 0,
+		    &follow.entry.entry, &answer);
 	if (error != MM_OK)
 		return error;
 	follow.note = answer.note;

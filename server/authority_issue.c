@@ -189,9 +189,9 @@ gather(struct mm_authority *a, struct mm_job *job,
 		facts->device_same_order =
 		    order != NULL && live->basis == order->idx;
 	}
-	facts->today =
-	    mm_index_daily(a->index, job->principal.name, a->batch.now);
-	return gather_key(a, job, key, live, facts);
+	error = mm_index_daily(a->index, job->principal.name,
+	    MM_ENTRY_CERTIFICATE, a->batch.now, &facts->today);
+	return error == MM_OK ? gather_key(a, job, key, live, facts) : error;
 }
 
 static void

@@ -1,5 +1,6 @@
 #include "server/authority.h"
 
+#include <sodium.h>
 #include <string.h>
 
 #include "policy/roster.h"
@@ -232,6 +233,7 @@ release_new(struct mm_authority *a, struct mm_job *job,
 		return mm_fail(
 		    MM_E_KEY_ABSENT, "there is no key for code signing");
 	body.key = mm_span_text(key->name);
+	crypto_hash_sha256(body.signer, key->spki.data, key->spki.size);
 	memcpy(body.sha256, job->inspected.facts.sha256, 32);
 	memcpy(body.digest, job->inspected.digest, 32);
 	error = mm_item_draft(a, MM_ENTRY_IMAGE, &body, &item);

@@ -102,7 +102,9 @@ mm_item_wait(struct mm_authority *a, struct mm_item *item, struct mm_job *job)
 			(item->state <= MM_ITEM_ASKED && !a->followed);
 
 	job->index = item->index;
-	if (hopeless)
+	if (a->distrusted)
+		mm_answer_error(a, job, mm_plain(MM_E_LOG_WRONG));
+	else if (hopeless)
 		mm_answer_error(a, job, mm_plain(MM_E_TOKEN_UNAVAILABLE));
 	else
 		mm_jobs_push(&item->waiters, job);
@@ -337,6 +339,8 @@ mm_signing_send(struct mm_authority *a,
 {
 	struct mm_signing *signing = NULL;
 
+	if (a->distrusted)
+		count = 0;
 	for (size_t i = 0; i < count; i++) {
 		enum mm_error error =
 		    signing != NULL ? bring_item(a, signing, answer, items[i])
@@ -514,22 +518,10 @@ mm_signing_token_down(struct mm_authority *a)
 	a->signing_deadline = 0;
 }
 
-static void
-kill_token(struct mm_authority *a)
-{
-	struct mm_control_link link = {MM_TOKEN, 0};
-	enum mm_error error;
-
-	error = mm_channel_send(
-	    a->control, MM_CONTROL_KILL, 0, &mm_control_link_shape, &link);
-	if (error != MM_OK)
-		mm_authority_fail(a, error);
-}
-
 void
 mm_signing_kill(struct mm_authority *a)
 {
-	kill_token(a);
+	mm_authority_give_up(a, MM_TOKEN, 0);
 	mm_link_free(a->token);
 	a->token = NULL;
 	a->followed = false;

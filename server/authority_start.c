@@ -6,6 +6,7 @@
 
 enum {
 	READ_COUNT = 4096,    /* entries asked for at a time */
+	WATCH = 10,           /* seconds; see mm_start_watch() */
 	FOLLOW_DEADLINE = 30, /* seconds a token may take to follow */
 	ANSWER_ARENA = 1 << 20
 };
@@ -25,10 +26,6 @@ mm_start_opened(struct mm_authority *a, struct mm_received *received)
 	else
 		error = mm_shape_decode(&mm_notary_open_answer_shape,
 		    received->packet.body, &arena, &answer);
-	if (error == MM_OK && answer.size < mm_index_size(a->index))
-		error = mm_fail(MM_E_STATE,
-		    "the index is ahead of the log; mintmarkd --rebuild "
-		    "makes it anew");
 	if (error != MM_OK) {
 		mm_authority_fail(a, error);
 		return;
@@ -52,11 +49,47 @@ mm_start_publish(struct mm_authority *a)
 
 	if (a->archive == NULL || !a->opened)
 		return;
-	error = mm_link_send(a->archive, MM_ARCHIVE_PUBLISH, 0,
+	a->published = ev_now(a->loop);
+	/* Its answer is heard by mm_reading_answered(), which minds nothing
+	 * but that the log is damaged. */
+	error = mm_link_send(a->archive, MM_ARCHIVE_PUBLISH, ++a->calls,
 	    &mm_archive_publish_request_shape, &request, NULL);
 	if (error != MM_OK)
 		mm_journal(MM_LEVEL_WARNING, mm_error_name(error),
 		    "the archive does not follow: %s", mm_why(error));
+}
+
+/*
+ * The archive, which re-reads the log in the background, says in its answer
+ * whether it is still whole: also where nobody asks for anything.
+ */
+void
+mm_start_watch(struct mm_authority *a)
+{
+	if (!a->ready || ev_now(a->loop) - a->published < WATCH)
+		return;
+	mm_start_publish(a);
+}
+
+/* --- does the index belong to it? --- */
+
+/*
+ * It is no use, as it is: all of it comes back from the log. Once in a life,
+ * so that a log which cannot be folded ends the start.
+ */
+static enum mm_error
+begin_anew(struct mm_authority *a, enum mm_error error)
+{
+	if (a->anew || error == MM_E_MEMORY || error == MM_E_DISK_FULL)
+		return error;
+	mm_journal(MM_LEVEL_WARNING, "index-rebuilt",
+	    "the index does not fit the log (%s): it is made anew from it",
+	    mm_why(error));
+	a->anew = a->fits = true;
+	mm_issuers_clear(a);
+	mm_arena_clear(&a->policy_arena);
+	mm_arena_init(&a->policy_arena, MM_POLICY_ARENA);
+	return mm_index_anew(a->index);
 }
 
 static enum mm_error
@@ -71,6 +104,14 @@ apply_all(struct mm_authority *a, const struct mm_list *entries)
 		return mm_index_commit(a->index);
 	mm_index_rollback(a->index);
 	return error;
+}
+
+/* What an entry gives that follows no such index. */
+static bool
+is_misfit(enum mm_error error)
+{
+	return error == MM_E_STORE || error == MM_E_LOG_WRONG ||
+	       error == MM_E_NOT_FOUND;
 }
 
 static void
@@ -89,8 +130,11 @@ entries_read(
 				  answer.from != mm_index_size(a->index)))
 		error = mm_fail(
 		    MM_E_PEER, "the archive does not have what was asked");
-	if (error == MM_OK)
+	if (error == MM_OK) {
 		error = apply_all(a, &answer.entries);
+		if (is_misfit(error))
+			error = begin_anew(a, error);
+	}
 	a->reading = false;
 	if (error != MM_OK)
 		mm_authority_fail(a, error);
@@ -107,8 +151,57 @@ read_on(struct mm_authority *a)
 	if (a->reading)
 		return MM_OK;
 	a->reading = true;
-	return mm_read_ask(a, MM_ARCHIVE_ENTRIES,
+	return mm_reading_begin(a, MM_ARCHIVE_ENTRIES,
 	    &mm_archive_entries_request_shape, &request, NULL, entries_read);
+}
+
+static void
+last_read(
+    struct mm_authority *a, struct mm_job *job, struct mm_received *received)
+{
+	struct mm_archive_entries_answer answer;
+	mm_auto(arena) arena = {0};
+	enum mm_error error;
+
+	(void)job;
+	mm_arena_init(&arena, ANSWER_ARENA);
+	error = mm_shape_decode(&mm_archive_entries_answer_shape,
+	    received->packet.body, &arena, &answer);
+	if (error == MM_OK && (answer.entries.count != 1 ||
+				  answer.from + 1 != mm_index_size(a->index)))
+		error = mm_fail(
+		    MM_E_PEER, "the archive does not have what was asked");
+	a->reading = false;
+	a->fits = error == MM_OK;
+	if (error == MM_OK &&
+	    !mm_index_follows(a->index,
+		mm_list_at(answer.entries, struct mm_bytes_item, 0)->value))
+		error = begin_anew(
+		    a, mm_fail(MM_E_STATE, "its last entry is another one"));
+	if (error != MM_OK)
+		mm_authority_fail(a, error);
+	else
+		mm_authority_advance(a);
+}
+
+/*
+ * Index and log belong together where the last entry that was folded is the
+ * log's of that place: one entry is read, however long the log is.
+ */
+static enum mm_error
+compare_index(struct mm_authority *a)
+{
+	uint64_t size = mm_index_size(a->index);
+	struct mm_archive_entries_request request = {size - 1, 1};
+
+	a->fits = size == 0;
+	if (a->fits || a->reading)
+		return MM_OK;
+	if (size > a->size)
+		return begin_anew(a, mm_fail(MM_E_STATE, "it is ahead of it"));
+	a->reading = true;
+	return mm_reading_begin(a, MM_ARCHIVE_ENTRIES,
+	    &mm_archive_entries_request_shape, &request, NULL, last_read);
 }
 
 /* --- what is in force? --- */
@@ -163,9 +256,7 @@ load_policy(struct mm_authority *a)
 	mm_span_string(genesis.origin, a->origin, sizeof(a->origin));
 	mm_policy_digest(document, digest);
 	if (memcmp(digest, a->policy_digest, sizeof(digest)) != 0)
-		return mm_fail(MM_E_STATE,
-		    "the index is of another log; mintmarkd --rebuild makes "
-		    "it anew");
+		return mm_fail(MM_E_STATE, "its newest policy is another one");
 	return mm_issuers_load(a);
 }
 
@@ -217,7 +308,7 @@ recover_next(struct mm_authority *a)
 	}
 	a->reading = true;
 	if (error == MM_OK)
-		error = mm_read_ask(a, MM_ARCHIVE_ENTRIES,
+		error = mm_reading_begin(a, MM_ARCHIVE_ENTRIES,
 		    &mm_archive_entries_request_shape, &request, NULL,
 		    unsigned_read);
 	if (error != MM_OK)
@@ -311,21 +402,41 @@ mm_start_token_answered(struct mm_authority *a, struct mm_received *received)
 
 /* --- where it stands --- */
 
+static enum mm_error
+ask_notary(struct mm_authority *a)
+{
+	if (a->opening)
+		return MM_OK;
+	a->opening = true;
+	return mm_link_send(
+	    a->notary, MM_NOTARY_OPEN, ++a->calls, NULL, NULL, NULL);
+}
+
+static enum mm_error
+load(struct mm_authority *a)
+{
+	enum mm_error error = load_policy(a);
+
+	a->loaded = error == MM_OK;
+	if (a->loaded)
+		return MM_OK;
+	error = begin_anew(a, error);
+	return error == MM_OK ? read_on(a) : error;
+}
+
 static void
 open_log(struct mm_authority *a)
 {
 	enum mm_error error = MM_OK;
 
-	if (!a->opened && !a->opening) {
-		a->opening = true;
-		error = mm_link_send(
-		    a->notary, MM_NOTARY_OPEN, ++a->calls, NULL, NULL, NULL);
-	} else if (a->opened && mm_index_size(a->index) < a->size) {
+	if (!a->opened)
+		error = ask_notary(a);
+	else if (!a->fits)
+		error = compare_index(a);
+	if (error == MM_OK && a->fits && mm_index_size(a->index) < a->size)
 		error = read_on(a);
-	} else if (a->opened && !a->reading) {
-		error = load_policy(a);
-		a->loaded = error == MM_OK;
-	}
+	else if (error == MM_OK && a->fits && !a->reading)
+		error = load(a);
 	if (error != MM_OK)
 		mm_authority_fail(a, error);
 }
@@ -349,7 +460,8 @@ is_drained(const struct mm_authority *a)
 {
 	if (ev_now(a->loop) > a->stop_deadline)
 		return true;
-	return !a->batch.open && (a->items == NULL || !a->followed) &&
+	return !a->batch.open &&
+	       (a->items == NULL || !a->followed || a->distrusted) &&
 	       a->readings == NULL;
 }
 

@@ -28,7 +28,7 @@ struct mm_child {
 	int64_t due;         /* when it is started again; 0: not */
 	int64_t delay;       /* before that */
 	enum mm_error error; /* its last words; MM_OK: it said none */
-	char why[256];
+	char why[513];
 };
 
 /* CLOCK_MONOTONIC in milliseconds. */

@@ -34,11 +34,12 @@ enum phase {
 
 /* What we are waiting for, each with its own patience. */
 enum wait {
-	WAIT_NOTHING, /* or for the authority, which answers or dies */
+	WAIT_NOTHING, /* before anything */
 	WAIT_HANDSHAKE,
 	WAIT_REQUEST,
 	WAIT_FRAME,  /* the rest of it */
 	WAIT_READER, /* the peer does not read what it asked for */
+	WAIT_ANSWER, /* the authority's; it may hang */
 	WAIT_LEAVE
 };
 
@@ -400,7 +401,7 @@ wait_of(const struct mm_connection *c)
 		return WAIT_READER;
 	if (c->in.size > 0 && may_take(c))
 		return WAIT_FRAME;
-	return c->exchange.flight > 0 ? WAIT_NOTHING : WAIT_REQUEST;
+	return c->exchange.flight > 0 ? WAIT_ANSWER : WAIT_REQUEST;
 }
 
 static uint64_t
@@ -412,6 +413,7 @@ patience(const struct mm_settings *settings, enum wait wait)
 	    [WAIT_REQUEST] = settings->idle_deadline,
 	    [WAIT_FRAME] = settings->frame_deadline,
 	    [WAIT_READER] = settings->frame_deadline,
+	    [WAIT_ANSWER] = settings->token_deadline + settings->frame_deadline,
 	    [WAIT_LEAVE] = LEAVE_SECONDS,
 	};
 
@@ -471,6 +473,7 @@ overdue(struct ev_loop *loop, struct ev_timer *timer, int events)
 	    [WAIT_HANDSHAKE] = "its handshake",
 	    [WAIT_FRAME] = "the rest of a frame",
 	    [WAIT_READER] = "reading its answers",
+	    [WAIT_ANSWER] = "the authority's answer",
 	};
 	struct mm_connection *c = timer->data;
 
@@ -479,6 +482,14 @@ overdue(struct ev_loop *loop, struct ev_timer *timer, int events)
 	if (c->wait < MM_COUNT(what) && what[c->wait] != NULL)
 		mm_gate_tell(c->gate, "deadline", "%s: no sign of %s",
 		    c->source.text, what[c->wait]);
+	if (c->phase == OPEN && c->wait == WAIT_ANSWER) {
+		mm_exchange_abandon(&c->exchange,
+		    mm_fail(MM_E_DEADLINE, "the appliance does not answer in "
+					   "time: ask again, under "
+					   "the same request id"));
+		advance(c);
+		return;
+	}
 	if (c->phase == OPEN && c->wait == WAIT_FRAME) {
 		end_framing(c, MM_E_DEADLINE);
 		advance(c);
@@ -574,7 +585,8 @@ mm_connection_tell(struct mm_connection *c, struct mm_span envelope)
 void
 mm_connection_abandon(struct mm_connection *c)
 {
-	mm_exchange_abandon(&c->exchange);
+	mm_exchange_abandon(&c->exchange,
+	    mm_fail(MM_E_STARTING, "%s", mm_error_text(MM_E_STARTING)));
 	advance(c);
 }
 

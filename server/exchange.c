@@ -274,11 +274,11 @@ mm_exchange_tell(struct mm_exchange *x, struct mm_span item)
 }
 
 void
-mm_exchange_abandon(struct mm_exchange *x)
+mm_exchange_abandon(struct mm_exchange *x, enum mm_error error)
 {
 	while (x->pending != NULL) {
 		mm_autofree struct mm_pending *pending = pop(x, &x->pending);
 
-		mm_exchange_refuse(x, pending->id, MM_E_STARTING);
+		mm_exchange_refuse(x, pending->id, error);
 	}
 }

@@ -40,7 +40,7 @@ void mm_exchange_refuse(struct mm_exchange *exchange,
 
 /* An answer of the authority; one that nobody waits for is dropped. */
 void mm_exchange_tell(struct mm_exchange *exchange, struct mm_span envelope);
-/* Nothing that waits will be answered by the authority any more. */
-void mm_exchange_abandon(struct mm_exchange *exchange);
+/* The authority is not waited for any more: who waits is told why. */
+void mm_exchange_abandon(struct mm_exchange *exchange, enum mm_error error);
 
 #endif

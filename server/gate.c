@@ -404,14 +404,18 @@ authority_says(void *self, struct mm_link *link, struct mm_received *message)
 	if (error == MM_OK)
 		return;
 	mm_journal(MM_LEVEL_ERROR, "authority-dropped", "%s", mm_why(error));
-	set_authority(process, NULL);
+	ev_break(process->gate.loop, EVBREAK_ALL);
 }
 
+/* Only the next authority is brought to us; to this one, our next life. */
 static void
 authority_gone(void *self, struct mm_link *link)
 {
-	(void)link;
-	set_authority(self, NULL);
+	struct process *process = self;
+
+	set_authority(process, NULL);
+	if (mm_link_broken(link) || mm_link_failed(link))
+		ev_break(process->gate.loop, EVBREAK_ALL);
 }
 
 static enum mm_error

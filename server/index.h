@@ -12,13 +12,22 @@
 
 struct mm_index;
 
-/* Opens or makes `directory`/index.db; `rebuild` begins with nothing. */
+/*
+ * Opens or makes `directory`/index.db; `rebuild` begins with nothing, and so
+ * does a file that is damaged, of another version or no index: the log has
+ * all that was in it.
+ */
 enum mm_error mm_index_open(
     const char *directory, bool rebuild, struct mm_index **out) mm_must_use;
 void mm_index_close(struct mm_index *index);
+/* Forgets all that it holds, in no transaction; it may be closed only, where
+ * this fails. */
+enum mm_error mm_index_anew(struct mm_index *index) mm_must_use;
 
 /* Entries applied so far: the index of the next one. */
 uint64_t mm_index_size(const struct mm_index *index);
+/* Whether this is the last entry that was applied and committed. */
+bool mm_index_follows(const struct mm_index *index, struct mm_span entry);
 
 /* A batch's entries are applied as they are decided, and kept or forgotten
  * together when the notary has answered. */
@@ -26,8 +35,11 @@ enum mm_error mm_index_begin(struct mm_index *index) mm_must_use;
 enum mm_error mm_index_commit(struct mm_index *index) mm_must_use;
 void mm_index_rollback(struct mm_index *index);
 
-/* Applies the entry at mm_index_size(); MM_E_LOG_WRONG where it cannot be
- * what the log should say next. */
+/*
+ * Applies the entry at mm_index_size(): MM_E_LOG_WRONG where it cannot be
+ * what the log should say next, MM_E_STATE where this program does not know
+ * what it means.
+ */
 enum mm_error
 mm_index_apply(struct mm_index *index, struct mm_span entry) mm_must_use;
 
@@ -105,9 +117,10 @@ enum mm_error mm_index_request(struct mm_index *index, struct mm_span principal,
 /* The entry that holds statements over this payload. */
 enum mm_error mm_index_statement(
     struct mm_index *index, struct mm_span payload, uint64_t *idx) mm_must_use;
-/* Device certificates of a principal on the UTC day of `time`. */
-uint64_t
-mm_index_daily(struct mm_index *index, struct mm_span principal, uint64_t time);
+/* A principal's entries of a kind on the UTC day of `time`: certificates of
+ * devices, or exports. */
+enum mm_error mm_index_daily(struct mm_index *index, struct mm_span principal,
+    uint64_t kind, uint64_t time, uint64_t *count) mm_must_use;
 /* The newest certificate of a CA or of code signing: by its key's name. */
 enum mm_error mm_index_authority(struct mm_index *index, struct mm_span name,
     struct mm_arena *arena, struct mm_issued *out) mm_must_use;

@@ -23,7 +23,7 @@ struct mm_link {
 	struct waiting *first, **last;
 	size_t queued;
 	int fd;
-	bool paused, broken;
+	bool paused, broken, failed;
 	/* The handler is being run: freeing waits until it has returned. */
 	bool busy, freed;
 };
@@ -94,6 +94,7 @@ receive_one(struct mm_link *link)
 
 	if (error != MM_OK || message.closed) {
 		link->broken = error == MM_E_PEER;
+		link->failed = error != MM_OK && !link->broken;
 		end(link);
 		return false;
 	}
@@ -136,10 +137,12 @@ writable(struct ev_loop *loop, struct ev_io *io, int events)
 		if (error == MM_OK)
 			drop_first(link);
 	}
-	if (link->first == NULL)
+	if (link->first == NULL) {
 		ev_io_stop(loop, io);
-	else if (error != MM_E_BUSY)
+	} else if (error != MM_E_BUSY) {
+		link->failed = error != MM_E_AWAY;
 		end(link);
+	}
 }
 
 struct mm_link *
@@ -235,6 +238,12 @@ bool
 mm_link_broken(const struct mm_link *link)
 {
 	return link->broken;
+}
+
+bool
+mm_link_failed(const struct mm_link *link)
+{
+	return link->failed;
 }
 
 void

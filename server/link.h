@@ -16,9 +16,9 @@ struct mm_link_handler {
 	 * descriptors by setting them to -1. */
 	void (*receive)(
 	    void *self, struct mm_link *link, struct mm_received *message);
-	/* The peer has gone or broke the protocol, as mm_link_broken() says;
-	 * the link is freed after. Not called for a link that mm_link_free()
-	 * ends. */
+	/* The peer has gone, or it runs and mm_link_broken() or
+	 * mm_link_failed() says why this is the end; the link is freed after.
+	 * Not called for a link that mm_link_free() ends. */
 	void (*closed)(void *self, struct mm_link *link);
 	void *self;
 };
@@ -40,6 +40,8 @@ enum mm_error mm_link_send(struct mm_link *link, uint64_t type, uint64_t id,
     const int fds[MM_CHANNEL_FDS]) mm_must_use;
 /* Within `closed`: what came was no packet. The peer still runs. */
 bool mm_link_broken(const struct mm_link *link);
+/* Within `closed`: we could not receive or send, for lack of memory. */
+bool mm_link_failed(const struct mm_link *link);
 /* Stops and resumes taking messages, for back-pressure. */
 void mm_link_pause(struct mm_link *link, bool paused);
 

@@ -12,21 +12,24 @@
 #include "protocol/version.h"
 #include "server/lines.h"
 #include "server/notify.h"
+#include "server/restore.h"
 #include "server/roles.h"
 #include "server/supervisor.h"
+#include "server/witnesses.h"
 
 #define CREDENTIALS "CREDENTIALS_DIRECTORY"
 
 enum { SETTINGS_MAX = 1 << 20 };
 
 struct command {
-	const char *config, *genesis, *role;
+	const char *config, *genesis, *restore, *role;
 	bool accept_time, rebuild, check, help, version;
 };
 
 static const struct option options[] = {
     {"config", required_argument, NULL, 'c'},
     {"genesis", required_argument, NULL, 'g'},
+    {"restore", required_argument, NULL, 's'},
     {"role", required_argument, NULL, 'r'},
     {"accept-time", no_argument, NULL, 'a'},
     {"rebuild", no_argument, NULL, 'b'},
@@ -43,6 +46,7 @@ static const struct {
 } effects[] = {
     {'c', 0, offsetof(struct command, config)},
     {'g', 0, offsetof(struct command, genesis)},
+    {'s', 0, offsetof(struct command, restore)},
     {'r', 0, offsetof(struct command, role)},
     {'a', offsetof(struct command, accept_time), 0},
     {'b', offsetof(struct command, rebuild), 0},
@@ -54,12 +58,15 @@ static const struct {
 static const char usage[] =
     "usage: mintmarkd -c FILE [--genesis FILE] [--accept-time] [--rebuild]\n"
     "       mintmarkd -c FILE --check\n"
+    "       mintmarkd -c FILE --restore DIR\n"
     "\n"
     "  -c, --config FILE  how this box runs (appliance.conf)\n"
     "  --genesis FILE     begin a log: make the keys and the first entries\n"
     "  --accept-time      the clock is right, although it has jumped\n"
     "  --rebuild          make the index anew from the log\n"
-    "  --check            read the settings, then stop\n";
+    "  --check            read the settings, then stop\n"
+    "  --restore DIR      make the lost log.db anew from the newest copy of\n"
+    "                     the log's directory, then stop\n";
 
 static bool
 apply(int letter, char *value, struct command *out)
@@ -76,6 +83,14 @@ apply(int letter, char *value, struct command *out)
 		return true;
 	}
 	return false;
+}
+
+/* Whether more is asked for than to restore. */
+static bool
+is_more(const struct command *command)
+{
+	return command->genesis != NULL || command->check ||
+	       command->accept_time || command->rebuild;
 }
 
 /* getopt has said what is wrong. */
@@ -132,6 +147,14 @@ open_genesis(const char *path, int *out)
 }
 
 static int
+restore(const struct mm_settings *settings, const char *from)
+{
+	enum mm_error error = mm_restore_run(settings, from);
+
+	return error == MM_OK ? MM_EXIT_YES : fails(error);
+}
+
+static int
 supervise(const struct command *command)
 {
 	mm_auto(arena) arena = {0};
@@ -146,11 +169,15 @@ supervise(const struct command *command)
 	if (error == MM_OK)
 		error = mm_settings_read(command->config, &arena, &settings);
 	if (error == MM_OK)
+		error = mm_witnesses_check(command->config, &settings);
+	if (error == MM_OK)
 		error = open_genesis(command->genesis, &genesis);
 	if (error != MM_OK)
 		return fails(error);
 	clearenv();
 	run.genesis = genesis;
+	if (command->restore != NULL)
+		return restore(&settings, command->restore);
 	return command->check ? MM_EXIT_YES
 			      : mm_supervisor_run(&settings, &run);
 }
@@ -173,7 +200,8 @@ main(int argc, char **argv)
 		return fails(mm_fail(MM_E_SYSTEM, "libsodium does not start"));
 	if (command.role != NULL)
 		mm_role_main(command.role);
-	if (command.config == NULL) {
+	if (command.config == NULL ||
+	    (command.restore != NULL && is_more(&command))) {
 		fputs(usage, stderr);
 		return MM_EXIT_USAGE;
 	}

@@ -65,7 +65,8 @@ run_archive(const struct mm_configure *configure, int control, int extra)
 	char state[PATH_MAX], tiles[PATH_MAX];
 	const struct mm_archive_options options = {
 	    .state = path_of(settings->state, state),
-	    .tiles = path_of(settings->tiles, tiles)};
+	    .tiles = path_of(settings->tiles, tiles),
+	    .witnesses = settings->witnesses};
 	struct mm_service service;
 	struct mm_archive *archive;
 	enum mm_error error = mm_archive_open(&options, &archive);

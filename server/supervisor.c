@@ -309,7 +309,7 @@ heard_ready(
     struct supervisor *s, struct mm_child *child, struct mm_received *message)
 {
 	const struct mm_packet *packet = &message->packet;
-	char why[256];
+	char why[513];
 
 	if (packet->error != 0) {
 		mm_child_remember(child, mm_error_from(packet->error),
@@ -331,6 +331,8 @@ static const struct {
 	const char *why;
 } given_up[] = {
     {MM_TOKEN, MM_E_TOKEN, "it missed its deadline and was killed"},
+    {MM_NOTARY, MM_E_STORE, "it missed its deadline and was killed"},
+    {MM_ARCHIVE, MM_E_PEER, "it broke the protocol and was killed"},
     {MM_GATE, MM_E_PEER, "it broke the protocol and was killed"},
 };
 

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "audit/audit.h"
 #include "log/entry.h"
-#include "log/meaning.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -22,6 +22,9 @@ union body {
 	struct mm_void_entry voids;
 	struct mm_refusal_entry refusals;
 	struct mm_start_entry start;
+	struct mm_key_entry key;
+	struct mm_crl_entry crl;
+	struct mm_export_entry export;
 };
 
 static void
@@ -48,14 +51,15 @@ static void
 tell(struct mm_span bytes)
 {
 	static const struct mm_vkey vkey = {.name = "log.example.com/test"};
-	struct mm_meaning *meaning;
+	static const struct mm_audit_options options = {.vkey = &vkey};
+	struct mm_audit *audit;
 
-	if (mm_meaning_new(&vkey, &meaning) != MM_OK)
+	if (mm_audit_new(&options, &audit) != MM_OK)
 		return;
 	for (int i = 0; i < 2; i++)
-		if (mm_meaning_add(meaning, bytes) != MM_OK)
+		if (mm_audit_add(audit, bytes) != MM_OK)
 			break;
-	mm_meaning_free(meaning);
+	mm_audit_free(audit);
 }
 
 int

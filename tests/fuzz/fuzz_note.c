@@ -1,7 +1,8 @@
 /*
- * Notes, verifier keys, numbers and base64 from anybody. The bytes are taken
- * as a note, and as a text that the log's key has signed: else the fuzzer
- * would never come past the signature.
+ * Notes, witnesses' lines, verifier keys, numbers and base64 from anybody.
+ * The bytes are taken as a note, as a text that the log's key has signed and
+ * a witness cosigns, and as the lines under one: else the fuzzer would never
+ * come past the signatures.
  */
 #include <sodium.h>
 #include <stdlib.h>
@@ -12,6 +13,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct mm_vkey vkey;
+static struct mm_witness witness;
 static uint8_t secret_key[64];
 
 static void
@@ -32,6 +34,8 @@ keys(void)
 	crypto_sign_seed_keypair(public_key, secret_key, seed);
 	must(mm_vkey_init(&vkey, mm_span_text("log.example.com/fuzz"),
 		 public_key) == MM_OK);
+	must(mm_witness_init(&witness, mm_span_text("witness.example/fuzz"),
+		 public_key) == MM_OK);
 }
 
 /* What is accepted has one form: written again, it is the same. */
@@ -39,12 +43,63 @@ static void
 vkey_comes_back(struct mm_span text)
 {
 	struct mm_vkey read;
+	struct mm_witness other;
 	char back[MM_VKEY_MAX];
 
-	if (mm_vkey_decode(text, &read) != MM_OK)
+	if (mm_vkey_decode(text, &read) == MM_OK) {
+		mm_vkey_text(&read, back);
+		must(mm_span_is(text, back));
+	}
+	if (mm_witness_decode(text, &other) == MM_OK) {
+		mm_witness_text(&other, back);
+		must(mm_span_is(text, back));
+	}
+}
+
+/* Whatever a note holds: one more cosigner is one more, and then no other. */
+static void
+cosigned(struct mm_span note)
+{
+	struct mm_cosignatures before, after;
+	mm_auto(buffer) line = {0}, whole = {0}, again = {0};
+
+	mm_buffer_init(&line, 1024);
+	mm_buffer_init(&whole, MM_NOTE_MAX);
+	mm_buffer_init(&again, MM_NOTE_MAX);
+	if (mm_cosignatures_open(note, &witness, 1, &before) != MM_OK ||
+	    mm_cosign(note, &witness, secret_key, 1700000000, &line) != MM_OK ||
+	    mm_note_add_lines(note, mm_buffer_span(&line), &whole) != MM_OK)
 		return;
-	mm_vkey_text(&read, back);
-	must(mm_span_is(text, back));
+	must(mm_cosignatures_open(
+		 mm_buffer_span(&whole), &witness, 1, &after) == MM_OK);
+	must(after.count == 1);
+	must((before.count == 1) == (whole.size == note.size));
+	must(mm_note_add_lines(mm_buffer_span(&whole), mm_buffer_span(&line),
+		 &again) == MM_OK);
+	must(mm_span_equal(mm_buffer_span(&again), mm_buffer_span(&whole)));
+}
+
+/* Lines from anybody under a good note leave a note that is as good. */
+static void
+lines_under_a_note(struct mm_span lines)
+{
+	struct mm_checkpoint checkpoint = {
+	    .origin = "log.example.com/fuzz", .size = 7};
+	struct mm_checkpoint read;
+	struct mm_cosignatures found;
+	mm_auto(buffer) note = {0}, whole = {0};
+
+	mm_buffer_init(&note, MM_NOTE_MAX);
+	mm_buffer_init(&whole, MM_NOTE_MAX);
+	must(
+	    mm_checkpoint_sign(&checkpoint, &vkey, secret_key, &note) == MM_OK);
+	if (mm_note_add_lines(mm_buffer_span(&note), lines, &whole) != MM_OK)
+		return;
+	must(mm_checkpoint_open(mm_buffer_span(&whole), &vkey, &read) == MM_OK);
+	must(read.size == checkpoint.size);
+	if (mm_cosignatures_open(mm_buffer_span(&whole), &witness, 1, &found) ==
+	    MM_OK)
+		must(found.count <= 1);
 }
 
 static void
@@ -81,6 +136,7 @@ signed_text(struct mm_span text)
 	if (note.error != MM_OK || mm_checkpoint_open(mm_buffer_span(&note),
 				       &vkey, &checkpoint) != MM_OK)
 		return;
+	cosigned(mm_buffer_span(&note));
 	must(mm_checkpoint_sign(&checkpoint, &vkey, secret_key, &again) ==
 	     MM_OK);
 	/* Extension lines are read and not written. */
@@ -101,6 +157,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		must(strcmp(checkpoint.origin, vkey.name) == 0);
 	if (mm_decimal_read(bytes, &number))
 		must(number <= INT64_MAX && size <= 19);
+	cosigned(bytes);
+	lines_under_a_note(bytes);
 	vkey_comes_back(bytes);
 	base64_comes_back(bytes);
 	signed_text(bytes);

@@ -30,11 +30,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import (
     Ed25519PublicKey)
 
 (GENESIS, POLICY, PRINCIPAL, ORDER, CERTIFICATE, IMAGE, SIGNATURES, VOID,
- REFUSAL, START) = range(10)
+ REFUSAL, START, KEY, REVOCATION, CRL, EXPORT) = range(14)
 KIND_NAMES = ("genesis policy principal order certificate image signatures"
-              " void refusal start").split()
+              " void refusal start key revocation crl export").split()
 # Kinds of statements, and purposes of profiles.
-S_ORDER, S_RELEASE, S_PRINCIPAL, S_POLICY, S_CEREMONY = 1, 2, 4, 5, 6
+S_ORDER, S_RELEASE, S_REVOKE, S_PRINCIPAL, S_POLICY, S_CEREMONY = range(1, 7)
+STATION, RELEASE, AUDITOR, OFFICER = range(1, 5)
 DEVICE, CLIENT, SERVER, CA, CODE = 1, 2, 3, 4, 5
 FOREVER = "99991231235959Z"
 
@@ -291,13 +292,36 @@ def read_directory(directory, vkey):
     for path, data in wanted.items():
         must((directory / path).is_file(), f"{path} is missing")
         must((directory / path).read_bytes() == data, f"{path} is wrong")
+    blobs = dict(blob for blob in map(blob_of, entries) if blob)
+    for path, (digest, length) in blobs.items():
+        must((directory / path).is_file(), f"{path} is missing")
+        data = (directory / path).read_bytes()
+        must(len(data) == length and sha256(data) == digest,
+             f"{path} is not what its entry says")
+    cosigned = directory / "cosigned"
+    if cosigned.exists():
+        older, older_root = open_checkpoint(cosigned.read_bytes(), vkey)
+        must(older <= size and older_root == tree_root(
+            [leaf_hash(e) for e in entries[:older]]), "cosigned: a fork")
     for file in sorted(p for p in directory.rglob("*") if p.is_file()):
         path = str(file.relative_to(directory))
-        if path == "checkpoint" or path in wanted:
+        if path in ("checkpoint", "cosigned") or path in wanted:
+            continue
+        if path in blobs:
             continue
         must(file.read_bytes() == narrowed(path, wanted),
              f"{path} does not belong there")
     return entries
+
+
+def blob_of(entry):
+    """(path, (SHA-256, size)) of the blob that an entry names."""
+    item = strict_cbor(entry, "entry")
+    key = {GENESIS: 6, POLICY: 3, CRL: 7}.get(item[0])
+    if key is None or key not in item[3]:
+        return None
+    digest = item[3][key]
+    return f"blob/{digest.hex()}", (digest, item[3][key + 1])
 
 
 # ------------------------------------------------------------------ meaning
@@ -371,6 +395,11 @@ class Auditor:
         self.ceremony = None
         self.counts = Counter()
         self.der = {}           # index -> certificate
+        self.live = {}          # (profile, device) -> index
+        self.key_devices = {}   # key -> {device: how many}
+        self.requests = set()   # (principal, request id)
+        self.crls = Counter()   # issuer -> number
+        self.revoked = {}       # serial -> reason
 
     def add(self, data):
         self.index += 1
@@ -381,6 +410,8 @@ class Auditor:
         except InvalidSignature as e:
             raise Wrong(f"entry {self.index}: a signature does not"
                         " verify") from e
+        except (ValueError, KeyError) as e:
+            raise Wrong(f"entry {self.index}: it cannot be read: {e}") from e
 
     def add_entry(self, data):
         entry = strict_cbor(data, "entry")
@@ -437,6 +468,9 @@ class Auditor:
         must(self.policy.number == 1, "the first policy's number")
         self.ceremony = self.check_statements(body.get(5, []), S_CEREMONY)
         must(self.ceremony[0] == self.policy.digest, "another policy")
+        must([[k[0], k[1]] for k in body[2]]
+             == [[k[0], k[1]] for k in self.ceremony.get(1, [])],
+             "other keys than the ceremony's")
 
     def add_policy(self, body):
         claim = self.check_statements(body[2], S_POLICY)
@@ -474,6 +508,8 @@ class Auditor:
             serialization.PublicFormat.SubjectPublicKeyInfo)
         must(sha256(spki) == body[4], "another key is in the TBS")
         self.certificates[self.index] = body
+        if 7 in body:
+            self.request(body[6], body[7])
         profile = self.policy.profiles.get(body[0])
         must(profile is not None, f"no profile {body[0]}")
         self.check_profile(certificate, profile, body)
@@ -515,15 +551,12 @@ class Auditor:
         must(station and station[1] == 1 and not station[5],
              "the station may not")
         must(body[0] in station.get(3, []), "the station's profiles")
-        for index, other in self.certificates.items():
-            if index == self.index or index in self.voids:
-                continue
-            if self.policy.profiles[other[0]][1] != DEVICE:
-                continue
-            must(other[4] != body[4] or other[1] == body[1],
-                 f"its key is entry {index}'s, of another device")
-            must((other[0], other[1]) != (body[0], body[1]),
-                 f"the device has the certificate of entry {index}")
+        must((body[0], body[1]) not in self.live,
+             "the device has a certificate")
+        self.live[body[0], body[1]] = self.index
+        owners = self.key_devices.setdefault(body[4], Counter())
+        owners[body[1]] += 1
+        must(len(+owners) == 1, "its key is another device's")
         self.used[body[2]] += 1
         must(self.used[body[2]] <= order[2], "over the order's units")
 
@@ -544,15 +577,21 @@ class Auditor:
                         serialization.PublicFormat.SubjectPublicKeyInfo))
                     == body[4]), None)
         must({0: key, 1: body[3], 2: body[0], 3: body[1]}
-             in self.ceremony[2], "the ceremony did not say so")
+             in self.ceremony.get(2, []), "the ceremony did not say so")
 
     def add_image(self, body):
+        if 10 in body:
+            self.request(body[9], body[10])
         claim = self.check_statements(body.get(8, []), S_RELEASE,
                                       logged=False)
         for member in range(4):
             must(claim[member] == body[member], "the statement differs")
         must({0: body[4], 1: body[5]} in claim[4], "another digest")
         must(self.key_uses.get(body[6]) == 4, "not a code-signing key")
+        must(body[11] == sha256(self.keys[body[6]].public_bytes(
+            serialization.Encoding.DER,
+            serialization.PublicFormat.SubjectPublicKeyInfo)),
+            "another signer than its key")
         product = self.policy.products.get(body[0])
         must(product and body[4] in product[1], "product or scheme")
         must(body[2] <= product.get(2, 1 << 62), "the image's size")
@@ -604,8 +643,17 @@ class Auditor:
             last = self.signable(item[0], last)
             self.voids[last] = item[1]
             certificate = self.certificates.get(last)
+            # Whoever asked may ask again, in the same words.
+            if certificate:
+                self.requests.discard((certificate.get(6),
+                                       certificate.get(7)))
+            else:
+                image = self.images[last]
+                self.requests.discard((image.get(9), image.get(10)))
             if certificate and certificate[2] in self.orders:
                 self.used[certificate[2]] -= 1
+                del self.live[certificate[0], certificate[1]]
+                self.key_devices[certificate[4]][certificate[1]] -= 1
 
     # --- the rest ---
 
@@ -616,6 +664,37 @@ class Auditor:
 
     def add_start(self, body):
         must(body[0], "a start without a version")
+
+    def add_export(self, body):
+        must(body[6] in self.principals, f"who is {body[6]}?")
+        must(self.principals[body[6]][1] in (AUDITOR, OFFICER), "its role")
+        must(body[0] < body[1] <= self.index, "its range")
+        must(body[2] in ("csv", "json"), "its format")
+        self.request(body[6], body[7])
+
+    def add_revocation(self, body):
+        for item in self.check_statements(body[0], S_REVOKE)[0]:
+            serial = int.from_bytes(item[0], "big")
+            must(serial in self.serials, "a certificate nobody issued")
+            must(item[1] <= 10 and item[1] != 7, "its reason")
+            self.revoked[serial] = item[1]
+
+    def add_crl(self, body):
+        must(body[0] in self.keys, f"no key is called {body[0]}")
+        must(body[1] > self.crls[body[0]], "its number")
+        must(body[4] <= self.index, "its size")
+        self.crls[body[0]] = body[1]
+
+    def add_key(self, body):
+        self.check_statements(body[4], S_CEREMONY)
+        if not body[3]:
+            self.keys[body[0]] = serialization.load_der_public_key(body[2])
+            self.key_uses[body[0]] = body[1]
+
+    def request(self, principal, request):
+        must((principal, request) not in self.requests,
+             "this request made an entry already")
+        self.requests.add((principal, request))
 
     # --- in the end ---
 

@@ -61,11 +61,11 @@ def die_with_parent():
 class Daemon:
     """One running mintmarkd; its lines are kept as they come."""
 
-    def __init__(self, config, *options, wrapper=()):
+    def __init__(self, config, *options, wrapper=(), program=MINTMARKD):
         self.lines = []
         self.news = threading.Condition()
         self.process = subprocess.Popen(
-            [*map(str, wrapper), str(MINTMARKD), "-c", str(config),
+            [*map(str, wrapper), str(program), "-c", str(config),
              *options],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE, text=True, errors="replace",
@@ -141,6 +141,7 @@ def wait_gone(processes, timeout=PATIENCE):
 
 class Mint:
     """An installation in a directory of its own."""
+    program = MINTMARKD
 
     def __init__(self, limits=None, units=100000, directory=None,
                  options=()):
@@ -178,7 +179,8 @@ class Mint:
 
     def start(self, *options, wrapper=()):
         assert self.daemon is None
-        self.daemon = Daemon(self.config, *options, wrapper=wrapper)
+        self.daemon = Daemon(self.config, *options, wrapper=wrapper,
+                             program=self.program)
         self.heard = 0
         self.address = self.daemon.wait_ready()
         for place in (self.dir / "identities").glob("*/appliance"):

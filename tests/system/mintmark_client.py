@@ -25,8 +25,9 @@ ZERO_ID = bytes(16)
 
 TYPES = {"error": 0, "status": 1, "issue": 2, "show": 3, "statement": 4,
          "upload": 5, "chunk": 6, "release": 7, "fetch": 8, "entries": 9,
-         "prove": 10}
-KINDS = {"order": 1, "release": 2, "principal": 4, "policy": 5,
+         "prove": 10, "consistency": 11, "cosign": 12, "export": 13,
+         "blob": 14}
+KINDS = {"order": 1, "release": 2, "revoke": 3, "principal": 4, "policy": 5,
          "ceremony": 6}
 ROLES = {"station": 1, "release": 2, "auditor": 3, "officer": 4}
 

@@ -12,7 +12,8 @@ YES, NO, USAGE, DATA, AWAY, LATER, REFUSED, CONFIG = (
 IMAGE = VECTORS / "esp/esp32_irom.bin"
 COMMANDS = ["quickstart", "order create", "cert issue", "cert show",
             "release submit", "release fetch", "image inspect", "flash der",
-            "log status", "log verify", "receipt verify"]
+            "log status", "log list", "log show", "log export", "log verify",
+            "receipt verify"]
 
 
 @pytest.fixture

@@ -1,12 +1,13 @@
 """Silence: who says nothing, or half of something, is let go in time."""
 
+import os
 import socket
 import time
 
 import pytest
 
 import mintmark_client as mm
-from mint import fresh, new_csr
+from mint import fresh, new_csr, refused
 
 LIMITS = {"handshake": "1s", "frame": "1s", "idle": "3s",
           "connections_per_source": 32}
@@ -96,3 +97,23 @@ def test_too_many_connections_of_one_source(mint):
             sock.close()
     with mint.client() as client:
         assert client.status()
+
+
+def test_an_authority_that_hangs(mint, order):
+    """Who waits for it is told in time, and may go on with the connection
+    and the same request when it is there again."""
+    authority = mint.daemon.children()["authority"][0]
+    device, request, csr = fresh("lamp"), os.urandom(16), new_csr()
+    with mint.client(timeout=60) as client:
+        client.status()
+        authority.suspend()
+        try:
+            began = time.monotonic()
+            with refused("deadline") as refusal:
+                client.issue(order, device, csr, request_id=request)
+            assert 0.5 < time.monotonic() - began < 30
+            assert refusal.error.retry_after > 0
+        finally:
+            authority.resume()
+        answer = client.issue(order, device, csr, request_id=request)
+        assert client.show(device) == answer

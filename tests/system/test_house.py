@@ -21,9 +21,11 @@ MAY_INCLUDE = {
     "log": {"protocol"},
     "policy": {"ca", "signer", "protocol"},
     "hsm": {"log", "policy", "ca", "signer", "protocol"},
+    "audit": {"hsm", "log", "policy", "ca", "signer", "protocol"},
     "factory": {"ca", "log", "protocol"},
     "server": {"protocol", "ca", "signer", "log", "policy", "hsm", "factory"},
-    "cli": {"protocol", "ca", "signer", "log", "policy", "hsm", "factory"},
+    "cli": {"protocol", "ca", "signer", "log", "policy", "hsm", "audit",
+            "factory"},
 }
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.MULTILINE)

@@ -159,7 +159,8 @@ def test_a_store_that_was_rolled_back(still):
     newer = still.base / "newer"
     (still.dir / "state").rename(newer)
     shutil.copytree(still.base / "old", still.dir / "state")
-    refuses(still, CONFIG, "rolled", "older", "anchor")
+    said = refuses(still, CONFIG, "rolled", "older", "anchor")
+    assert "mintmarkd --restore" in said, said
     shutil.rmtree(still.dir / "state")
     newer.rename(still.dir / "state")
     works(still)
@@ -248,6 +249,8 @@ def test_the_index_made_anew(still):
     ('state = "elsewhere"', "state is given twice"),
     ("gates = 1\ngates = 2", "gates"),
     ('users = {"gate=no-such-user-here"}', "user"),
+    ('log { witness = {"nobody"} }', "witness"),
+    ("log { nonsense = 1 }", "nonsense"),
 ], ids=lambda v: v.replace("\n", ";"))
 def test_a_wrong_setting(still, line, word):
     with still.config.open("a") as f:
@@ -285,7 +288,7 @@ def test_check_reads_the_settings_and_stops(still):
 
 
 @pytest.mark.parametrize("words", [["--nonsense"], [], ["-c"],
-                                   ["-c", "x", "y"]])
+                                   ["-c", "x", "y"], ["--restore", "x"]])
 def test_a_wrong_command_line(words):
     run(MINTMARKD, *words, ok=(64,))
 

@@ -129,6 +129,50 @@ sample_start(void)
 	return (struct mm_start_entry){mm_span_text("0.1"), 0};
 }
 
+static inline struct mm_key_entry
+sample_key(void)
+{
+	return (struct mm_key_entry){.name = mm_span_text("device-ca-2"),
+	    .use = MM_KEY_DEVICE_CA,
+	    .spki = mm_span_text("spki"),
+	    .retired = true,
+	    .statements = sample_statements(),
+	    .principal = mm_span_text("officer-1"),
+	    .request = mm_span_text("0123456789abcdef")};
+}
+
+static inline struct mm_crl_entry
+sample_crl(void)
+{
+	return (struct mm_crl_entry){.issuer = mm_span_text("device-ca"),
+	    .number = 1,
+	    .this_update = SAMPLE_TIME,
+	    .next_update = SAMPLE_TIME + 86400,
+	    .size = 7,
+	    .count = 2,
+	    .tbs = mm_span_text("tbs")};
+}
+
+static inline struct mm_export_entry
+sample_export(void)
+{
+	return (struct mm_export_entry){.from = 0,
+	    .to = 7,
+	    .format = mm_span_text("csv"),
+	    .filter = mm_span_text("device=unit-1"),
+	    .size = 4711,
+	    .principal = mm_span_text("auditor-1"),
+	    .request = mm_span_text("0123456789abcdef")};
+}
+
+/* The name of a blob, as an entry has it beside its size. */
+static inline struct mm_span
+sample_sha256(struct mm_span blob, uint8_t out[32])
+{
+	crypto_hash_sha256(out, blob.data, blob.size);
+	return mm_span(out, 32);
+}
+
 /* The frame around a body, under the policy of the samples. */
 static inline struct mm_entry
 sample_frame(uint64_t kind)

@@ -170,6 +170,69 @@ world_must_append(struct world *world, size_t count)
 		fail_msg("%s", mm_why(error));
 }
 
+/* Some bytes that a blob of this size can have. */
+static inline uint8_t *
+world_blob_bytes(size_t size)
+{
+	uint8_t *bytes = malloc(size);
+
+	assert_non_null(bytes);
+	for (size_t i = 0; i < size; i++)
+		bytes[i] = (uint8_t)(i / 256 + i + size);
+	return bytes;
+}
+
+static inline enum mm_error
+world_put_piece(struct world *world, const struct mm_blob *blob,
+    uint64_t offset, struct mm_span data)
+{
+	struct mm_notary_blob_request request = {
+	    .size = blob->size, .offset = offset, .data = data};
+	struct mm_nothing nothing;
+
+	memcpy(request.sha256, blob->sha256, sizeof(request.sha256));
+	return world_call(mm_notary_service(world->notary), MM_NOTARY_BLOB,
+	    &request, &world->arena, &nothing);
+}
+
+/* Gives the notary a whole blob, piece by piece. */
+static inline struct mm_blob
+world_must_put_blob(struct world *world, size_t size)
+{
+	mm_autofree uint8_t *bytes = world_blob_bytes(size);
+	struct mm_blob blob = {.size = size};
+
+	crypto_hash_sha256(blob.sha256, bytes, size);
+	for (size_t at = 0; at < size; at += 65536) {
+		size_t left = size - at;
+
+		assert_int_equal(
+		    world_put_piece(world, &blob, at,
+			mm_span(bytes + at, left < 65536 ? left : 65536)),
+		    MM_OK);
+	}
+	return blob;
+}
+
+/* A batch of one entry, a CRL that names a blob. */
+static inline enum mm_error
+world_append_naming(struct world *world, const struct mm_blob *blob)
+{
+	struct mm_crl_entry body = sample_crl();
+	struct mm_entry frame = sample_frame(MM_ENTRY_CRL);
+	struct mm_bytes_item item;
+	mm_auto(buffer) bytes = {0};
+
+	mm_buffer_init(&bytes, 65535);
+	frame.time = world->time;
+	body.tbs = mm_span(NULL, 0);
+	body.tbs_sha256 = mm_span(blob->sha256, sizeof(blob->sha256));
+	body.tbs_size = blob->size;
+	sample_encode(&frame, &body, &bytes);
+	item.value = mm_buffer_span(&bytes);
+	return world_append(world, &item, 1, NULL, 0);
+}
+
 /* Genesis: key, store, anchor and entry 0. */
 static inline void
 world_genesis(struct world *world)

@@ -32,6 +32,8 @@ setup(void **state)
 	signed_log_add(&world, MM_ENTRY_CERTIFICATE, &issued);
 	image = mm_span_text("an image");
 	released = image_entry(image);
+	crypto_hash_sha256(released.signer, world.codesign.spki.data,
+	    world.codesign.spki.size);
 	signed_log_add(&world, MM_ENTRY_IMAGE, &released);
 	signature = sign_tbs(&world, &world.ca, tbs);
 	certificate = signed_log_certificate(&world, tbs, signature);
@@ -114,6 +116,77 @@ test_an_image_and_its_signature(void **state)
 	assert_int_equal(
 	    mm_attested_signature(&other, image_signature, world.codesign.spki),
 	    MM_E_MISMATCH);
+}
+
+/* A file by its size and its hash, each by itself. */
+static void
+test_an_export_and_its_file(void **state)
+{
+	struct mm_span file = mm_span_text("index,time\r\n");
+	struct mm_attested one = attested(CERTIFICATE);
+
+	(void)state;
+	assert_int_equal(mm_attested_export(&one, file), MM_E_MISMATCH);
+	one.entry.kind = MM_ENTRY_EXPORT;
+	one.body.export = (struct mm_export_entry){.size = file.size};
+	crypto_hash_sha256(one.body.export.sha256, file.data, file.size);
+	assert_int_equal(mm_attested_export(&one, file), MM_OK);
+	one.body.export.size++;
+	assert_int_equal(mm_attested_export(&one, file), MM_E_MISMATCH);
+	one.body.export.size--;
+	one.body.export.sha256[0] ^= 1;
+	assert_int_equal(mm_attested_export(&one, file), MM_E_MISMATCH);
+}
+
+static void
+test_a_statement_word_for_word(void **state)
+{
+	struct mm_attested one = attested(IMAGE);
+	struct mm_span own =
+	    mm_list_at(one.body.image.statements, struct mm_bytes_item, 0)
+		->value;
+
+	(void)state;
+	assert_int_equal(mm_attested_statement(&one, own), MM_OK);
+	own.size--;
+	assert_int_equal(mm_attested_statement(&one, own), MM_E_MISMATCH);
+	one = attested(CERTIFICATE);
+	assert_int_equal(mm_attested_statement(&one, own), MM_E_MISMATCH);
+}
+
+/* `extra` is optional: then the entry is brought. */
+static void
+test_an_entry_that_is_brought(void **state)
+{
+	struct mm_span receipt = signed_log_receipt(&world, IMAGE);
+	struct mm_span own = world.entries[IMAGE];
+	struct mm_span other = world.entries[CERTIFICATE];
+	mm_auto(buffer) bare = {0};
+	struct mm_receipt parts;
+	struct mm_attested out;
+
+	(void)state;
+	mm_buffer_init(&bare, 65536);
+	assert_int_equal(
+	    mm_receipt_decode(receipt, &world.arena, &parts), MM_OK);
+	parts.entry = mm_span(NULL, 0);
+	assert_int_equal(mm_receipt_encode(&parts, &bare), MM_OK);
+	assert_int_equal(mm_attested_read(mm_buffer_span(&bare), &world.vkey,
+			     &world.arena, &out),
+	    MM_E_RECEIPT);
+	assert_int_equal(mm_attested_read_entry(mm_buffer_span(&bare),
+			     &world.vkey, own, &world.arena, &out),
+	    MM_OK);
+	assert_true(mm_span_is(out.body.image.product, "lamp"));
+	assert_int_equal(mm_attested_read_entry(mm_buffer_span(&bare),
+			     &world.vkey, other, &world.arena, &out),
+	    MM_E_PROOF);
+	assert_int_equal(mm_attested_read_entry(
+			     receipt, &world.vkey, own, &world.arena, &out),
+	    MM_OK);
+	assert_int_equal(mm_attested_read_entry(
+			     receipt, &world.vkey, other, &world.arena, &out),
+	    MM_E_PROOF);
 }
 
 /* Size, hash and digest are looked at each by itself. */
@@ -407,6 +480,9 @@ main(void)
 	    CASE(test_a_receipt_attests_its_entry),
 	    CASE(test_the_tbs_of_another_certificate),
 	    CASE(test_an_image_and_its_signature),
+	    CASE(test_an_export_and_its_file),
+	    CASE(test_a_statement_word_for_word),
+	    CASE(test_an_entry_that_is_brought),
 	    CASE(test_an_image_in_part),
 	    CASE(test_a_scheme_that_is_not_known_here),
 	    CASE(test_receipts_that_do_not_verify),

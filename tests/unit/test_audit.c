@@ -1,5 +1,5 @@
-/* The audit of a whole log: what is sound passes, and each signature, key
- * and number that is not what it says is found. */
+/* The audit of a whole log: what is honest passes, and each rule that is
+ * broken is found and named. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,36 +7,25 @@
 
 #include <cmocka.h>
 
-#include "cli/audit.h"
-#include "tests/unit/signed_log.h"
-
-static struct signed_log world;
+#include "tests/unit/honest_log.h"
 
 static int
-setup(void **state)
+begin(void **unused)
 {
-	(void)state;
-	signed_log_init(&world);
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	(void)state;
-	signed_log_clear(&world);
+	(void)unused;
+	honest_begin();
 	return 0;
 }
 
 static enum mm_error
-audit_against(
+audit_with(const struct mm_audit_options *options,
     const struct mm_checkpoint *checkpoint, struct mm_audit_report *out)
 {
 	struct mm_audit *audit;
-	enum mm_error error = mm_audit_new(&world.vkey, &audit);
+	enum mm_error error = mm_audit_new(options, &audit);
 
-	for (size_t i = 0; i < world.count && error == MM_OK; i++)
-		error = mm_audit_add(audit, world.entries[i]);
+	for (uint64_t i = 0; i < mint.log.size && error == MM_OK; i++)
+		error = mm_audit_add(audit, mint.log.entries[i]);
 	if (error == MM_OK)
 		error = mm_audit_end(audit, checkpoint, out);
 	mm_audit_free(audit);
@@ -46,228 +35,1657 @@ audit_against(
 static enum mm_error
 audit(struct mm_audit_report *out)
 {
-	struct mm_checkpoint checkpoint = signed_log_checkpoint(&world);
+	const struct mm_audit_options options = {.vkey = &mint.log.vkey};
+	struct mm_checkpoint checkpoint = honest_checkpoint(mint.log.size);
 
-	return audit_against(&checkpoint, out);
+	return audit_with(&options, &checkpoint, out);
 }
 
 static void
-refused(const char *why)
+passes(void)
 {
 	struct mm_audit_report report;
+	enum mm_error error = audit(&report);
 
-	assert_int_equal(audit(&report), MM_E_LOG_WRONG);
-	if (strstr(mm_why(MM_E_LOG_WRONG), why) == NULL)
-		fail_msg(
-		    "\"%s\" does not say \"%s\"", mm_why(MM_E_LOG_WRONG), why);
+	if (error != MM_OK)
+		fail_msg("%s: %s", mm_error_name(error), mm_why(error));
 }
 
-static uint64_t
-add_certificate(struct mm_span tbs)
-{
-	struct mm_certificate_entry entry = device_entry(&world, tbs);
-
-	return signed_log_add(&world, MM_ENTRY_CERTIFICATE, &entry);
-}
-
-static uint64_t
-add_image(const char *image)
-{
-	struct mm_image_entry entry = image_entry(mm_span_text(image));
-
-	return signed_log_add(&world, MM_ENTRY_IMAGE, &entry);
-}
+/* --- what is honest --- */
 
 static void
-test_sound_log_passes(void **state)
+an_honest_log_passes(void **state)
 {
+	struct issue device = device_issue("dev-01"), client = client_issue();
+	struct issue server = server_issue(), void_ = device_issue("dev-02");
+	struct issue again = device_issue("dev-02"), open;
 	struct mm_checkpoint checkpoint;
 	struct mm_audit_report report;
-	struct mm_span tbs = device_tbs(&world, "a");
-	uint64_t certificate = add_certificate(tbs);
-	uint64_t image = add_image("image");
-	uint8_t digest[32];
-	const struct mm_void gone = {3, mm_span_text("order-closed")};
-	const struct mm_void_entry voids = {{&gone, 1}};
+	struct release release;
+	uint64_t image;
 
 	(void)state;
-	crypto_hash_sha256(digest, (const uint8_t *)"image", 5);
-	assert_int_equal(add_certificate(device_tbs(&world, "b")), 3);
-	add_signature(&world, certificate, sign_tbs(&world, &world.ca, tbs));
-	add_signature(
-	    &world, image, soft_sign(&world, &world.codesign, digest));
-	signed_log_add(&world, MM_ENTRY_VOID, &voids);
-	add_certificate(device_tbs(&world, "c"));
+	again.entry.request = void_.entry.request;
+	issue_signed(&device);
+	issue_signed(&client);
+	issue_signed(&server);
+	add_void(add_certificate(&void_));
+	issue_signed(&again);
+	make_release(&release, "1.0");
+	image = add(MM_ENTRY_IMAGE, &release.entry);
+	add_signature(image, soft_sign("codesign", release.entry.digest));
+	open = device_issue("dev-03");
+	add_certificate(&open);
+	passes();
 	assert_int_equal(audit(&report), MM_OK);
-	checkpoint = signed_log_checkpoint(&world);
-	assert_true(mm_hash_equal(&checkpoint.root, &report.log.root));
-	assert_int_equal(report.log.size, world.count);
-	assert_int_equal(report.log.certificates, 3);
-	assert_int_equal(report.log.images, 1);
-	assert_int_equal(report.log.signatures, 2);
-	assert_int_equal(report.log.voids, 1);
+	checkpoint = honest_checkpoint(mint.log.size);
+	assert_true(mm_hash_equal(&checkpoint.root, &report.root));
+	assert_int_equal(report.size, mint.log.size);
+	assert_int_equal(report.kinds[MM_ENTRY_CERTIFICATE], 4 + 6);
+	assert_int_equal(report.kinds[MM_ENTRY_IMAGE], 1);
+	assert_int_equal(report.kinds[MM_ENTRY_PRINCIPAL], 4);
+	assert_int_equal(report.signatures, 4 + 5);
+	assert_int_equal(report.voids, 1);
+	assert_int_equal(report.devices, 2);
 	assert_int_equal(report.unsigned_entries, 1);
+	assert_int_equal(report.first_time, NOW);
+	assert_int_equal(report.last_time, NOW + 10);
+}
+
+static void
+what_is_told_passes(void **state)
+{
+	struct mm_refusal refusal = {text("station-1"), text("issue"),
+	    text("order-exhausted"), 3, text("dev-01")};
+	struct mm_refusal_entry refusals = {{&refusal, 1}};
+	struct mm_export_entry export = {.to = 5,
+	    .format = text("csv"),
+	    .principal = text("auditor-1"),
+	    .request = new_request()};
+	struct mm_audit_report report;
+
+	(void)state;
+	add(MM_ENTRY_REFUSAL, &refusals);
+	add(MM_ENTRY_EXPORT, &export);
+	passes();
+	assert_int_equal(audit(&report), MM_OK);
+	assert_int_equal(report.refusals, 3);
+	assert_int_equal(report.kinds[MM_ENTRY_EXPORT], 1);
+}
+
+/* The policy is changed by both officers; what comes after names the new
+ * one. */
+static uint64_t
+change_policy(uint64_t number, const struct signer *first,
+    const struct signer *second, const struct signer *by,
+    const struct signer *and_by)
+{
+	struct mm_policy_entry entry = {
+	    .policy = make_policy(number, first, second)};
+	struct mm_policy_claim claim = {.number = number};
+	struct says says = said(MM_STATEMENT_POLICY, &claim);
+
+	mm_policy_digest(entry.policy, claim.sha256);
+	memcpy(honest.policy, claim.sha256, 32);
+	says.by = by;
+	says.and_by = and_by;
+	entry.statements = state(says);
+	return add(MM_ENTRY_POLICY, &entry);
+}
+
+static void
+a_change_of_policy_passes(void **state)
+{
+	struct issue device;
+
+	(void)state;
+	change_policy(2, &mint.ada, &mint.eve, &mint.ada, &mint.bob);
+	device = device_issue("dev-01");
+	issue_signed(&device);
+	passes();
+}
+
+/* Units that were given back can be used again; the day's count as well. */
+static void
+voids_give_back(void **state)
+{
+	struct mm_principal_claim claim =
+	    make_principal("station-1", MM_ROLE_STATION, honest.station_spki);
+	struct mm_order_claim order = make_order("order-2");
+
+	(void)state;
+	claim.daily = 1;
+	add_principal(&claim, "officer-1");
+	order.units = 1;
+	honest.order = add_order(&order, "officer-1");
+	for (unsigned i = 0; i < 3; i++) {
+		struct issue device = device_issue("dev-01");
+
+		add_void(add_certificate(&device));
+	}
+	passes();
+}
+
+static void
+a_new_day_counts_anew(void **state)
+{
+	struct mm_principal_claim claim =
+	    make_principal("station-1", MM_ROLE_STATION, honest.station_spki);
+	struct issue device;
+
+	(void)state;
+	claim.daily = 1;
+	add_principal(&claim, "officer-1");
+	device = device_issue("dev-01");
+	issue_signed(&device);
+	honest.time += DAY;
+	device = device_issue("dev-02");
+	issue_signed(&device);
+	passes();
 }
 
 /* More than the list of what waits holds at first, signed in another order
  * than they came in. */
 static void
-test_many_wait(void **state)
+many_wait(void **state)
 {
+	enum { MANY = 100 };
+	struct mm_order_claim order = make_order("order-2");
+	uint8_t digests[MANY][32];
 	struct mm_audit_report report;
-	struct mm_span tbs[20];
+	uint64_t first = 0;
 
 	(void)state;
-	for (size_t i = 0; i < MM_COUNT(tbs); i++) {
+	order.units = 100;
+	honest.order = add_order(&order, "officer-1");
+	for (unsigned i = 0; i < MANY; i++) {
+		struct issue device;
 		char name[8];
 
-		snprintf(name, sizeof(name), "d%zu", i);
-		tbs[i] = device_tbs(&world, name);
-		assert_int_equal(add_certificate(tbs[i]), 1 + i);
+		snprintf(name, sizeof(name), "dev-%02u", i);
+		device = device_issue(keep(name, sizeof(name)));
+		mm_tbs_digest(device.entry.tbs, digests[i]);
+		if (i == 0)
+			first = add_certificate(&device);
+		else
+			add_certificate(&device);
 	}
-	for (size_t i = MM_COUNT(tbs); i-- > 1;)
-		add_signature(
-		    &world, 1 + i, sign_tbs(&world, &world.ca, tbs[i]));
-	add_certificate(device_tbs(&world, "last"));
-	add_signature(&world, 1, sign_tbs(&world, &world.ca, tbs[0]));
+	for (unsigned i = MANY; i-- > 1;)
+		add_signature(first + i, soft_sign("device-ca", digests[i]));
 	assert_int_equal(audit(&report), MM_OK);
-	assert_int_equal(report.log.signatures, 20);
 	assert_int_equal(report.unsigned_entries, 1);
+	assert_int_equal(report.devices, MANY - 1);
+}
+
+/* --- what is not --- */
+
+struct attack {
+	const char *name;
+	void (*add)(void);
+	const char *why; /* part of it */
+	enum mm_error error;
+};
+
+static void
+run_attacks(const struct attack *attacks, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct mm_audit_report report;
+		enum mm_error wanted = attacks[i].error != MM_OK
+					   ? attacks[i].error
+					   : MM_E_LOG_WRONG;
+		enum mm_error error;
+
+		honest_begin();
+		attacks[i].add();
+		error = audit(&report);
+		if (error != wanted ||
+		    strstr(mm_why(error), attacks[i].why) == NULL)
+			fail_msg("%s: %s \"%s\", not \"%s\"", attacks[i].name,
+			    mm_error_name(error), mm_why(error),
+			    attacks[i].why);
+	}
+}
+#define ATTACK(add, why) \
+	{ \
+#add, add, why, MM_OK \
+	}
+
+/* Frames. */
+
+static void
+not_a_genesis(void)
+{
+	mint.log.size = 0;
+	add(MM_ENTRY_START, &(struct mm_start_entry){text("1"), 0});
 }
 
 static void
-test_certificate_signed_by_another_key(void **state)
+a_second_genesis(void)
 {
-	struct mm_span tbs = device_tbs(&world, "a");
-	uint64_t index = add_certificate(tbs);
+	struct mm_genesis genesis = make_genesis(&mint.log);
+
+	add(MM_ENTRY_GENESIS, &genesis);
+}
+
+static void
+a_clock_stepped_back(void)
+{
+	honest.time = NOW + 4;
+	add(MM_ENTRY_START, &(struct mm_start_entry){text("1"), 0});
+}
+
+static void
+another_policy(void)
+{
+	honest.policy[0] ^= 1;
+	add(MM_ENTRY_START, &(struct mm_start_entry){text("1"), 0});
+}
+
+/* Genesis. */
+
+static void
+begin_with(struct mm_genesis *genesis)
+{
+	log_begin(&mint.log, genesis);
+}
+
+static void
+genesis_of_another_log(void)
+{
+	struct mm_genesis genesis = make_genesis(&mint.log);
+
+	struct mm_ceremony_claim ceremony = make_ceremony();
+	struct says says = said(MM_STATEMENT_CEREMONY, &ceremony);
+
+	/* Sound in itself. */
+	says.origin = "other.example";
+	says.time = NOW;
+	genesis.origin = text("other.example");
+	genesis.statements = state(says);
+	begin_with(&genesis);
+}
+
+static void
+genesis_with_another_log_key(void)
+{
+	struct mm_genesis genesis = make_genesis(&mint.log);
+
+	memcpy(genesis.log_key, mint.eve.public_key, 32);
+	begin_with(&genesis);
+}
+
+static void
+genesis_by_no_officer(void)
+{
+	struct mm_genesis genesis = make_genesis(&mint.log);
+	struct mm_ceremony_claim ceremony = make_ceremony();
+	struct says says = said(MM_STATEMENT_CEREMONY, &ceremony);
+
+	says.by = &mint.eve;
+	says.time = NOW;
+	genesis.statements = state(says);
+	begin_with(&genesis);
+}
+
+static void
+genesis_with_a_key_that_no_ceremony_lists(void)
+{
+	struct mm_genesis genesis = make_genesis(&mint.log);
+	struct mm_genesis_key keys[SOFT_KEYS];
+
+	memcpy(keys, genesis.keys.items, sizeof(keys));
+	keys[0].use = MM_KEY_CODE_SIGNING;
+	genesis.keys.items = keys;
+	begin_with(&genesis);
+}
+
+static void
+genesis_with_another_policy(void)
+{
+	struct mm_genesis genesis = make_genesis(&mint.log);
+
+	genesis.policy = make_policy(1, &mint.eve, &mint.bob);
+	begin_with(&genesis);
+}
+
+/* Policies. */
+
+static void
+policy_by_one_officer(void)
+{
+	change_policy(2, &mint.ada, &mint.eve, &mint.ada, NULL);
+}
+
+static void
+policy_by_its_own_officers(void)
+{
+	change_policy(2, &mint.ada, &mint.eve, &mint.ada, &mint.eve);
+}
+
+static void
+policy_number_left_out(void)
+{
+	change_policy(3, &mint.ada, &mint.bob, &mint.ada, &mint.bob);
+}
+
+static void
+order_of_a_former_officer(void)
+{
+	struct issue device;
+
+	change_policy(2, &mint.eve, &mint.bob, &mint.ada, &mint.bob);
+	device = device_issue("dev-01");
+	issue_signed(&device);
+}
+
+/* It is there, but nobody signed it: the token refused. */
+static void
+order_of_a_former_officer_unsigned(void **state)
+{
+	struct issue device;
 
 	(void)state;
-	add_signature(&world, index, sign_tbs(&world, &world.codesign, tbs));
-	refused("entry 1: its signature (in entry 2) does not verify");
+	change_policy(2, &mint.eve, &mint.bob, &mint.ada, &mint.bob);
+	device = device_issue("dev-01");
+	add_void(add_certificate(&device));
+	passes();
+}
+
+/* People. */
+
+static void
+principal_by_no_officer(void)
+{
+	struct mm_principal_claim claim =
+	    make_principal("x", MM_ROLE_STATION, make_spki());
+	struct says says = said(MM_STATEMENT_PRINCIPAL, &claim);
+
+	says.by = &mint.eve;
+	add_statements(MM_ENTRY_PRINCIPAL, state(says), "officer-1");
 }
 
 static void
-test_image_signed_by_another_key(void **state)
+principal_expired(void)
 {
-	uint64_t index = add_image("image");
+	struct mm_principal_claim claim =
+	    make_principal("x", MM_ROLE_STATION, make_spki());
+	struct says says = said(MM_STATEMENT_PRINCIPAL, &claim);
+
+	says.time = NOW - 10;
+	says.expiry = NOW + 9;
+	add_statements(MM_ENTRY_PRINCIPAL, state(says), "officer-1");
+}
+
+static void
+principal_brought_by_nobody(void)
+{
+	struct mm_principal_claim claim =
+	    make_principal("x", MM_ROLE_STATION, make_spki());
+
+	add_principal(&claim, NULL);
+}
+
+static void
+principal_brought_by_a_stranger(void)
+{
+	struct mm_principal_claim claim =
+	    make_principal("x", MM_ROLE_STATION, make_spki());
+
+	add_principal(&claim, "stranger");
+}
+
+static void
+principal_brought_by_a_station(void)
+{
+	struct mm_principal_claim claim =
+	    make_principal("x", MM_ROLE_STATION, make_spki());
+
+	add_principal(&claim, "station-1");
+}
+
+static void
+principal_disabled_before_it_was(void)
+{
+	struct mm_principal_claim claim =
+	    make_principal("x", MM_ROLE_STATION, make_spki());
+
+	claim.disabled = true;
+	add_principal(&claim, "officer-1");
+}
+
+static void
+principal_with_anothers_key(void)
+{
+	struct mm_principal_claim claim =
+	    make_principal("x", MM_ROLE_STATION, honest.station_spki);
+
+	add_principal(&claim, "officer-1");
+}
+
+static void
+principal_with_a_devices_key(void)
+{
+	struct issue device = device_issue("dev-01");
+	struct mm_principal_claim claim =
+	    make_principal("x", MM_ROLE_STATION, device.plan.spki);
+
+	issue_signed(&device);
+	add_principal(&claim, "officer-1");
+}
+
+static void
+statement_replayed(void)
+{
+	struct mm_principal_claim claim =
+	    make_principal("x", MM_ROLE_STATION, make_spki());
+	struct mm_list statements = state(said(MM_STATEMENT_PRINCIPAL, &claim));
+
+	add_statements(MM_ENTRY_PRINCIPAL, statements, "officer-1");
+	add_statements(MM_ENTRY_PRINCIPAL, statements, "officer-1");
+}
+
+static void
+request_used_twice(void)
+{
+	struct issue first = device_issue("dev-01");
+	struct issue second = device_issue("dev-02");
+
+	second.entry.request = first.entry.request;
+	issue_signed(&first);
+	issue_signed(&second);
+}
+
+static void
+order_by_no_officer(void)
+{
+	struct mm_order_claim order = make_order("order-2");
+	struct says says = said(MM_STATEMENT_ORDER, &order);
+
+	says.by = &mint.eve;
+	add_statements(MM_ENTRY_ORDER, state(says), "officer-1");
+}
+
+static void
+order_name_twice(void)
+{
+	struct mm_order_claim order = make_order("order-1");
+
+	add_order(&order, "officer-1");
+}
+
+static void
+order_unsound(void)
+{
+	struct mm_order_claim order = make_order("order-2");
+
+	order.devices.pattern = text("dev-*");
+	add_order(&order, "officer-1");
+}
+
+static void
+order_for_no_device_profile(void)
+{
+	struct mm_order_claim order = make_order("order-2");
+
+	order.profile = text("tls-client");
+	add_order(&order, "officer-1");
+}
+
+static void
+order_is_a_principal(void)
+{
+	struct mm_principal_claim claim =
+	    make_principal("x", MM_ROLE_STATION, make_spki());
+
+	add_statements(MM_ENTRY_ORDER,
+	    state(said(MM_STATEMENT_PRINCIPAL, &claim)), "officer-1");
+}
+
+static void
+revocation_by_no_officer(void)
+{
+	struct mm_revoked one = {text("serial"), 1, 0};
+	struct mm_revoke_claim claim = {{&one, 1}};
+	struct says says = said(MM_STATEMENT_REVOKE, &claim);
+
+	says.by = &mint.eve;
+	add_statements(MM_ENTRY_REVOCATION, state(says), "officer-1");
+}
+
+static void
+a_revocation_passes(void **unused)
+{
+	struct mm_revoked one = {text("serial"), 1, 0};
+	struct mm_revoke_claim claim = {{&one, 1}};
+
+	(void)unused;
+	add_statements(MM_ENTRY_REVOCATION,
+	    state(said(MM_STATEMENT_REVOKE, &claim)), "officer-1");
+	passes();
+}
+
+static void
+what_people_say_is_checked(void **state)
+{
+	static const struct attack attacks[] = {
+	    ATTACK(not_a_genesis, "entry 0: a log begins with a genesis"),
+	    ATTACK(a_second_genesis, "it is a second genesis"),
+	    ATTACK(a_clock_stepped_back, "from before the entry before it"),
+	    ATTACK(another_policy, "its policy is not the one in force"),
+	    ATTACK(genesis_of_another_log, "begins the log other.example"),
+	    ATTACK(genesis_with_another_log_key, "begins a log with another"),
+	    ATTACK(genesis_by_no_officer, "not signed by an officer"),
+	    ATTACK(genesis_with_a_key_that_no_ceremony_lists,
+		"does not list the key \"root\""),
+	    ATTACK(genesis_with_another_policy, "names another policy"),
+	    ATTACK(policy_by_one_officer, "the policy wants 2"),
+	    ATTACK(policy_by_its_own_officers, "not signed by an officer"),
+	    ATTACK(policy_number_left_out, "does not follow policy 1"),
+	    ATTACK(order_of_a_former_officer, "officers are not those of"),
+	    ATTACK(principal_by_no_officer, "not signed by an officer"),
+	    ATTACK(principal_expired, "the statement ended"),
+	    ATTACK(principal_brought_by_nobody, "does not say who asked"),
+	    ATTACK(principal_brought_by_a_stranger, "was not registered"),
+	    ATTACK(principal_brought_by_a_station, "may not ask for"),
+	    ATTACK(principal_disabled_before_it_was, "was not registered"),
+	    ATTACK(principal_with_anothers_key, "key belongs to another"),
+	    ATTACK(principal_with_a_devices_key, "key belongs to another"),
+	    ATTACK(statement_replayed, "its statement is also that of"),
+	    ATTACK(request_used_twice, "its request is also that of"),
+	    ATTACK(order_by_no_officer, "not signed by an officer"),
+	    ATTACK(order_name_twice, "its order's name is also that of"),
+	    ATTACK(order_unsound, "exactly one of them"),
+	    ATTACK(order_for_no_device_profile, "no profile tls-client for"),
+	    ATTACK(order_is_a_principal, "of kind 4, not 1"),
+	    ATTACK(revocation_by_no_officer, "not signed by an officer"),
+	};
+
+	(void)state;
+	run_attacks(attacks, MM_COUNT(attacks));
+}
+
+/* Certificates. */
+
+static void
+device_of_no_order(void)
+{
+	struct issue device = device_issue("dev-01");
+
+	device.entry.basis = honest.station;
+	issue_signed(&device);
+}
+
+static void
+device_of_a_later_order(void)
+{
+	struct mm_order_claim order = make_order("order-2");
+	struct issue device = device_issue("dev-01");
+
+	device.entry.basis = mint.log.size + 2;
+	issue_signed(&device);
+	add_order(&order, "officer-1");
+}
+
+static void
+device_outside_its_order(void)
+{
+	struct issue device = device_issue("dev-100");
+
+	issue_signed(&device);
+}
+
+static void
+device_after_its_order(void)
+{
+	struct issue device;
+
+	honest.time = NOW + 10 * DAY + 1;
+	device = device_issue("dev-01");
+	issue_signed(&device);
+}
+
+static void
+device_of_another_station(void)
+{
+	struct mm_principal_claim claim =
+	    make_principal("station-2", MM_ROLE_STATION, make_spki());
+	struct issue device = device_issue("dev-01");
+
+	add_principal(&claim, "officer-1");
+	device.entry.principal = text("station-2");
+	issue_signed(&device);
+}
+
+static void
+device_of_a_stranger(void)
+{
+	struct issue device;
+	struct mm_order_claim order = make_order("order-2");
+
+	order.stations = TEXTS("stranger");
+	honest.order = add_order(&order, "officer-1");
+	device = device_issue("dev-01");
+	device.entry.principal = text("stranger");
+	issue_signed(&device);
+}
+
+static void
+device_of_a_disabled_station(void)
+{
+	struct mm_principal_claim claim =
+	    make_principal("station-1", MM_ROLE_STATION, honest.station_spki);
+	struct issue device = device_issue("dev-01");
+
+	claim.disabled = true;
+	add_principal(&claim, "officer-1");
+	issue_signed(&device);
+}
+
+static void
+device_of_an_auditor(void)
+{
+	struct issue device;
+	struct mm_order_claim order = make_order("order-2");
+
+	order.stations = TEXTS("auditor-1");
+	honest.order = add_order(&order, "officer-1");
+	device = device_issue("dev-01");
+	device.entry.principal = text("auditor-1");
+	issue_signed(&device);
+}
+
+static void
+device_of_a_profile_not_the_stations(void)
+{
+	struct mm_principal_claim claim =
+	    make_principal("station-1", MM_ROLE_STATION, honest.station_spki);
+	struct issue device = device_issue("dev-01");
+
+	claim.profiles = TEXTS("device-2");
+	add_principal(&claim, "officer-1");
+	issue_signed(&device);
+}
+
+static void
+device_without_a_request(void)
+{
+	struct issue device = device_issue("dev-01");
+
+	device.entry.request = mm_span(NULL, 0);
+	issue_signed(&device);
+}
+
+static void
+one_unit_too_many(void)
+{
+	struct mm_order_claim order = make_order("order-2");
+	struct issue device;
+
+	order.units = 1;
+	honest.order = add_order(&order, "officer-1");
+	device = device_issue("dev-01");
+	issue_signed(&device);
+	device = device_issue("dev-02");
+	issue_signed(&device);
+}
+
+static void
+one_too_many_a_day(void)
+{
+	struct mm_principal_claim claim =
+	    make_principal("station-1", MM_ROLE_STATION, honest.station_spki);
+	struct issue device;
+
+	claim.daily = 1;
+	add_principal(&claim, "officer-1");
+	device = device_issue("dev-01");
+	issue_signed(&device);
+	device = device_issue("dev-02");
+	issue_signed(&device);
+}
+
+static void
+device_twice(void)
+{
+	struct issue first = device_issue("dev-01");
+	struct issue second = device_issue("dev-01");
+
+	issue_signed(&first);
+	issue_signed(&second);
+}
+
+static void
+key_for_two_devices(void)
+{
+	struct issue first = device_issue("dev-01");
+	struct issue second = device_issue("dev-02");
+
+	second.plan.spki = first.plan.spki;
+	make_tbs(&second);
+	issue_signed(&first);
+	issue_signed(&second);
+}
+
+static void
+key_of_a_principal(void)
+{
+	struct issue device = device_issue("dev-01");
+
+	device.plan.spki = honest.station_spki;
+	make_tbs(&device);
+	issue_signed(&device);
+}
+
+/* Even where the first was never signed. */
+static void
+tbs_twice(void)
+{
+	struct issue first = device_issue("dev-01");
+	struct issue second = device_issue("dev-01");
+
+	second.entry.tbs = first.entry.tbs;
+	memcpy(second.entry.key, first.entry.key, 32);
+	add_void(add_certificate(&first));
+	issue_signed(&second);
+}
+
+static void
+tbs_is_none(void)
+{
+	struct issue device = device_issue("dev-01");
+
+	device.entry.tbs = text("tbs");
+	add_certificate(&device);
+}
+
+static void
+tbs_has_another_key(void)
+{
+	struct issue device = device_issue("dev-01");
+
+	device.entry.key[0] ^= 1;
+	add_certificate(&device);
+}
+
+static void
+tbs_of_another_device(void)
+{
+	struct issue device = device_issue("dev-01");
+
+	device.entry.subject = text("dev-02");
+	add_certificate(&device);
+}
+
+static void
+tbs_of_another_time(void)
+{
+	struct issue device = device_issue("dev-01");
+
+	honest.time++;
+	add_certificate(&device);
+}
+
+static void
+profile_unknown(void)
+{
+	struct issue device = device_issue("dev-01");
+
+	device.entry.profile = text("nothing");
+	add_certificate(&device);
+}
+
+static void
+by_a_key_that_is_not_there(void)
+{
+	struct issue device = device_issue("dev-01");
+
+	device.entry.issuer = text("nobody");
+	add_certificate(&device);
+}
+
+static void
+by_the_code_signing_key(void)
+{
+	struct issue device = device_issue("dev-01");
+
+	device.entry.issuer = text("codesign");
+	add_certificate(&device);
+}
+
+static void
+by_a_ca_without_certificate(void)
+{
+	struct issue device = device_issue("dev-01");
+
+	/* The log before its device CA was certified. */
+	mint.log.size = 3;
+	honest.time = NOW + 5;
+	add_people();
+	device = device_issue("dev-01");
+	add_certificate(&device);
+}
+
+static void
+client_of_no_statement(void)
+{
+	struct issue client = client_issue();
+
+	client.entry.basis = honest.order;
+	add_certificate(&client);
+}
+
+static void
+client_of_an_old_statement(void)
+{
+	struct mm_principal_claim claim =
+	    make_principal("station-1", MM_ROLE_STATION, honest.station_spki);
+	struct issue client = client_issue();
+
+	claim.daily = 7;
+	add_principal(&claim, "officer-1");
+	add_certificate(&client);
+}
+
+static void
+client_asked_for_by_a_station(void)
+{
+	struct issue client = client_issue();
+
+	client.entry.principal = text("station-1");
+	add_certificate(&client);
+}
+
+static void
+client_asked_for_by_nobody(void)
+{
+	struct issue client = client_issue();
+
+	client.entry.principal = mm_span(NULL, 0);
+	add_certificate(&client);
+}
+
+static void
+client_with_a_request(void)
+{
+	struct issue client = client_issue();
+
+	client.entry.request = new_request();
+	add_certificate(&client);
+}
+
+static void
+server_asked_for(void)
+{
+	struct issue server = server_issue();
+
+	server.entry.principal = text("officer-1");
+	add_certificate(&server);
+}
+
+static void
+server_of_another_policy(void)
+{
+	struct issue server = server_issue();
+
+	server.entry.basis = honest.order;
+	add_certificate(&server);
+}
+
+static void
+ca_of_no_ceremony(void)
+{
+	struct issue ca = make_issue("device-ca", "Others", "root",
+	    honest.root_tbs, mint_key("device-ca")->spki);
+
+	add_certificate(&ca);
+}
+
+static void
+ca_after_the_ceremony(void)
+{
+	struct issue ca;
+
+	honest.time = NOW + DAY + 1;
+	ca = make_issue("device-ca", "Devices", "root", honest.root_tbs,
+	    mint_key("device-ca")->spki);
+	add_certificate(&ca);
+}
+
+static void
+ca_of_another_basis(void)
+{
+	struct issue ca = make_issue("device-ca", "Devices", "root",
+	    honest.root_tbs, mint_key("device-ca")->spki);
+
+	ca.entry.basis = 1;
+	add_certificate(&ca);
+}
+
+static void
+certificates_are_checked(void **state)
+{
+	static const struct attack attacks[] = {
+	    ATTACK(device_of_no_order, "is no order"),
+	    ATTACK(device_of_a_later_order, "is no order"),
+	    ATTACK(device_outside_its_order, "does not cover device dev-100"),
+	    ATTACK(device_after_its_order, "order order-1 ended"),
+	    ATTACK(device_of_another_station, "not for station station-2"),
+	    ATTACK(device_of_a_stranger, "stranger was not registered"),
+	    ATTACK(device_of_a_disabled_station, "station-1 is disabled"),
+	    ATTACK(device_of_an_auditor, "has the role auditor"),
+	    ATTACK(device_of_a_profile_not_the_stations,
+		"may not use profile device"),
+	    ATTACK(device_without_a_request, "does not say who asked"),
+	    ATTACK(one_unit_too_many, "all 1 units of order order-2"),
+	    ATTACK(one_too_many_a_day, "1 certificates of today"),
+	    ATTACK(device_twice, "device has a live certificate already"),
+	    ATTACK(key_for_two_devices, "its key belongs to another"),
+	    ATTACK(key_of_a_principal, "its key belongs to another"),
+	    ATTACK(tbs_twice, "its serial number is also that of"),
+	    ATTACK(tbs_is_none, "the TBS's DER is malformed"),
+	    ATTACK(tbs_has_another_key, "another key than its TBS"),
+	    ATTACK(tbs_of_another_device, "device's id is not in it"),
+	    ATTACK(tbs_of_another_time, "validity"),
+	    ATTACK(profile_unknown, "no profile nothing"),
+	    ATTACK(by_a_key_that_is_not_there, "no key \"nobody\""),
+	    ATTACK(by_the_code_signing_key, "is for code-signing"),
+	    ATTACK(by_a_ca_without_certificate, "has no certificate yet"),
+	    ATTACK(client_of_no_statement, "is no principal"),
+	    ATTACK(client_of_an_old_statement, "says otherwise about"),
+	    ATTACK(client_asked_for_by_a_station, "may not ask for"),
+	    ATTACK(client_asked_for_by_nobody, "was not registered"),
+	    ATTACK(client_with_a_request, "its request is that of entry"),
+	    ATTACK(server_asked_for, "cannot have asked for it"),
+	    ATTACK(server_of_another_policy, "its basis must be entry 0"),
+	    ATTACK(ca_of_no_ceremony, "ceremony lists no certificate"),
+	    ATTACK(ca_after_the_ceremony, "has expired"),
+	    ATTACK(ca_of_another_basis, "is no ceremony"),
+	};
+
+	(void)state;
+	run_attacks(attacks, MM_COUNT(attacks));
+}
+
+/* Images. */
+
+static struct release release;
+
+static void
+add_release(void)
+{
+	add_signature(add(MM_ENTRY_IMAGE, &release.entry),
+	    soft_sign("codesign", release.entry.digest));
+}
+
+static void
+image_of_another_version(void)
+{
+	make_release(&release, "1.0");
+	release.entry.version = text("1.1");
+	add_release();
+}
+
+static void
+image_of_another_digest(void)
+{
+	make_release(&release, "1.0");
+	release.entry.sha256[0] ^= 1;
+	release.entry.digest[0] ^= 1;
+	add_release();
+}
+
+static void
+image_by_no_officer(void)
+{
+	struct says says;
+
+	make_release(&release, "1.0");
+	says = said(MM_STATEMENT_RELEASE, &release.claim);
+	says.by = &mint.eve;
+	release.entry.statements = state(says);
+	add_release();
+}
+
+static void
+image_without_statements(void)
+{
+	make_release(&release, "1.0");
+	release.entry.statements = (struct mm_list){NULL, 0};
+	add_release();
+}
+
+static void
+image_by_a_ca(void)
+{
+	make_release(&release, "1.0");
+	release.entry.key = text("device-ca");
+	add_release();
+}
+
+static void
+image_of_a_station(void)
+{
+	make_release(&release, "1.0");
+	release.entry.principal = text("station-1");
+	add_release();
+}
+
+static void
+image_of_nobody(void)
+{
+	make_release(&release, "1.0");
+	release.entry.principal = mm_span(NULL, 0);
+	add_release();
+}
+
+static void
+image_twice(void)
+{
+	make_release(&release, "1.0");
+	add_release();
+	make_release(&release, "1.0");
+	add_release();
+}
+
+static void
+image_scheme_unknown(void)
+{
+	make_release(&release, "1.0");
+	release.entry.scheme = text("rot13");
+	add_release();
+}
+
+static void
+images_are_checked(void **state)
+{
+	static const struct attack attacks[] = {
+	    ATTACK(image_of_another_version, "the version of lamp 1.1"),
+	    ATTACK(image_of_another_digest, "the image of lamp 1.0"),
+	    ATTACK(image_by_no_officer, "not signed by an officer"),
+	    ATTACK(image_without_statements, "0 statements"),
+	    ATTACK(image_by_a_ca, "no code-signing key"),
+	    ATTACK(image_of_a_station, "may not ask for"),
+	    ATTACK(image_of_nobody, "does not say who asked"),
+	    ATTACK(image_twice, "its release has a live signature already"),
+	    ATTACK(image_scheme_unknown, "there is no scheme rot13"),
+	};
+
+	(void)state;
+	run_attacks(attacks, MM_COUNT(attacks));
+}
+
+/* Outcomes. */
+
+static void
+signed_by_another_key(void)
+{
+	struct issue device = device_issue("dev-01");
 	uint8_t digest[32];
 
-	(void)state;
-	crypto_hash_sha256(digest, (const uint8_t *)"image", 5);
-	add_signature(&world, index, soft_sign(&world, &world.ca, digest));
-	refused("entry 1: its signature (in entry 2) does not verify");
+	mm_tbs_digest(device.entry.tbs, digest);
+	add_signature(add_certificate(&device), soft_sign("root", digest));
 }
 
 static void
-test_signature_of_another_entry(void **state)
+signed_over_something_else(void)
 {
-	struct mm_span first = device_tbs(&world, "a");
-	struct mm_span second = device_tbs(&world, "b");
+	struct issue device = device_issue("dev-01");
+	uint8_t digest[32] = {1};
 
-	(void)state;
-	add_certificate(first);
-	add_certificate(second);
-	add_signature(&world, 1, sign_tbs(&world, &world.ca, second));
-	refused("entry 1: its signature");
+	add_signature(add_certificate(&device), soft_sign("device-ca", digest));
 }
 
 static void
-test_unknown_issuer(void **state)
+signature_too_long(void)
 {
-	struct mm_certificate_entry entry =
-	    device_entry(&world, device_tbs(&world, "a"));
+	static const uint8_t bytes[200] = {0x30};
+	struct issue device = device_issue("dev-01");
 
-	(void)state;
-	entry.issuer = mm_span_text("nobody");
-	signed_log_add(&world, MM_ENTRY_CERTIFICATE, &entry);
-	refused("genesis names no key nobody");
+	add_signature(add_certificate(&device), mm_span(bytes, sizeof(bytes)));
 }
 
 static void
-test_code_signing_key_issues(void **state)
+signed_twice(void)
 {
-	struct mm_certificate_entry entry =
-	    device_entry(&world, device_tbs(&world, "a"));
+	struct issue device = device_issue("dev-01");
+	uint64_t index = issue_signed(&device);
 
-	(void)state;
-	entry.issuer = mm_span_text("codesign");
-	signed_log_add(&world, MM_ENTRY_CERTIFICATE, &entry);
-	refused("key codesign is no CA's");
+	add_signature(index, text("again"));
 }
 
 static void
-test_ca_key_signs_an_image(void **state)
+signed_after_its_void(void)
 {
-	struct mm_image_entry entry = image_entry(mm_span_text("image"));
+	struct issue device = device_issue("dev-01");
+	uint64_t index = add_certificate(&device);
 
-	(void)state;
-	entry.key = mm_span_text("device-ca");
-	signed_log_add(&world, MM_ENTRY_IMAGE, &entry);
-	refused("key device-ca is not for code signing");
+	add_void(index);
+	add_signature(index, text("again"));
 }
 
 static void
-test_tbs_has_another_key(void **state)
+void_after_its_signature(void)
 {
-	struct mm_certificate_entry entry =
-	    device_entry(&world, device_tbs(&world, "a"));
+	struct issue device = device_issue("dev-01");
 
-	(void)state;
-	entry.key[0] ^= 1;
-	signed_log_add(&world, MM_ENTRY_CERTIFICATE, &entry);
-	refused("its TBS has another key");
+	add_void(issue_signed(&device));
 }
 
 static void
-test_tbs_is_none(void **state)
+signature_of_an_order(void)
 {
-	struct mm_certificate_entry entry =
-	    device_entry(&world, mm_span_text("tbs"));
-
-	(void)state;
-	signed_log_add(&world, MM_ENTRY_CERTIFICATE, &entry);
-	refused("entry 1: ");
+	add_signature(honest.order, text("order"));
 }
 
 static void
-test_checkpoint_of_other_entries(void **state)
+signature_of_what_comes(void)
 {
-	struct mm_checkpoint checkpoint;
+	add_signature(mint.log.size, text("myself"));
+}
+
+static void
+signatures_not_ascending(void)
+{
+	struct issue first = device_issue("dev-01");
+	struct issue second = device_issue("dev-02");
+	uint8_t digests[2][32];
+	struct mm_signature items[2];
+	struct mm_signatures_entry body = {{items, 2}};
+
+	mm_tbs_digest(first.entry.tbs, digests[0]);
+	mm_tbs_digest(second.entry.tbs, digests[1]);
+	items[1].index = add_certificate(&first);
+	items[1].signature = soft_sign("device-ca", digests[0]);
+	items[0].index = add_certificate(&second);
+	items[0].signature = soft_sign("device-ca", digests[1]);
+	add(MM_ENTRY_SIGNATURES, &body);
+}
+
+static void
+void_for_no_reason(void)
+{
+	struct issue device = device_issue("dev-01");
+	struct mm_void one = {add_certificate(&device), text("why not")};
+	struct mm_void_entry body = {{&one, 1}};
+
+	add(MM_ENTRY_VOID, &body);
+}
+
+static void
+outcomes_are_checked(void **state)
+{
+	static const struct attack attacks[] = {
+	    ATTACK(signed_by_another_key, "does not verify"),
+	    ATTACK(signed_over_something_else, "does not verify"),
+	    ATTACK(signature_too_long, "does not verify"),
+	    ATTACK(signed_twice, "does not wait for a signature"),
+	    ATTACK(signed_after_its_void, "does not wait for a signature"),
+	    ATTACK(void_after_its_signature, "does not wait for a signature"),
+	    ATTACK(signature_of_an_order, "does not wait for a signature"),
+	    ATTACK(signature_of_what_comes, "before that is there"),
+	    ATTACK(signatures_not_ascending, "its rows do not ascend"),
+	    ATTACK(void_for_no_reason, "\"why not\" is no reason"),
+	};
+
+	(void)state;
+	run_attacks(attacks, MM_COUNT(attacks));
+}
+
+/* What is only told. */
+
+static void
+refuse(const char *principal, const char *request, const char *reason)
+{
+	struct mm_refusal refusal = {.principal = text(principal),
+	    .request = text(request),
+	    .reason = text(reason),
+	    .count = 1};
+	struct mm_refusal_entry refusals = {{&refusal, 1}};
+
+	add(MM_ENTRY_REFUSAL, &refusals);
+}
+
+static void
+refusal_for_no_reason(void)
+{
+	refuse("station-1", "issue", "whim");
+}
+
+static void
+refusal_that_is_none(void)
+{
+	refuse("station-1", "issue", "ok");
+}
+
+static void
+refusal_of_a_stranger(void)
+{
+	refuse("stranger", "issue", "order-closed");
+}
+
+static void
+refusal_of_no_request(void)
+{
+	refuse("station-1", "dance", "order-closed");
+}
+
+static void
+export_(uint64_t from, uint64_t to, const char *principal)
+{
+	struct mm_export_entry body = {.from = from,
+	    .to = to,
+	    .format = text("csv"),
+	    .principal = text(principal),
+	    .request = new_request()};
+
+	add(MM_ENTRY_EXPORT, &body);
+}
+
+static void
+export_of_nothing(void)
+{
+	export_(5, 5, "auditor-1");
+}
+
+static void
+export_of_what_comes(void)
+{
+	export_(0, mint.log.size + 1, "auditor-1");
+}
+
+static void
+export_by_a_station(void)
+{
+	export_(0, 5, "station-1");
+}
+
+static void
+what_is_told_is_checked(void **state)
+{
+	static const struct attack attacks[] = {
+	    ATTACK(refusal_for_no_reason, "\"whim\" is no reason"),
+	    ATTACK(refusal_that_is_none, "\"ok\" is no reason"),
+	    ATTACK(refusal_of_a_stranger, "stranger was not registered"),
+	    ATTACK(refusal_of_no_request, "no request \"dance\""),
+	    ATTACK(export_of_nothing, "entries 5 to 5 were not there"),
+	    ATTACK(export_of_what_comes, "were not there"),
+	    ATTACK(export_by_a_station, "may not ask for"),
+	};
+
+	(void)state;
+	run_attacks(attacks, MM_COUNT(attacks));
+}
+
+/* CRLs and keys. */
+
+static uint64_t
+add_crl(const char *issuer, uint64_t number, uint64_t size)
+{
+	struct mm_crl_entry body = {.issuer = text(issuer),
+	    .number = number,
+	    .this_update = honest.time,
+	    .next_update = honest.time + DAY,
+	    .size = size,
+	    .tbs = text("crl")};
+
+	return add(MM_ENTRY_CRL, &body);
+}
+
+static void
+crls_pass(void **state)
+{
+	uint8_t digest[32];
 	struct mm_audit_report report;
 
 	(void)state;
-	add_image("image");
-	checkpoint = signed_log_checkpoint(&world);
-	checkpoint.size = 1;
-	assert_int_equal(audit_against(&checkpoint, &report), MM_E_LOG_WRONG);
-	checkpoint.size = 3;
-	assert_int_equal(audit_against(&checkpoint, &report), MM_E_LOG_WRONG);
-	checkpoint.size = 0;
-	assert_int_equal(audit_against(&checkpoint, &report), MM_E_LOG_WRONG);
-	checkpoint.size = 2;
-	assert_int_equal(audit_against(&checkpoint, &report), MM_OK);
-	checkpoint.root.bytes[31] ^= 1;
-	assert_int_equal(audit_against(&checkpoint, &report), MM_E_LOG_WRONG);
+	mm_tbs_digest(text("crl"), digest);
+	add_signature(
+	    add_crl("device-ca", 1, 5), soft_sign("device-ca", digest));
+	add_crl("access-ca", 7, 5);
+	add_crl("device-ca", 2, mint.log.size);
+	passes();
+	assert_int_equal(audit(&report), MM_OK);
+	assert_int_equal(report.unsigned_entries, 2);
+	assert_int_equal(report.devices, 0);
 }
 
-#define CASE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+static void
+crl_number_again(void)
+{
+	add_crl("device-ca", 1, 0);
+	add_crl("device-ca", 1, 0);
+}
+
+static void
+crl_number_left_out(void)
+{
+	add_crl("device-ca", 1, 0);
+	add_crl("device-ca", 3, 0);
+}
+
+static void
+crl_of_what_comes(void)
+{
+	add_crl("device-ca", 1, mint.log.size + 1);
+}
+
+static void
+crl_that_ends_before_it_begins(void)
+{
+	struct mm_crl_entry body = {.issuer = text("device-ca"),
+	    .number = 1,
+	    .this_update = NOW,
+	    .next_update = NOW - 1,
+	    .tbs = text("crl")};
+
+	add(MM_ENTRY_CRL, &body);
+}
+
+static void
+crl_by_code_signing(void)
+{
+	add_crl("codesign", 1, 0);
+}
+
+static void
+crl_with_bytes_and_blob(void)
+{
+	struct mm_crl_entry body = {.issuer = text("device-ca"),
+	    .number = 1,
+	    .tbs = text("crl"),
+	    .tbs_sha256 = mm_span(honest.policy, 32),
+	    .tbs_size = 3};
+
+	add(MM_ENTRY_CRL, &body);
+}
+
+static void
+crl_of_nothing(void)
+{
+	struct mm_crl_entry body = {.issuer = text("device-ca"), .number = 1};
+
+	add(MM_ENTRY_CRL, &body);
+}
+
+static uint64_t
+add_key(const char *name, uint64_t use, struct mm_span spki, bool retired,
+    const struct mm_ceremony_claim *ceremony)
+{
+	struct mm_key_entry body = {.name = text(name),
+	    .use = use,
+	    .spki = spki,
+	    .retired = retired,
+	    .statements = state(said(MM_STATEMENT_CEREMONY, ceremony)),
+	    .principal = text("officer-1"),
+	    .request = new_request()};
+
+	return add(MM_ENTRY_KEY, &body);
+}
+
+static struct mm_ceremony_claim
+new_key_ceremony(void)
+{
+	static const struct mm_ceremony_key key = {
+	    {(const uint8_t *)"device-ca-2", 11}, MM_KEY_DEVICE_CA};
+	struct mm_ceremony_claim claim = {
+	    .keys = {&key, 1}, .retired = TEXTS("device-ca")};
+
+	memcpy(claim.policy, mint.policy_digest, 32);
+	return claim;
+}
+
+static void
+keys_come_and_go(void **state)
+{
+	struct mm_ceremony_claim ceremony = new_key_ceremony();
+
+	(void)state;
+	add_key("device-ca-2", MM_KEY_DEVICE_CA, make_spki(), false, &ceremony);
+	add_key("device-ca", MM_KEY_DEVICE_CA, mint_key("device-ca")->spki,
+	    true, &ceremony);
+	passes();
+}
+
+static void
+key_of_no_ceremony(void)
+{
+	struct mm_ceremony_claim ceremony = new_key_ceremony();
+
+	add_key("other", MM_KEY_DEVICE_CA, make_spki(), false, &ceremony);
+}
+
+static void
+key_under_another_policy(void)
+{
+	struct mm_ceremony_claim ceremony = new_key_ceremony();
+
+	ceremony.policy[0] ^= 1;
+	add_key("device-ca-2", MM_KEY_DEVICE_CA, make_spki(), false, &ceremony);
+}
+
+static void
+key_for_another_use(void)
+{
+	struct mm_ceremony_claim ceremony = new_key_ceremony();
+
+	add_key("device-ca-2", MM_KEY_ROOT_CA, make_spki(), false, &ceremony);
+}
+
+static void
+key_that_is_there(void)
+{
+	struct mm_ceremony_claim ceremony = new_key_ceremony();
+
+	add_key("device-ca-2", MM_KEY_DEVICE_CA, mint_key("root")->spki, false,
+	    &ceremony);
+}
+
+static void
+key_retired_by_no_ceremony(void)
+{
+	struct mm_ceremony_claim ceremony = new_key_ceremony();
+
+	add_key(
+	    "root", MM_KEY_ROOT_CA, mint_key("root")->spki, true, &ceremony);
+}
+
+static void
+key_retired_twice(void)
+{
+	struct mm_ceremony_claim ceremony = new_key_ceremony();
+	struct mm_span spki = mint_key("device-ca")->spki;
+
+	add_key("device-ca", MM_KEY_DEVICE_CA, spki, true, &ceremony);
+	add_key("device-ca", MM_KEY_DEVICE_CA, spki, true, &ceremony);
+}
+
+static void
+device_by_a_retired_key(void)
+{
+	struct mm_ceremony_claim ceremony = new_key_ceremony();
+	struct issue device;
+
+	add_key("device-ca", MM_KEY_DEVICE_CA, mint_key("device-ca")->spki,
+	    true, &ceremony);
+	device = device_issue("dev-01");
+	add_certificate(&device);
+}
+
+static void
+signed_by_a_retired_key(void)
+{
+	struct mm_ceremony_claim ceremony = new_key_ceremony();
+	struct issue device = device_issue("dev-01");
+	uint64_t index = add_certificate(&device);
+	uint8_t digest[32];
+
+	add_key("device-ca", MM_KEY_DEVICE_CA, mint_key("device-ca")->spki,
+	    true, &ceremony);
+	mm_tbs_digest(device.entry.tbs, digest);
+	add_signature(index, soft_sign("device-ca", digest));
+}
+
+static void
+crls_and_keys_are_checked(void **state)
+{
+	static const struct attack attacks[] = {
+	    ATTACK(crl_number_again, "does not follow CRL 1"),
+	    ATTACK(crl_number_left_out, "does not follow CRL 1"),
+	    ATTACK(crl_of_what_comes, "counts entries below"),
+	    ATTACK(crl_that_ends_before_it_begins, "ends before it begins"),
+	    ATTACK(crl_by_code_signing, "is no key of a CA"),
+	    {"crl_with_bytes_and_blob", crl_with_bytes_and_blob,
+		"bytes or the blob", MM_E_ENTRY},
+	    {"crl_of_nothing", crl_of_nothing, "neither bytes nor a blob",
+		MM_E_ENTRY},
+	    ATTACK(key_of_no_ceremony, "does not list the key \"other\""),
+	    ATTACK(key_under_another_policy, "held under another policy"),
+	    ATTACK(key_for_another_use, "does not list the key"),
+	    ATTACK(key_that_is_there, "had the key \"root\" before"),
+	    ATTACK(key_retired_by_no_ceremony, "does not retire the key"),
+	    ATTACK(key_retired_twice, "that the log does not have"),
+	    ATTACK(device_by_a_retired_key, "no key \"device-ca\""),
+	    ATTACK(signed_by_a_retired_key, "which is retired"),
+	};
+
+	(void)state;
+	run_attacks(attacks, MM_COUNT(attacks));
+}
+
+static void
+what_is_no_entry_is_told(void **state)
+{
+	struct mm_audit_report report;
+
+	(void)state;
+	log_append(&mint.log, text("no entry"));
+	assert_int_equal(audit(&report), MM_E_ENTRY);
+	assert_non_null(strstr(mm_why(MM_E_ENTRY), "entry 15: "));
+}
+
+/* --- checkpoints --- */
+
+static void
+the_checkpoint_is_of_these_entries(void **state)
+{
+	const struct mm_audit_options options = {.vkey = &mint.log.vkey};
+	struct mm_checkpoint checkpoint = honest_checkpoint(mint.log.size);
+	struct mm_audit_report report;
+
+	(void)state;
+	checkpoint.size--;
+	assert_int_equal(
+	    audit_with(&options, &checkpoint, &report), MM_E_LOG_WRONG);
+	checkpoint.size += 2;
+	assert_int_equal(
+	    audit_with(&options, &checkpoint, &report), MM_E_LOG_WRONG);
+	checkpoint.size--;
+	assert_int_equal(audit_with(&options, &checkpoint, &report), MM_OK);
+	checkpoint.root.bytes[31] ^= 1;
+	assert_int_equal(
+	    audit_with(&options, &checkpoint, &report), MM_E_LOG_WRONG);
+}
+
+static void
+a_log_without_entries_is_none(void **state)
+{
+	struct mm_audit_report report;
+
+	(void)state;
+	mint.log.size = 0;
+	assert_int_equal(audit(&report), MM_E_LOG_WRONG);
+	assert_non_null(strstr(mm_why(MM_E_LOG_WRONG), "no genesis"));
+}
+
+static void
+the_log_goes_through_a_kept_checkpoint(void **state)
+{
+	struct mm_checkpoint kept, newest = honest_checkpoint(mint.log.size);
+	const struct mm_audit_options options = {
+	    .vkey = &mint.log.vkey, .kept = &kept};
+	struct mm_audit_report report;
+
+	(void)state;
+	for (uint64_t size = 1; size <= mint.log.size; size++) {
+		kept = honest_checkpoint(size);
+		assert_int_equal(audit_with(&options, &newest, &report), MM_OK);
+		kept.root.bytes[0] ^= 1;
+		assert_int_equal(
+		    audit_with(&options, &newest, &report), MM_E_FORK);
+	}
+	kept = newest;
+	kept.size++;
+	assert_int_equal(audit_with(&options, &newest, &report), MM_E_BEHIND);
+}
+
+/* --- helpers --- */
+
+static void
+helpers_find_the_same(void **state)
+{
+	enum { MANY = 90 };
+	struct mm_audit_options options = {.vkey = &mint.log.vkey};
+	struct mm_checkpoint checkpoint;
+	struct mm_audit_report report;
+	struct mm_order_claim order = make_order("order-2");
+	uint64_t before;
+
+	(void)state;
+	order.units = 100;
+	honest.order = add_order(&order, "officer-1");
+	for (unsigned i = 0; i < MANY; i++) {
+		struct issue device;
+		char name[8];
+
+		snprintf(name, sizeof(name), "dev-%02u", i);
+		device = device_issue(keep(name, sizeof(name)));
+		issue_signed(&device);
+	}
+	before = mint.log.size;
+	for (options.helpers = 0; options.helpers <= 3; options.helpers++) {
+		checkpoint = honest_checkpoint(mint.log.size);
+		assert_int_equal(
+		    audit_with(&options, &checkpoint, &report), MM_OK);
+		assert_int_equal(report.devices, MANY);
+		signed_by_another_key();
+		checkpoint = honest_checkpoint(mint.log.size);
+		assert_int_equal(
+		    audit_with(&options, &checkpoint, &report), MM_E_LOG_WRONG);
+		assert_non_null(
+		    strstr(mm_why(MM_E_LOG_WRONG), "its signature, in entry"));
+		mint.log.size = before;
+	}
+}
+
+#define TEST(f) cmocka_unit_test_setup(f, begin)
 
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    CASE(test_sound_log_passes),
-	    CASE(test_many_wait),
-	    CASE(test_certificate_signed_by_another_key),
-	    CASE(test_image_signed_by_another_key),
-	    CASE(test_signature_of_another_entry),
-	    CASE(test_unknown_issuer),
-	    CASE(test_code_signing_key_issues),
-	    CASE(test_ca_key_signs_an_image),
-	    CASE(test_tbs_has_another_key),
-	    CASE(test_tbs_is_none),
-	    CASE(test_checkpoint_of_other_entries),
+	    TEST(an_honest_log_passes),
+	    TEST(what_is_told_passes),
+	    TEST(a_change_of_policy_passes),
+	    TEST(order_of_a_former_officer_unsigned),
+	    TEST(voids_give_back),
+	    TEST(a_new_day_counts_anew),
+	    TEST(many_wait),
+	    TEST(a_revocation_passes),
+	    TEST(crls_pass),
+	    TEST(keys_come_and_go),
+	    TEST(what_people_say_is_checked),
+	    TEST(certificates_are_checked),
+	    TEST(images_are_checked),
+	    TEST(outcomes_are_checked),
+	    TEST(what_is_told_is_checked),
+	    TEST(crls_and_keys_are_checked),
+	    TEST(what_is_no_entry_is_told),
+	    TEST(the_checkpoint_is_of_these_entries),
+	    TEST(a_log_without_entries_is_none),
+	    TEST(the_log_goes_through_a_kept_checkpoint),
+	    TEST(helpers_find_the_same),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, honest_make, honest_remove);
 }

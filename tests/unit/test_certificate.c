@@ -746,6 +746,50 @@ certificates_are_taken_apart_strictly(void **state)
 	    MM_E_CERTIFICATE);
 }
 
+/* Without an issuer at hand: by the key that the TBS names. */
+static void
+the_issuers_key_is_found_by_its_identifier(void **state)
+{
+	auto_made root, server;
+
+	(void)state;
+	make_root(&root);
+	make_below(&server, &server_profile, &leaf_key, &root, &root_key);
+	assert_int_equal(
+	    mm_certificate_verify_authority(mm_buffer_span(&root.der)), MM_OK);
+	assert_int_equal(
+	    mm_certificate_verify_authority(mm_buffer_span(&server.der)),
+	    MM_OK);
+	for (size_t bit = 0; bit < 8 * server.der.size; bit++) {
+		server.der.data[bit / 8] ^= (uint8_t)(1U << bit % 8);
+		if (mm_certificate_verify_authority(
+			mm_buffer_span(&server.der)) == MM_OK)
+			fail_msg("bit %zu", bit);
+		server.der.data[bit / 8] ^= (uint8_t)(1U << bit % 8);
+	}
+	for (size_t size = 0; size < server.der.size; size++)
+		assert_int_not_equal(mm_certificate_verify_authority(
+					 mm_span(server.der.data, size)),
+		    MM_OK);
+}
+
+/* A good signature, but not of the key that the TBS names. */
+static void
+another_key_than_the_identifiers(void **state)
+{
+	auto_made root, server;
+
+	(void)state;
+	make_root(&root);
+	make_below(&server, &server_profile, &leaf_key, &root, &ca_key);
+	assert_int_equal(
+	    mm_certificate_verify(mm_buffer_span(&server.der), ca_key.spki),
+	    MM_OK);
+	assert_int_equal(
+	    mm_certificate_verify_authority(mm_buffer_span(&server.der)),
+	    MM_E_TOKEN_SIGNATURE);
+}
+
 static enum mm_error
 decode(const char *pem, const char *wanted)
 {
@@ -825,6 +869,8 @@ main(void)
 	    cmocka_unit_test(serials_have_their_form),
 	    cmocka_unit_test(serials_are_random),
 	    cmocka_unit_test(certificates_are_taken_apart_strictly),
+	    cmocka_unit_test(the_issuers_key_is_found_by_its_identifier),
+	    cmocka_unit_test(another_key_than_the_identifiers),
 	    cmocka_unit_test(pem_is_exactly_one_block),
 	    cmocka_unit_test(pem_comes_back),
 	};

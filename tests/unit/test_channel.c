@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include "protocol/cbor.h"
 #include "protocol/journal.h"
@@ -374,6 +375,7 @@ enum { DOUBLE = 1, FAIL = 2, GROW = 3, PING = 4, BARE = 5, ABSENT = 77 };
 
 struct seen {
 	unsigned calls, idles, work;
+	int pause; /* in ms, between two pieces of work */
 	int near; /* is shut when the work is done */
 };
 
@@ -428,17 +430,17 @@ run_ping(void *self, const void *request, struct mm_arena *arena, void *answer)
 	return MM_OK;
 }
 
-static bool
+static int
 work(void *self)
 {
 	struct seen *seen = self;
 
 	seen->idles++;
 	if (seen->work == 0)
-		return false;
+		return -1;
 	if (--seen->work == 0)
 		shutdown(seen->near, SHUT_WR);
-	return seen->work > 0;
+	return seen->work > 0 ? seen->pause : -1;
 }
 
 static const struct mm_call calls[] = {
@@ -910,6 +912,31 @@ idle_work_is_done_when_nobody_waits(void **state)
 	close(ends.near);
 }
 
+static int64_t
+now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static void
+idle_work_waits_as_long_as_it_wants(void **state)
+{
+	struct ends ends = new_channel();
+	struct seen seen = {.work = 4, .pause = 20, .near = ends.near};
+	struct mm_service service = service_of(&seen);
+	int64_t before = now_ms();
+
+	(void)state;
+	assert_int_equal(mm_service_run_peer(&service, -1, ends.far), MM_OK);
+	assert_int_equal(seen.idles, 4);
+	/* Each of the three pauses may have begun within a millisecond. */
+	assert_true(now_ms() - before >= 3 * (seen.pause - 1));
+	close(ends.near);
+}
+
 static void
 a_synchronous_call_gets_its_answer(void **state)
 {
@@ -1047,6 +1074,7 @@ main(void)
 	    cmocka_unit_test(what_was_told_before_the_stop_counts),
 	    cmocka_unit_test(control_messages_for_others_end_the_service),
 	    cmocka_unit_test(idle_work_is_done_when_nobody_waits),
+	    cmocka_unit_test(idle_work_waits_as_long_as_it_wants),
 	    cmocka_unit_test(a_synchronous_call_gets_its_answer),
 	    cmocka_unit_test(a_synchronous_call_notices_other_answers),
 	    cmocka_unit_test(a_synchronous_call_to_nobody_fails),

@@ -17,6 +17,7 @@ static const struct mm_cli_option options[] = {
     {"name", "NAME", "what it is called", true},
     {"number", "N", "how many", false},
     {"flag", NULL, "whether", false},
+    {"also", "THING", "more of it", MM_OPTION_REPEATED},
 };
 
 static enum mm_error
@@ -39,8 +40,9 @@ static const struct mm_command command = {.noun = "thing",
 static const struct mm_command *const commands[] = {&mm_quickstart_command,
     &mm_cert_issue_command, &mm_cert_show_command, &mm_release_submit_command,
     &mm_release_fetch_command, &mm_log_status_command, &mm_log_verify_command,
-    &mm_receipt_verify_command, &mm_image_inspect_command,
-    &mm_order_create_command, &mm_flash_der_command};
+    &mm_log_list_command, &mm_log_show_command, &mm_log_export_command,
+    &mm_receipt_verify_command, &mm_log_prove_command, &mm_log_watch_command,
+    &mm_image_inspect_command, &mm_order_create_command, &mm_flash_der_command};
 
 enum { WORDS_MAX = 24 };
 
@@ -96,6 +98,49 @@ test_a_line_is_taken_apart(void **state)
 	assert_string_equal(in.operands[0], "--json");
 	assert_int_equal(read_line(&command, "--name= x", &in), MM_OK);
 	assert_string_equal(mm_option(&in, "name"), "");
+}
+
+/* Each time in its order; the first is the option's value. */
+static void
+test_repeated_options(void **state)
+{
+	struct mm_invocation in;
+
+	(void)state;
+	assert_int_equal(
+	    read_line(&command, "--also x --name a --also=y --also x b", &in),
+	    MM_OK);
+	assert_string_equal(mm_option(&in, "also"), "x");
+	assert_string_equal(mm_option_nth(&in, "also", 0), "x");
+	assert_string_equal(mm_option_nth(&in, "also", 1), "y");
+	assert_string_equal(mm_option_nth(&in, "also", 2), "x");
+	assert_null(mm_option_nth(&in, "also", 3));
+	assert_null(mm_option_nth(&in, "name", 0));
+	assert_int_equal(read_line(&command, "--name a b", &in), MM_OK);
+	assert_null(mm_option(&in, "also"));
+	assert_null(mm_option_nth(&in, "also", 0));
+	says(read_line(&command, "--name a b --also", &in),
+	    "--also wants THING");
+}
+
+static void
+test_repeated_too_often(void **state)
+{
+	char *words[MM_REPEATED_MAX + 3];
+	char name[] = "--name=a", also[] = "--also=x", file[] = "b";
+	struct mm_invocation in;
+
+	(void)state;
+	words[0] = name;
+	words[1] = file;
+	for (size_t i = 2; i < MM_COUNT(words); i++)
+		words[i] = also;
+	assert_int_equal(
+	    mm_invocation_read(&command, MM_REPEATED_MAX + 2, words, &in),
+	    MM_OK);
+	assert_non_null(mm_option_nth(&in, "also", MM_REPEATED_MAX - 1));
+	says(mm_invocation_read(&command, MM_REPEATED_MAX + 3, words, &in),
+	    "--also is said more than 32 times");
 }
 
 static void
@@ -215,7 +260,7 @@ test_the_commands_are_sound(void **state)
 		assert_true(one->operand_max == 0 || one->operands[0] != '\0');
 		for (size_t n = 0; n < one->option_count; n++) {
 			assert_non_null(one->options[n].help);
-			assert_true(!one->options[n].required ||
+			assert_true(one->options[n].times == MM_OPTION_MAY ||
 				    one->options[n].value != NULL);
 			for (size_t m = 0; m < n; m++)
 				assert_string_not_equal(
@@ -252,6 +297,16 @@ test_commands_refuse(void **state)
 		"--identity . --product p --version v --out o "
 		"--officer k --statement s i",
 		"--officer or --statement"},
+	    {&mm_receipt_verify_command, "--key k --log l r", "--statements"},
+	    {&mm_receipt_verify_command,
+		"--key k --statements b --log l --identity i r",
+		"--identity or --log"},
+	    {&mm_receipt_verify_command, "--key k --quorum 1 r",
+		"--quorum counts"},
+	    {&mm_log_prove_command, "--out o x d", "INDEX is"},
+	    {&mm_log_watch_command, "--state s --keep-going d", "--hook"},
+	    {&mm_log_watch_command, "--state s --once --interval 1 d",
+		"--once has no"},
 	    {&mm_log_verify_command, "", "--key and a directory"},
 	    {&mm_log_verify_command, "d", "--key and a directory"},
 	    {&mm_log_verify_command, "--key k", "--key and a directory"},
@@ -274,7 +329,7 @@ test_commands_refuse(void **state)
 	    {&mm_quickstart_command, "--dir . --units 0",
 		"--units is a number from 1"},
 	    {&mm_quickstart_command, "--dir . --origin a+b",
-		"--origin \"a+b\": a log's name is"},
+		"--origin \"a+b\": a key's name is"},
 	    {&mm_quickstart_command, "--dir . --listen 127.0.0.1",
 		"--listen is an address and a port"},
 	    {&mm_quickstart_command, "--dir . --listen 127.0.0.1:0",
@@ -394,6 +449,8 @@ main(void)
 	    cmocka_unit_test(test_a_line_is_taken_apart),
 	    cmocka_unit_test(test_force_is_for_what_writes),
 	    cmocka_unit_test(test_results_that_cannot_be_written),
+	    cmocka_unit_test(test_repeated_options),
+	    cmocka_unit_test(test_repeated_too_often),
 	    cmocka_unit_test(test_lines_that_are_refused),
 	    cmocka_unit_test(test_numbers),
 	    cmocka_unit_test(test_words),

@@ -6,9 +6,10 @@
 
 #include <cmocka.h>
 
+#include "protocol/message.h"
 #include "tests/unit/entry_samples.h"
 
-enum { ARENA_MAX = 1 << 20, ENTRY_MAX = 65535 };
+enum { ARENA_MAX = 1 << 20, ENTRY_MAX = 65535, WRITE_MAX = 49146 };
 
 union body {
 	struct mm_genesis genesis;
@@ -20,6 +21,9 @@ union body {
 	struct mm_void_entry voids;
 	struct mm_refusal_entry refusals;
 	struct mm_start_entry start;
+	struct mm_key_entry key;
+	struct mm_crl_entry crl;
+	struct mm_export_entry export;
 };
 
 static union body
@@ -35,7 +39,11 @@ sample_body(uint64_t kind)
 	    [MM_ENTRY_SIGNATURES] = {.signatures = sample_signatures()},
 	    [MM_ENTRY_VOID] = {.voids = sample_voids()},
 	    [MM_ENTRY_REFUSAL] = {.refusals = sample_refusals()},
-	    [MM_ENTRY_START] = {.start = sample_start()}};
+	    [MM_ENTRY_START] = {.start = sample_start()},
+	    [MM_ENTRY_KEY] = {.key = sample_key()},
+	    [MM_ENTRY_REVOCATION] = {.statement = sample_statement()},
+	    [MM_ENTRY_CRL] = {.crl = sample_crl()},
+	    [MM_ENTRY_EXPORT] = {.export = sample_export()}};
 
 	return bodies[kind];
 }
@@ -198,6 +206,18 @@ lengths_end_at_their_limits(void **state)
 	    {MM_ENTRY_IMAGE, offsetof(struct mm_image_entry, version), 64,
 		false},
 	    {MM_ENTRY_START, offsetof(struct mm_start_entry, version), 64,
+		false},
+	    {MM_ENTRY_KEY, offsetof(struct mm_key_entry, name), 64, false},
+	    {MM_ENTRY_KEY, offsetof(struct mm_key_entry, spki), 1024, false},
+	    {MM_ENTRY_REVOCATION,
+		offsetof(struct mm_statement_entry, principal), 64, true},
+	    {MM_ENTRY_CRL, offsetof(struct mm_crl_entry, issuer), 64, false},
+	    {MM_ENTRY_CRL, offsetof(struct mm_crl_entry, tbs), 32768, true},
+	    {MM_ENTRY_EXPORT, offsetof(struct mm_export_entry, format), 64,
+		false},
+	    {MM_ENTRY_EXPORT, offsetof(struct mm_export_entry, filter), 512,
+		true},
+	    {MM_ENTRY_EXPORT, offsetof(struct mm_export_entry, principal), 64,
 		false}};
 
 	(void)state;
@@ -262,31 +282,184 @@ lists_end_at_their_limits(void **state)
 	assert_int_equal(encode(MM_ENTRY_SIGNATURES, &signed_), MM_E_RANGE);
 }
 
-/* Statements fill an entry up to the byte that is one too many. */
+/* An order with statements that make its entry so many bytes. */
 static void
-an_entry_ends_at_65535_bytes(void **state)
+order_of(size_t size, struct mm_bytes_item items[4], struct mm_buffer *out)
 {
-	static struct mm_bytes_item items[2];
 	struct mm_entry frame = sample_frame(MM_ENTRY_ORDER);
-	struct mm_statement_entry order = {.statements = {items, 2}};
+	struct mm_statement_entry order = {.statements = {items, 4}};
+
+	for (size_t i = 0; i < 4; i++)
+		items[i].value = letters(size / 4 - 100);
+	sample_encode(&frame, &order, out);
+	items[3].value = letters(items[3].value.size + size - out->size);
+	sample_encode(&frame, &order, out);
+	assert_int_equal(out->size, size);
+}
+
+/* As other programs may write it, without a limit. */
+static void
+frame_by_hand(const struct mm_statement_entry *order, struct mm_buffer *out)
+{
+	struct mm_entry frame = sample_frame(MM_ENTRY_ORDER);
+	mm_auto(buffer) body = {0};
+
+	mm_buffer_init(&body, 2 * ENTRY_MAX);
+	assert_int_equal(
+	    mm_shape_encode(&mm_statement_entry_shape, order, &body), MM_OK);
+	frame.body = mm_buffer_span(&body);
+	mm_buffer_reset(out);
+	assert_int_equal(mm_shape_encode(&mm_entry_shape, &frame, out), MM_OK);
+}
+
+/*
+ * Written with what fits into a receipt, read with what fits into a bundle:
+ * statements fill an entry up to the byte that is one too many.
+ */
+static void
+an_entry_ends_at_its_limits(void **state)
+{
+	static struct mm_bytes_item items[4];
+	struct mm_entry frame = sample_frame(MM_ENTRY_ORDER);
+	struct mm_statement_entry order = {.statements = {items, 4}};
 	mm_auto(buffer) bytes = {0};
-	size_t rest;
 
 	(void)state;
 	mm_buffer_init(&bytes, 2 * ENTRY_MAX);
-	items[0].value = letters(40000);
-	items[1].value = letters(20000);
-	sample_encode(&frame, &order, &bytes);
-	rest = ENTRY_MAX - bytes.size;
-	items[1].value = letters(20000 + rest);
-	sample_encode(&frame, &order, &bytes);
+	order_of(WRITE_MAX, items, &bytes);
+	assert_int_equal(decode(mm_buffer_span(&bytes)), MM_OK);
+	items[3].value.size++;
+	assert_int_equal(mm_entry_encode(&frame, &order, &bytes), MM_E_RANGE);
+	assert_int_equal(bytes.size, WRITE_MAX);
+
+	items[3].value.size += ENTRY_MAX - WRITE_MAX - 1;
+	frame_by_hand(&order, &bytes);
 	assert_int_equal(bytes.size, ENTRY_MAX);
 	assert_int_equal(decode(mm_buffer_span(&bytes)), MM_OK);
-	items[1].value = letters(20000 + rest + 1);
-	assert_int_equal(mm_entry_encode(&frame, &order, &bytes), MM_E_RANGE);
-	assert_int_equal(bytes.size, ENTRY_MAX);
-	mm_buffer_add(&bytes, "", 1);
+	items[3].value.size++;
+	frame_by_hand(&order, &bytes);
+	assert_int_equal(bytes.size, ENTRY_MAX + 1);
 	assert_int_equal(decode(mm_buffer_span(&bytes)), MM_E_ENTRY);
+}
+
+static enum mm_error
+blob_of(uint64_t kind, const union body *body, struct mm_blob *out)
+{
+	struct mm_entry frame = sample_frame(kind);
+	mm_auto(buffer) bytes = {0};
+
+	mm_buffer_init(&bytes, ENTRY_MAX);
+	sample_encode(&frame, body, &bytes);
+	return mm_entry_blob(mm_buffer_span(&bytes), out);
+}
+
+/* Where a body has the bytes, their SHA-256 and their size. */
+struct place {
+	uint64_t kind;
+	size_t bytes, sha256, size;
+	bool needed;
+};
+static const struct place places[] = {
+    {MM_ENTRY_GENESIS, offsetof(struct mm_genesis, text),
+	offsetof(struct mm_genesis, text_sha256),
+	offsetof(struct mm_genesis, text_size), false},
+    {MM_ENTRY_POLICY, offsetof(struct mm_policy_entry, text),
+	offsetof(struct mm_policy_entry, text_sha256),
+	offsetof(struct mm_policy_entry, text_size), false},
+    {MM_ENTRY_CRL, offsetof(struct mm_crl_entry, tbs),
+	offsetof(struct mm_crl_entry, tbs_sha256),
+	offsetof(struct mm_crl_entry, tbs_size), true}};
+
+static union body
+with_blob(const struct place *place, struct mm_span bytes,
+    struct mm_span sha256, uint64_t size)
+{
+	union body body = sample_body(place->kind);
+	char *at = (char *)&body;
+
+	memcpy(at + place->bytes, &bytes, sizeof(bytes));
+	memcpy(at + place->sha256, &sha256, sizeof(sha256));
+	memcpy(at + place->size, &size, sizeof(size));
+	return body;
+}
+
+static void
+an_entry_names_a_blob_or_has_the_bytes(void **state)
+{
+	const struct mm_span none = {NULL, 0};
+	uint8_t digest[32];
+	struct mm_span sha256 = sample_sha256(mm_span_text("blob"), digest);
+
+	(void)state;
+	for (size_t i = 0; i < MM_COUNT(places); i++) {
+		const struct place *place = &places[i];
+		uint64_t kind = place->kind;
+		struct mm_blob blob = {.size = 4711};
+		union body body = with_blob(place, none, sha256, 4);
+
+		assert_int_equal(blob_of(kind, &body, &blob), MM_OK);
+		assert_int_equal(blob.size, 4);
+		assert_memory_equal(blob.sha256, digest, 32);
+		body = with_blob(place, letters(9), none, 0);
+		assert_int_equal(blob_of(kind, &body, &blob), MM_OK);
+		assert_int_equal(blob.size, 0);
+		body = with_blob(place, none, none, 0);
+		assert_int_equal(blob_of(kind, &body, &blob),
+		    place->needed ? MM_E_ENTRY : MM_OK);
+		body = with_blob(place, letters(9), sha256, 4);
+		assert_int_equal(blob_of(kind, &body, &blob), MM_E_ENTRY);
+		body = with_blob(place, none, sha256, 0);
+		assert_int_equal(blob_of(kind, &body, &blob), MM_E_ENTRY);
+		body = with_blob(place, none, none, 4);
+		assert_int_equal(blob_of(kind, &body, &blob), MM_E_ENTRY);
+	}
+	for (uint64_t kind = 0; kind < MM_ENTRY_KINDS; kind++) {
+		union body body = sample_body(kind);
+		struct mm_blob blob = {.size = 4711};
+
+		assert_int_equal(blob_of(kind, &body, &blob), MM_OK);
+		assert_int_equal(blob.size, 0);
+	}
+	assert_int_equal(
+	    mm_entry_blob(mm_span_text("x"), &(struct mm_blob){.size = 0}),
+	    MM_E_ENTRY);
+}
+
+static void
+a_blobs_size_and_name_have_limits(void **state)
+{
+	static const struct {
+		size_t sha256;
+		uint64_t size;
+		enum mm_error error;
+	} rows[] = {{32, 1, MM_OK}, {32, MM_BLOB_MAX, MM_OK},
+	    {32, (uint64_t)MM_BLOB_MAX + 1, MM_E_RANGE}, {31, 1, MM_E_RANGE},
+	    {33, 1, MM_E_RANGE}};
+
+	(void)state;
+	for (size_t i = 0; i < MM_COUNT(rows); i++)
+		for (size_t j = 0; j < MM_COUNT(places); j++) {
+			union body body =
+			    with_blob(&places[j], mm_span(NULL, 0),
+				letters(rows[i].sha256), rows[i].size);
+
+			assert_int_equal(
+			    encode(places[j].kind, &body), rows[i].error);
+		}
+}
+
+static void
+a_blobs_file_has_its_name(void **state)
+{
+	struct mm_blob blob = {.size = 1};
+	char path[MM_BLOB_PATH_MAX];
+
+	(void)state;
+	sample_sha256(mm_span_text("blob"), blob.sha256);
+	mm_blob_path(&blob, path);
+	assert_string_equal(path,
+	    "blob/fa2c8cc4f28176bbeed4b736df569a34c79cd3723e9ec42f9674b4d46ac6"
+	    "b8b8");
 }
 
 static void
@@ -295,6 +468,7 @@ kinds_and_uses_have_names(void **state)
 	(void)state;
 	assert_string_equal(mm_entry_kind_name(MM_ENTRY_GENESIS), "genesis");
 	assert_string_equal(mm_entry_kind_name(MM_ENTRY_START), "start");
+	assert_string_equal(mm_entry_kind_name(MM_ENTRY_EXPORT), "export");
 	assert_null(mm_entry_kind_name(MM_ENTRY_KINDS));
 	assert_null(mm_entry_body_shape(MM_ENTRY_KINDS));
 	assert_string_equal(mm_key_use_name(MM_KEY_ROOT_CA), "root-ca");
@@ -315,7 +489,10 @@ main(void)
 	    cmocka_unit_test(lengths_end_at_their_limits),
 	    cmocka_unit_test(a_request_id_is_16_bytes_or_missing),
 	    cmocka_unit_test(lists_end_at_their_limits),
-	    cmocka_unit_test(an_entry_ends_at_65535_bytes),
+	    cmocka_unit_test(an_entry_ends_at_its_limits),
+	    cmocka_unit_test(an_entry_names_a_blob_or_has_the_bytes),
+	    cmocka_unit_test(a_blobs_size_and_name_have_limits),
+	    cmocka_unit_test(a_blobs_file_has_its_name),
 	    cmocka_unit_test(kinds_and_uses_have_names)};
 
 	if (sodium_init() < 0)

@@ -166,6 +166,7 @@ be_the_gate(int control_fd, uint64_t idle)
 		.uploads = UPLOADS_MAX,
 		.connections = 32,
 		.connections_source = SOURCE_MAX,
+		.token_deadline = SHORT,
 		.handshake_deadline = SHORT,
 		.frame_deadline = SHORT,
 		.idle_deadline = idle}};
@@ -1409,6 +1410,29 @@ without_an_authority_clients_are_told_to_wait(void **state)
 	end(&client);
 }
 
+/* It is there and says nothing: who asked is told, and may go on. */
+static void
+an_authority_that_hangs_has_a_deadline(void **state)
+{
+	struct client client;
+	struct asked asked;
+
+	(void)state;
+	join(&client, &who.station);
+	request_status(&client, 1);
+	request_status(&client, 2);
+	expect_error(&client, MM_E_DEADLINE, 2);
+	expect_error(&client, MM_E_DEADLINE, 1);
+	take_ask(&asked);
+	/* Its answer comes too late, and reaches nobody. */
+	tell_status(&asked.ask);
+	mm_received_clear(&asked.message);
+	take_ask(&asked);
+	mm_received_clear(&asked.message);
+	ask_and_tell(&client, 3);
+	end(&client);
+}
+
 static void
 a_new_authority_takes_the_place_of_the_old(void **state)
 {
@@ -1699,6 +1723,7 @@ main(void)
 	    TEST(uploads_are_limited),
 	    TEST(who_disconnects_half_way_leaves_nothing),
 	    TEST(without_an_authority_clients_are_told_to_wait),
+	    TEST(an_authority_that_hangs_has_a_deadline),
 	    TEST(a_new_authority_takes_the_place_of_the_old),
 	    TEST(a_renewed_certificate_is_for_new_connections),
 	    TEST(one_source_has_its_limit),

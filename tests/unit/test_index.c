@@ -18,6 +18,7 @@
 enum {
 	ORDERS = 6,
 	STATIONS = 4,
+	AUDITORS = 3,
 	DEVICES = 12,
 	KEYS = 16,
 	ISSUED = 400,
@@ -28,6 +29,11 @@ struct known_issued {
 	uint64_t idx, kind, order, station, day, state;
 	unsigned device, key; /* numbers; of an image: its version */
 	uint8_t serial[MM_SERIAL_SIZE], id[16], signature;
+};
+
+struct known_export {
+	uint64_t idx, auditor, day;
+	uint8_t id[16];
 };
 
 struct history {
@@ -41,6 +47,8 @@ struct history {
 	bool disabled[STATIONS];
 	struct known_issued issued[ISSUED];
 	size_t issued_count;
+	struct known_export exports[ENTRIES];
+	size_t export_count;
 };
 
 static struct {
@@ -237,6 +245,25 @@ add_refusal(void)
 	ok(apply(MM_ENTRY_REFUSAL, &body));
 }
 
+static void
+add_export(void)
+{
+	struct history *h = &fold.history;
+	struct known_export *one = &h->exports[h->export_count++];
+	struct mm_export_entry body = {.from = below(9),
+	    .to = 10 + below(9),
+	    .format = text("csv"),
+	    .size = 77,
+	    .request = {one->id, sizeof(one->id)}};
+
+	one->auditor = below(AUDITORS);
+	one->idx = h->count;
+	one->day = h->now / DAY;
+	body.principal = named("auditor", one->auditor);
+	randombytes_buf(one->id, sizeof(one->id));
+	ok(apply(MM_ENTRY_EXPORT, &body));
+}
+
 /* --- what it adds up to --- */
 
 static struct known_issued *
@@ -319,9 +346,12 @@ static void
 go_on(void)
 {
 	fold.history.now += below(3000);
-	switch (below(8)) {
+	switch (below(9)) {
 	case 0:
 		add_station(below(STATIONS), below(3) == 0);
+		break;
+	case 8:
+		add_export();
 		break;
 	case 1:
 		add_refusal();
@@ -489,6 +519,50 @@ issued_on(uint64_t station, uint64_t day)
 	return count;
 }
 
+static uint64_t
+daily(const char *what, uint64_t number, uint64_t kind, uint64_t at)
+{
+	uint64_t count;
+
+	ok(mm_index_daily(fold.index, named(what, number), kind, at, &count));
+	return count;
+}
+
+static uint64_t
+exported_on(uint64_t auditor, uint64_t day)
+{
+	struct history *h = &fold.history;
+	uint64_t count = 0;
+
+	for (size_t i = 0; i < h->export_count; i++)
+		count += h->exports[i].auditor == auditor &&
+			 h->exports[i].day == day;
+	return count;
+}
+
+static void
+check_exports(void)
+{
+	struct history *h = &fold.history;
+
+	for (size_t i = 0; i < h->export_count; i++) {
+		const struct known_export *one = &h->exports[i];
+		uint64_t idx;
+
+		ok(mm_index_request(
+		    fold.index, named("auditor", one->auditor), one->id, &idx));
+		assert_int_equal(idx, one->idx);
+	}
+	for (uint64_t i = 0; i < AUDITORS; i++)
+		for (uint64_t at = NOW; at <= h->now + DAY; at += DAY) {
+			assert_int_equal(
+			    daily("auditor", i, MM_ENTRY_EXPORT, at),
+			    exported_on(i, at / DAY));
+			assert_int_equal(
+			    daily("auditor", i, MM_ENTRY_CERTIFICATE, at), 0);
+		}
+}
+
 static void
 check_stations(struct mm_arena *arena)
 {
@@ -512,7 +586,7 @@ check_stations(struct mm_arena *arena)
 		assert_int_equal(idx, h->stations[i]);
 		for (uint64_t at = NOW; at <= h->now + DAY; at += DAY)
 			assert_int_equal(
-			    mm_index_daily(fold.index, named("station", i), at),
+			    daily("station", i, MM_ENTRY_CERTIFICATE, at),
 			    issued_on(i, at / DAY));
 	}
 }
@@ -575,6 +649,7 @@ check_all(void)
 	check_live(&arena);
 	check_orders(&arena);
 	check_stations(&arena);
+	check_exports();
 	check_unsigned();
 	check_authorities(&arena);
 }
@@ -784,7 +859,7 @@ a_voided_unit_is_given_back(void **unused)
 	add_void(&first);
 	ok(mm_index_order(fold.index, text("order-0"), &arena, &row));
 	assert_int_equal(row.used, 0);
-	assert_int_equal(mm_index_daily(fold.index, text("station-0"), NOW), 0);
+	assert_int_equal(daily("station", 0, MM_ENTRY_CERTIFICATE, NOW), 0);
 	ok(apply_device(&other));
 	ok(mm_index_order(fold.index, text("order-0"), &arena, &row));
 	assert_int_equal(row.used, 1);
@@ -874,24 +949,133 @@ change_file(const char *statement)
 }
 
 static void
-another_version_is_refused(void **unused)
+another_version_is_made_anew(void **unused)
 {
 	static const char *const changes[] = {"PRAGMA user_version = 77",
-	    "PRAGMA application_id = 77", "PRAGMA user_version = 0"};
+	    "PRAGMA application_id = 77", "PRAGMA user_version = 0",
+	    "DROP TABLE orders", "DELETE FROM fold"};
 
 	(void)unused;
 	for (size_t i = 0; i < MM_COUNT(changes); i++) {
 		change_file(changes[i]);
-		assert_int_equal(
-		    mm_index_open(fold.directory, false, &fold.index),
-		    MM_E_STATE);
-		ok(mm_index_open(fold.directory, true, &fold.index));
+		ok(mm_index_open(fold.directory, false, &fold.index));
 		apply_again();
 	}
 }
 
+/* Overwrites the first page of a table, as a bad disk may. */
 static void
-what_is_no_database_is_refused(void **unused)
+overwrite_table(const char *where)
+{
+	char path[300], query[128];
+	uint8_t junk[4096];
+	sqlite3_stmt *statement;
+	sqlite3 *db;
+	FILE *file;
+	int page;
+
+	mm_index_close(fold.index);
+	fold.index = NULL;
+	memset(junk, 0xa5, sizeof(junk));
+	snprintf(path, sizeof(path), "%s/index.db", fold.directory);
+	snprintf(query, sizeof(query),
+	    "SELECT rootpage FROM sqlite_schema WHERE name = '%s'", where);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(
+	    sqlite3_prepare_v2(db, query, -1, &statement, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
+	page = sqlite3_column_int(statement, 0);
+	sqlite3_finalize(statement);
+	assert_int_equal(sqlite3_close(db), SQLITE_OK);
+	file = fopen(path, "r+");
+	assert_non_null(file);
+	assert_int_equal(
+	    fseek(file, (page - 1) * (long)sizeof(junk), SEEK_SET), 0);
+	assert_int_equal(fwrite(junk, sizeof(junk), 1, file), 1);
+	assert_int_equal(fclose(file), 0);
+}
+
+/* Damage that opening does not see ends its use: the next start begins with
+ * nothing. */
+static void
+what_is_damaged_is_gone_after_closing(void **unused)
+{
+	struct mm_issued got;
+	mm_auto(arena) arena = {0};
+
+	(void)unused;
+	mm_arena_init(&arena, 1 << 20);
+	live_for(100);
+	overwrite_table("issued");
+	ok(mm_index_open(fold.directory, false, &fold.index));
+	assert_int_equal(mm_index_size(fold.index), fold.history.count);
+	assert_int_equal(
+	    mm_index_issued(fold.index, 1, &arena, &got), MM_E_STATE);
+	reopen(false);
+	apply_again();
+	overwrite_table("fold");
+	ok(mm_index_open(fold.directory, false, &fold.index));
+	apply_again();
+}
+
+static void
+it_knows_the_log_that_it_follows(void **unused)
+{
+	struct history *h = &fold.history;
+
+	(void)unused;
+	live_for(20);
+	assert_true(mm_index_follows(fold.index, h->entries[h->count - 1]));
+	assert_false(mm_index_follows(fold.index, h->entries[h->count - 2]));
+	ok(mm_index_begin(fold.index));
+	go_on();
+	mm_index_rollback(fold.index);
+	reopen(false);
+	h->count = mm_index_size(fold.index);
+	assert_true(mm_index_follows(fold.index, h->entries[h->count - 1]));
+	ok(mm_index_begin(fold.index));
+	ok(mm_index_commit(fold.index));
+	assert_true(mm_index_follows(fold.index, h->entries[h->count - 1]));
+	ok(mm_index_anew(fold.index));
+	assert_int_equal(mm_index_size(fold.index), 0);
+}
+
+/* What a later version has logged is never passed over. */
+static void
+what_it_cannot_obey_is_refused(void **unused)
+{
+	struct mm_key_entry key = {.name = text("codesign"),
+	    .use = MM_KEY_CODE_SIGNING,
+	    .spki = text("spki"),
+	    .retired = true};
+	struct mm_crl_entry crl = {.issuer = text("device-ca"),
+	    .number = 1,
+	    .this_update = NOW,
+	    .next_update = NOW + DAY,
+	    .tbs = text("tbs")};
+	struct mm_statement_entry revocation = {
+	    .statements = order_statements("odd", 1)};
+	const struct {
+		uint64_t kind;
+		const void *body;
+		const char *name;
+	} later[] = {{MM_ENTRY_KEY, &key, "key"}, {MM_ENTRY_CRL, &crl, "crl"},
+	    {MM_ENTRY_REVOCATION, &revocation, "revocation"}};
+
+	(void)unused;
+	key.statements = revocation.statements;
+	for (size_t i = 0; i < MM_COUNT(later); i++) {
+		ok(mm_index_begin(fold.index));
+		assert_int_equal(
+		    apply(later[i].kind, later[i].body), MM_E_STATE);
+		assert_non_null(strstr(mm_why(MM_E_STATE), later[i].name));
+		mm_index_rollback(fold.index);
+	}
+	check_all();
+}
+
+static void
+what_is_no_database_is_made_anew(void **unused)
 {
 	char path[300];
 
@@ -904,10 +1088,7 @@ what_is_no_database_is_refused(void **unused)
 	    "no database whatever anybody may say about it; it "
 	    "has more than a hundred bytes",
 	    0600);
-	assert_int_equal(
-	    mm_index_open(fold.directory, false, &fold.index), MM_E_STATE);
-	assert_non_null(strstr(mm_why(MM_E_STATE), "--rebuild"));
-	ok(mm_index_open(fold.directory, true, &fold.index));
+	ok(mm_index_open(fold.directory, false, &fold.index));
 	apply_again();
 }
 
@@ -956,8 +1137,11 @@ main(void)
 	    TEST(a_statement_or_a_name_comes_once),
 	    TEST(a_statement_is_of_its_entrys_kind),
 	    TEST(a_principal_has_one_key),
-	    TEST(another_version_is_refused),
-	    TEST(what_is_no_database_is_refused),
+	    TEST(what_it_cannot_obey_is_refused),
+	    TEST(it_knows_the_log_that_it_follows),
+	    TEST(another_version_is_made_anew),
+	    TEST(what_is_no_database_is_made_anew),
+	    TEST(what_is_damaged_is_gone_after_closing),
 	};
 
 	return cmocka_run_group_tests(

@@ -105,6 +105,10 @@ who_may_ask_for_what_is_one_table(void **state)
 	    {MM_MESSAGE_FETCH, "fetch", R | A | O},
 	    {MM_MESSAGE_ENTRIES, "entries", A | O},
 	    {MM_MESSAGE_PROVE, "prove", A | O},
+	    {MM_MESSAGE_CONSISTENCY, "consistency", S | R | A | O},
+	    {MM_MESSAGE_COSIGN, "cosign", A | O},
+	    {MM_MESSAGE_EXPORT, "export", A | O},
+	    {MM_MESSAGE_BLOB, "blob", A | O},
 	};
 
 	(void)state;
@@ -168,8 +172,22 @@ static const struct mm_fetch_request fetch_request = {
     TEXT("lamp"), TEXT("1.0.0"), TEXT("sha256-ecdsa")};
 static const struct mm_entries_request entries_request = {0, 256};
 static const struct mm_entries_answer entries_answer = {0, SOME};
-static const struct mm_prove_request prove_request = {12};
+static const struct mm_prove_request prove_request = {12, true};
 static const struct mm_prove_answer prove_answer = {TEXT("receipt")};
+static const struct mm_prove_request prove_newest = {12, false};
+static const struct mm_hash_item some_hashes[] = {{{1}}, {{2}}};
+static const struct mm_consistency_request consistency_request = {1000};
+static const struct mm_consistency_answer consistency_answer = {
+    TEXT("mint/log\n7\n"), {some_hashes, MM_COUNT(some_hashes)}};
+static const struct mm_cosign_request cosign_request = {TEXT("mint/log\n7\n")};
+static const struct mm_cosign_answer cosign_answer = {7, 2};
+static const struct mm_export_request export_request = {
+    0, 7, TEXT("csv"), TEXT("--refused"), {5}, 4096};
+static const struct mm_export_request export_all = {
+    0, 7, TEXT("json"), {NULL, 0}, {5}, 4096};
+static const struct mm_export_answer export_answer = {15, TEXT("receipt")};
+static const struct mm_blob_request blob_request = {{6}, 65536};
+static const struct mm_blob_answer blob_answer = {65541, TEXT("piece")};
 static const struct mm_nothing nothing;
 
 static const struct sample {
@@ -197,7 +215,17 @@ static const struct sample {
     {9, &mm_entries_request_shape, &entries_request},
     {9, &mm_entries_answer_shape, &entries_answer},
     {10, &mm_prove_request_shape, &prove_request},
+    {10, &mm_prove_request_shape, &prove_newest},
     {10, &mm_prove_answer_shape, &prove_answer},
+    {11, &mm_consistency_request_shape, &consistency_request},
+    {11, &mm_consistency_answer_shape, &consistency_answer},
+    {12, &mm_cosign_request_shape, &cosign_request},
+    {12, &mm_cosign_answer_shape, &cosign_answer},
+    {13, &mm_export_request_shape, &export_request},
+    {13, &mm_export_request_shape, &export_all},
+    {13, &mm_export_answer_shape, &export_answer},
+    {14, &mm_blob_request_shape, &blob_request},
+    {14, &mm_blob_answer_shape, &blob_answer},
 };
 
 union any_body {

@@ -822,6 +822,118 @@ the_largest_answer_fits_into_a_message(void **state)
 		mm_buffer_clear(&bytes[i]);
 }
 
+static void
+a_blob_is_stored_before_it_is_named(void **state)
+{
+	struct world *world = *state;
+	mm_autofree uint8_t *bytes = world_blob_bytes(100000);
+	struct mm_blob blob = {.size = 100000};
+	struct mm_store *store = NULL;
+	struct mm_store_named named;
+
+	crypto_hash_sha256(blob.sha256, bytes, blob.size);
+	world_genesis(world);
+	assert_int_equal(world_append_naming(world, &blob), MM_E_BLOB);
+	assert_int_equal(
+	    world_put_piece(world, &blob, 0, mm_span(bytes, 65536)), MM_OK);
+	assert_int_equal(world_append_naming(world, &blob), MM_E_BLOB);
+	assert_int_equal(
+	    world_put_piece(world, &blob, 70000, mm_span(bytes, 5)),
+	    MM_E_RANGE);
+	/* Nothing of this has changed the log. */
+	world_must_append(world, 3);
+	assert_int_equal(world_put_piece(world, &blob, 65536,
+			     mm_span(bytes + 65536, 100000 - 65536)),
+	    MM_OK);
+	blob.size++;
+	assert_int_equal(world_append_naming(world, &blob), MM_E_BLOB);
+	blob.size--;
+	assert_int_equal(world_append_naming(world, &blob), MM_OK);
+	assert_int_equal(world->size, 5);
+	assert_int_equal(mm_store_open_reader(world->state, &store), MM_OK);
+	assert_int_equal(mm_store_next_blob(store, 0, &named), MM_OK);
+	assert_int_equal(named.index, 4);
+	assert_memory_equal(named.blob.sha256, blob.sha256, 32);
+	mm_store_close(store);
+}
+
+static void
+a_blob_is_what_its_name_says(void **state)
+{
+	struct world *world = *state;
+	mm_autofree uint8_t *bytes = world_blob_bytes(70000);
+	struct mm_blob blob = {.size = 70000};
+
+	crypto_hash_sha256(blob.sha256, bytes, blob.size);
+	world_genesis(world);
+	bytes[69999] ^= 1;
+	assert_int_equal(
+	    world_put_piece(world, &blob, 0, mm_span(bytes, 65536)), MM_OK);
+	assert_int_equal(world_put_piece(world, &blob, 65536,
+			     mm_span(bytes + 65536, 70000 - 65536)),
+	    MM_E_BLOB);
+	assert_int_equal(world_append_naming(world, &blob), MM_E_BLOB);
+	bytes[69999] ^= 1;
+	blob = world_must_put_blob(world, 70000);
+	assert_int_equal(world_append_naming(world, &blob), MM_OK);
+}
+
+/* The start forgets what was not finished; the authority sends it again. */
+static void
+half_a_blob_does_not_outlive_a_start(void **state)
+{
+	struct world *world = *state;
+	mm_autofree uint8_t *bytes = world_blob_bytes(70000);
+	struct mm_blob blob = {.size = 70000};
+
+	crypto_hash_sha256(blob.sha256, bytes, blob.size);
+	world_genesis(world);
+	assert_int_equal(
+	    world_put_piece(world, &blob, 0, mm_span(bytes, 65536)), MM_OK);
+	world_close(world);
+	world_must_open(world);
+	assert_int_equal(world_put_piece(world, &blob, 65536,
+			     mm_span(bytes + 65536, 70000 - 65536)),
+	    MM_E_RANGE);
+	blob = world_must_put_blob(world, 70000);
+	assert_int_equal(world_append_naming(world, &blob), MM_OK);
+}
+
+static void
+blobs_leave_the_last_of_the_disk_alone(void **state)
+{
+	struct world *world = *state;
+	struct mm_blob blob = {.size = 5};
+
+	world_genesis(world);
+	world_close(world);
+	world->options.reserve = UINT64_MAX;
+	world_must_open(world);
+	crypto_hash_sha256(blob.sha256, (const uint8_t *)"small", 5);
+	assert_int_equal(
+	    world_put_piece(world, &blob, 0, mm_span_text("small")),
+	    MM_E_DISK_FULL);
+	world_close(world);
+	world->options.reserve = 0;
+	world_must_open(world);
+	assert_int_equal(
+	    world_put_piece(world, &blob, 0, mm_span_text("small")), MM_OK);
+}
+
+/* Before genesis there is nothing to put it in. */
+static void
+a_blob_wants_a_log(void **state)
+{
+	struct world *world = *state;
+	struct mm_blob blob = {.size = 5};
+
+	world->options.genesis = true;
+	world_must_open(world);
+	assert_int_equal(
+	    world_put_piece(world, &blob, 0, mm_span_text("small")),
+	    MM_E_NOTARY_BATCH);
+}
+
 int
 main(void)
 {
@@ -845,7 +957,11 @@ main(void)
 	    T(recovery_can_be_interrupted), T(a_failed_anchor_is_fatal),
 	    T(a_full_disk_is_told_and_overcome),
 	    T(the_last_of_the_disk_is_for_signatures),
-	    T(the_largest_answer_fits_into_a_message)};
+	    T(the_largest_answer_fits_into_a_message),
+	    T(a_blob_is_stored_before_it_is_named),
+	    T(a_blob_is_what_its_name_says),
+	    T(half_a_blob_does_not_outlive_a_start),
+	    T(blobs_leave_the_last_of_the_disk_alone), T(a_blob_wants_a_log)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

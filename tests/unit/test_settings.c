@@ -28,6 +28,9 @@ static const char good[] =
     "limits {\n"
     "	image = 1M\n"
     "	idle = 2h\n"
+    "}\n"
+    "log {\n"
+    "	witness = {\"north+1+A\", \"south+2+B\"}\n"
     "}\n";
 
 static enum mm_error
@@ -159,6 +162,8 @@ settings_survive_the_way_to_a_child(void **state)
 	assert_int_equal(again.reserve, s.reserve);
 	assert_true(mm_span_equal(again.token_uri, s.token_uri));
 	assert_int_equal(again.token_paths.count, 2);
+	assert_int_equal(again.witnesses.count, 2);
+	assert_true(mm_span_is(item(&again.witnesses, 1), "south+2+B"));
 	/* A child that needs nothing gets nothing. */
 	mm_buffer_reset(&bytes);
 	s = (struct mm_settings){0};
@@ -215,6 +220,9 @@ numbers_have_types_and_bounds(void **state)
 	expect_refused(
 	    "image = 1M", "image = 1073741825", "text.conf:16:", "not within");
 	expect_refused("image = 1M", "image = 1m", "text.conf:16:", "16M");
+	expect_allowed("idle = 2h", "reserve = 1048576G");
+	expect_refused(
+	    "idle = 2h", "reserve = 1048577G", "text.conf:17:", "not within");
 	expect_refused("image = 1M", "image = M", "text.conf:16:", "16M");
 	expect_refused("idle = 2h", "idle = 2", "text.conf:17:", "10s");
 	expect_refused("idle = 2h", "idle = 25h", "text.conf:17:", "within");
@@ -409,6 +417,29 @@ large_files_are_refused(void **state)
 	assert_non_null(strstr(mm_why(MM_E_SETTING), "limit"));
 }
 
+/* Their keys are judged where the log's formats are known. */
+static void
+there_are_sixteen_witnesses_at_most(void **state)
+{
+	mm_auto(buffer) list = {0};
+
+	(void)state;
+	mm_buffer_init(&list, 4096);
+	mm_buffer_add_text(&list, "{\"a+0+A\"");
+	for (int i = 1; i < 16; i++)
+		mm_buffer_add_text(&list, ", \"a+0+A\"");
+	mm_buffer_add(&list, "}", 2);
+	expect_allowed("{\"north+1+A\", \"south+2+B\"}", (char *)list.data);
+	list.size -= 2;
+	mm_buffer_add_text(&list, ", \"b+0+A\"}");
+	mm_buffer_add(&list, "", 1);
+	expect_refused("{\"north+1+A\", \"south+2+B\"}", (char *)list.data,
+	    "text.conf:20:", "witness");
+	expect_allowed("{\"north+1+A\", \"south+2+B\"}", "{}");
+	expect_refused("log {", "log { witness = {\"x\"} }\nlog {",
+	    "text.conf:21:", "given twice");
+}
+
 static void
 the_example_is_valid(void **state)
 {
@@ -451,6 +482,7 @@ main(void)
 	    TEST(environment_is_name_and_value),
 	    TEST(files_that_others_could_write_are_refused),
 	    TEST(only_regular_files_are_read), TEST(large_files_are_refused),
+	    TEST(there_are_sixteen_witnesses_at_most),
 	    TEST(the_example_is_valid)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

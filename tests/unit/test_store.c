@@ -4,6 +4,7 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <sqlite3.h>
@@ -11,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -278,9 +280,9 @@ refuses_what_is_not_its_own(void **state)
 	unlink(fixture->path);
 	create(fixture);
 	mm_store_close(mm_take(fixture->store));
-	run_sql(fixture, "PRAGMA user_version = 2");
+	run_sql(fixture, "PRAGMA user_version = 3");
 	assert_refused(fixture, MM_E_STATE);
-	run_sql(fixture, "PRAGMA user_version = 1");
+	run_sql(fixture, "PRAGMA user_version = 2");
 	reopen(fixture);
 }
 
@@ -448,6 +450,137 @@ a_reader_follows_the_writer(void **state)
 	}
 	reopen(fixture);
 	must(append(fixture, 1, 100, nothing()));
+	assert_sound(fixture, reader);
+	mm_store_close(reader);
+}
+
+/* What the reader's pauses do to the index of the write-ahead log. */
+static struct {
+	int shm;        /* -1: nothing */
+	int mend_after; /* so many pauses; 0: never */
+	uint8_t header[96];
+	int pauses;
+} index_of_wal = {.shm = -1};
+
+int
+poll(struct pollfd *fds, nfds_t count, int timeout)
+{
+	if (fds != NULL || index_of_wal.shm < 0)
+		return (int)syscall(SYS_poll, fds, count, timeout);
+	if (++index_of_wal.pauses == index_of_wal.mend_after)
+		assert_int_equal(
+		    syscall(SYS_pwrite64, index_of_wal.shm, index_of_wal.header,
+			sizeof(index_of_wal.header), 0),
+		    sizeof(index_of_wal.header));
+	return 0;
+}
+
+/* Both copies of the header, as in the middle of a commit. */
+static void
+break_index(struct fixture *fixture, int mend_after)
+{
+	uint8_t broken[96];
+	char path[96];
+
+	snprintf(path, sizeof(path), "%s-shm", fixture->path);
+	index_of_wal.shm = open(path, O_RDWR | O_CLOEXEC);
+	assert_true(index_of_wal.shm >= 0);
+	index_of_wal.mend_after = mend_after;
+	index_of_wal.pauses = 0;
+	assert_int_equal(pread(index_of_wal.shm, index_of_wal.header,
+			     sizeof(index_of_wal.header), 0),
+	    sizeof(index_of_wal.header));
+	memset(broken, 0xa5, sizeof(broken));
+	assert_int_equal(
+	    syscall(SYS_pwrite64, index_of_wal.shm, broken, sizeof(broken), 0),
+	    sizeof(broken));
+}
+
+static void
+read_broken_index(struct fixture *fixture)
+{
+	struct mm_store *reader = NULL;
+	struct mm_span found;
+
+	must(mm_store_open_reader(fixture->directory, &reader));
+	assert_sound(fixture, reader);
+	break_index(fixture, 3);
+	must(mm_store_entry(reader, 3, &found));
+	assert_int_equal(index_of_wal.pauses, 3);
+	close(mm_take_fd(index_of_wal.shm));
+	assert_sound(fixture, reader);
+	break_index(fixture, 0);
+	assert_int_equal(mm_store_entry(reader, 3, &found), MM_E_STORE);
+	close(mm_take_fd(index_of_wal.shm));
+	mm_store_close(reader);
+}
+
+/* Has the store open until the other end of the pair is closed. */
+static pid_t
+start_writer(struct fixture *fixture, int ends[2])
+{
+	pid_t pid;
+	char byte = 0;
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		setenv("CMOCKA_TEST_ABORT", "1", 1);
+		close(ends[0]);
+		must(mm_store_open(fixture->directory, &fixture->store));
+		assert_int_equal(write(ends[1], &byte, 1), 1);
+		assert_int_equal(read(ends[1], &byte, 1), 0);
+		_exit(0);
+	}
+	close(ends[1]);
+	assert_int_equal(read(ends[0], &byte, 1), 1);
+	return pid;
+}
+
+/* A commit that ends just now is waited for; a writer that has gone is not. */
+static void
+a_reader_waits_for_a_commit_that_ends(void **state)
+{
+	struct fixture *fixture = *state;
+	int ends[2], status;
+	pid_t writer;
+
+	create(fixture);
+	must(append(fixture, 7, 3000, nothing()));
+	mm_store_close(mm_take(fixture->store));
+	/* In one process SQLite shares the index, and its right to write. */
+	writer = start_writer(fixture, ends);
+	read_broken_index(fixture);
+	close(ends[0]);
+	assert_int_equal(waitpid(writer, &status, 0), writer);
+	assert_int_equal(status, 0);
+	reopen(fixture);
+	assert_sound(fixture, fixture->store);
+}
+
+/* Held, a reader sees one state; nested, until the last release. */
+static void
+a_held_reader_sees_one_state(void **state)
+{
+	struct fixture *fixture = *state;
+	struct mm_store *reader = NULL;
+	uint64_t count = 0;
+
+	create(fixture);
+	must(append(fixture, 7, 100, nothing()));
+	must(mm_store_open_reader(fixture->directory, &reader));
+	must(mm_store_hold(reader));
+	must(mm_store_count(reader, &count));
+	assert_int_equal(count, 7);
+	must(append(fixture, 3, 100, nothing()));
+	must(mm_store_hold(reader));
+	must(mm_store_count(reader, &count));
+	assert_int_equal(count, 7);
+	mm_store_release(reader);
+	must(mm_store_count(reader, &count));
+	assert_int_equal(count, 7);
+	mm_store_release(reader);
 	assert_sound(fixture, reader);
 	mm_store_close(reader);
 }
@@ -672,7 +805,9 @@ main(void)
 	    T(a_damaged_entry_is_never_given),
 	    T(reads_without_permission_to_write),
 	    T(reads_after_the_writer_was_killed),
-	    T(a_reader_follows_the_writer), T(a_second_writer_is_refused),
+	    T(a_reader_follows_the_writer),
+	    T(a_reader_waits_for_a_commit_that_ends),
+	    T(a_held_reader_sees_one_state), T(a_second_writer_is_refused),
 	    T(the_write_ahead_log_stays_bounded),
 	    T(a_full_disk_changes_nothing), T(recovers_on_a_disk_that_was_full),
 	    T(a_failed_write_is_fatal), T(a_failed_flush_is_fatal),

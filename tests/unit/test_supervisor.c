@@ -108,6 +108,8 @@ act(void)
 		say_kill(MM_GATE);
 	if (me == MM_AUTHORITY && plays("authority-kills-notary"))
 		say_kill(MM_NOTARY);
+	if (me == MM_AUTHORITY && plays("authority-kills-inspector"))
+		say_kill(MM_INSPECTOR);
 	if (me == MM_AUTHORITY && plays("authority-inspects"))
 		say_inspect();
 	if (me == MM_GATE && plays("gate-oversteps"))
@@ -628,17 +630,30 @@ test_the_authority_may_give_up_a_gate(void **state)
 	finish(&mint);
 }
 
+/* The service ends with it: for systemd to start both again. */
 static void
-test_the_authority_may_not_end_the_notary(void **state)
+test_the_authority_may_give_up_a_notary_that_hangs(void **state)
 {
 	struct mint mint;
 
 	(void)state;
 	start(&mint, "authority-kills-notary", -1);
+	expect(&mint, "mintmarkd: notary: it missed its deadline");
+	assert_exit(finish(&mint), MM_EXIT_AWAY);
+	assert_int_equal(times(&mint, "mintmarkd: notary"), 1);
+}
+
+static void
+test_the_authority_may_give_up_nobody_else(void **state)
+{
+	struct mint mint;
+
+	(void)state;
+	start(&mint, "authority-kills-inspector", -1);
 	expect(&mint, "mintmarkd: authority: it broke the protocol");
 	kill(mint.pid, SIGTERM);
 	finish(&mint);
-	assert_int_equal(times(&mint, "mintmarkd: notary"), 0);
+	assert_int_equal(times(&mint, "mintmarkd: inspector"), 0);
 }
 
 static void
@@ -797,7 +812,9 @@ main(int argc, char **argv)
 	    cmocka_unit_test(test_signals_in_masses_change_nothing),
 	    cmocka_unit_test(test_the_authority_may_give_up_a_token_worker),
 	    cmocka_unit_test(test_the_authority_may_give_up_a_gate),
-	    cmocka_unit_test(test_the_authority_may_not_end_the_notary),
+	    cmocka_unit_test(
+		test_the_authority_may_give_up_a_notary_that_hangs),
+	    cmocka_unit_test(test_the_authority_may_give_up_nobody_else),
 	    cmocka_unit_test(test_a_gate_that_oversteps_is_killed),
 	    cmocka_unit_test(test_an_inspector_gets_image_and_channel),
 	    cmocka_unit_test(test_lines_are_bounded_and_harmless),

@@ -68,6 +68,12 @@ image_digest_is_not_its_hash(struct image_trial *trial)
 }
 
 static void
+image_names_another_signer(struct image_trial *trial)
+{
+	trial->entry.signer[0] ^= 1;
+}
+
+static void
 image_approved_digest_differs(struct image_trial *trial)
 {
 	trial->digest.digest[0] ^= 1;
@@ -165,7 +171,9 @@ an_image_is_what_its_release_says(void **unused)
 	    SPOILT(image_scheme_unknown, MM_E_SCHEME, ""),
 	    SPOILT(image_by_root, MM_E_TOKEN_REFUSED, "code-signing"),
 	    SPOILT(image_by_device_ca, MM_E_TOKEN_REFUSED, "code-signing"),
-	    SPOILT(image_by_nobody, MM_E_TOKEN_REFUSED, "code-signing")};
+	    SPOILT(image_by_nobody, MM_E_TOKEN_REFUSED, "code-signing"),
+	    SPOILT(image_names_another_signer, MM_E_TOKEN_REFUSED,
+		"another key")};
 
 	(void)unused;
 	for (size_t i = 0; i < MM_COUNT(attacks); i++) {

@@ -331,6 +331,8 @@ make_image(struct image_trial *trial)
 	memset(trial->digest.digest, 9, 32);
 	memset(trial->entry.sha256, 9, 32);
 	memset(trial->entry.digest, 9, 32);
+	crypto_hash_sha256(trial->entry.signer, mint_key("codesign")->spki.data,
+	    mint_key("codesign")->spki.size);
 	trial->claim.schemes = (struct mm_list){&trial->digest, 1};
 	trial->says.body = &trial->claim;
 }

@@ -1,0 +1,222 @@
+#include "cli/receipt_match.h"
+
+#include "ca/der.h"
+#include "cli/chain.h"
+#include "cli/command.h"
+
+enum { IMAGE_MAX = 256 << 20, SIGNATURE_MAX = 4096 };
+
+static const struct mm_match
+    by_inclusion = {"inclusion", NULL, "the entry is in the log"},
+    by_certificate = {"tbs+signature", "certificate",
+	"the certificate's TBS is in the log, and the issuer's key signed "
+	"it"},
+    by_image = {"image", "image",
+	"the image is in the log; a signature was not looked at (the .sig "
+	"file and --certificate)"},
+    by_digest = {"signature", "signature",
+	"the image's digest is in the log, and the file is its signature by "
+	"the key that the log names"},
+    by_signature = {"image+signature", "signature",
+	"the image is in the log, and the certificate's key signed it"},
+    by_export = {"export", "export",
+	"the exported file's digest is in the log"},
+    by_statement = {
+	"statement", "statement", "the statement is in the log, word for word"};
+
+/* The key of this name as the genesis has it; empty where it has none. */
+static struct mm_span
+genesis_key(const struct mm_match_facts *facts, struct mm_span name)
+{
+	const struct mm_genesis_key *key =
+	    facts->mandate != NULL ? mm_birth_key(&facts->mandate->birth, name)
+				   : NULL;
+
+	return key != NULL ? key->spki : mm_span(NULL, 0);
+}
+
+/*
+ * By the issuer where one is named, by the genesis where there is a bundle,
+ * and else by the key identifier in the TBS, which the log has.
+ */
+static enum mm_error
+check_issuer(const struct mm_match_facts *facts, struct mm_span der,
+    struct mm_arena *arena)
+{
+	struct mm_span spki =
+	    genesis_key(facts, facts->attested->body.certificate.issuer);
+	struct mm_certificate issuer;
+	struct mm_span issuer_der;
+	enum mm_error error = MM_OK;
+
+	if (facts->signer != NULL) {
+		error = mm_certificate_input(
+		    facts->signer, arena, &issuer_der, &issuer);
+		spki = issuer.read.spki;
+	}
+	if (error != MM_OK)
+		return error;
+	error = spki.size > 0 ? mm_certificate_verify(der, spki)
+			      : mm_certificate_verify_authority(der);
+	if (error == MM_OK)
+		return MM_OK;
+	return mm_fail(MM_E_MISMATCH, "%s is not signed by %s%s", facts->file,
+	    facts->signer != NULL ? "the key of " : "its issuer's key",
+	    facts->signer != NULL ? facts->signer : "");
+}
+
+static enum mm_error
+match_certificate(const struct mm_match_facts *facts, struct mm_arena *arena,
+    struct mm_match *out)
+{
+	struct mm_certificate own;
+	struct mm_span der;
+	enum mm_error error =
+	    mm_certificate_input(facts->file, arena, &der, &own);
+
+	if (error == MM_OK)
+		error = mm_attested_tbs(facts->attested, own.tbs);
+	if (error == MM_OK)
+		error = check_issuer(facts, der, arena);
+	*out = by_certificate;
+	return error;
+}
+
+/* By the certificate's key, else as the genesis or the entry names it. */
+static enum mm_error
+match_signature(const struct mm_match_facts *facts, struct mm_span signature,
+    struct mm_arena *arena, struct mm_match *out)
+{
+	struct mm_span spki =
+	    genesis_key(facts, facts->attested->body.image.key);
+	struct mm_certificate signer;
+	struct mm_span der;
+	enum mm_error error = MM_OK;
+
+	if (facts->signer != NULL) {
+		error =
+		    mm_certificate_input(facts->signer, arena, &der, &signer);
+		spki = signer.read.spki;
+	}
+	if (error != MM_OK)
+		return error;
+	*out = facts->image != NULL ? by_signature : by_digest;
+	return mm_attested_signature(facts->attested, signature, spki);
+}
+
+/* ECDSA-Sig-Value: two numbers, as a .sig file has them. */
+static bool
+looks_like_signature(struct mm_span file)
+{
+	struct mm_der outer = mm_der(file);
+	struct mm_der numbers = mm_der_enter(&outer, MM_DER_SEQUENCE);
+
+	mm_der_unsigned(&numbers);
+	mm_der_unsigned(&numbers);
+	return mm_der_end(&numbers) && mm_der_end(&outer);
+}
+
+static enum mm_error
+check_image(const struct mm_match_facts *facts)
+{
+	mm_auto(buffer) image = {0};
+	enum mm_error error;
+
+	mm_buffer_init(&image, IMAGE_MAX);
+	error = mm_input(facts->image, IMAGE_MAX, &image);
+	return error == MM_OK
+		   ? mm_attested_image(facts->attested, mm_buffer_span(&image))
+		   : error;
+}
+
+/* The file is a signature where a signer is named, else what it looks like. */
+static enum mm_error
+match_image(const struct mm_match_facts *facts, struct mm_arena *arena,
+    struct mm_match *out)
+{
+	mm_auto(buffer) bytes = {0};
+	struct mm_span file;
+	enum mm_error error = facts->image != NULL ? check_image(facts) : MM_OK;
+
+	mm_buffer_init(&bytes, IMAGE_MAX);
+	if (error == MM_OK)
+		error = mm_input(facts->file, IMAGE_MAX, &bytes);
+	if (error != MM_OK)
+		return error;
+	file = mm_buffer_span(&bytes);
+	if (facts->signer != NULL || facts->image != NULL ||
+	    (file.size <= SIGNATURE_MAX && looks_like_signature(file)))
+		return match_signature(facts, file, arena, out);
+	*out = by_statement;
+	if (file.size <= MM_STATEMENT_MAX &&
+	    mm_attested_statement(facts->attested, file) == MM_OK)
+		return MM_OK;
+	*out = by_image;
+	return mm_attested_image(facts->attested, file);
+}
+
+static enum mm_error
+match_export(const struct mm_match_facts *facts, struct mm_arena *arena,
+    struct mm_match *out)
+{
+	mm_auto(buffer) file = {0};
+	enum mm_error error;
+
+	(void)arena;
+	mm_buffer_init(&file, IMAGE_MAX);
+	error = mm_input(facts->file, IMAGE_MAX, &file);
+	*out = by_export;
+	return error == MM_OK
+		   ? mm_attested_export(facts->attested, mm_buffer_span(&file))
+		   : error;
+}
+
+static enum mm_error
+match_statement(const struct mm_match_facts *facts, struct mm_arena *arena,
+    struct mm_match *out)
+{
+	mm_auto(buffer) file = {0};
+	enum mm_error error;
+
+	(void)arena;
+	mm_buffer_init(&file, MM_STATEMENT_MAX);
+	error = mm_input(facts->file, MM_STATEMENT_MAX, &file);
+	*out = by_statement;
+	return error == MM_OK ? mm_attested_statement(
+				    facts->attested, mm_buffer_span(&file))
+			      : error;
+}
+
+typedef enum mm_error match_rule(const struct mm_match_facts *facts,
+    struct mm_arena *arena, struct mm_match *out);
+
+static match_rule *const rules[MM_ENTRY_KINDS] = {
+    [MM_ENTRY_PRINCIPAL] = match_statement,
+    [MM_ENTRY_ORDER] = match_statement,
+    [MM_ENTRY_CERTIFICATE] = match_certificate,
+    [MM_ENTRY_IMAGE] = match_image,
+    [MM_ENTRY_REVOCATION] = match_statement,
+    [MM_ENTRY_EXPORT] = match_export};
+
+enum mm_error
+mm_match_file(const struct mm_match_facts *facts, struct mm_arena *arena,
+    struct mm_match *out)
+{
+	uint64_t kind = facts->attested->entry.kind;
+
+	*out = by_inclusion;
+	if (facts->file == NULL && facts->image == NULL)
+		return MM_OK;
+	if (facts->file == NULL) {
+		*out = by_image;
+		return check_image(facts);
+	}
+	if (facts->image != NULL)
+		kind = MM_ENTRY_IMAGE;
+	if (rules[kind] == NULL)
+		return mm_fail(MM_E_MISMATCH,
+		    "the receipt is of an entry of kind %s, which no file "
+		    "goes with",
+		    mm_entry_kind_name(kind));
+	return rules[kind](facts, arena, out);
+}

@@ -1,0 +1,114 @@
+#include "cli/receipt_witness.h"
+
+#include <string.h>
+
+#include "cli/json_value.h"
+#include "cli/values.h"
+
+/* A verifier key's file: one line. */
+static enum mm_error
+read_witness(const char *path, struct mm_witness *out)
+{
+	mm_auto(buffer) file = {0};
+	struct mm_span line;
+	enum mm_error error;
+
+	mm_buffer_init(&file, 2 * MM_VKEY_MAX);
+	error = mm_file_read(path, 2 * MM_VKEY_MAX, &file);
+	if (error == MM_E_RANGE)
+		return mm_fail(MM_E_VKEY,
+		    "%s is no witness's verifier key: it is too long", path);
+	if (error != MM_OK)
+		return error;
+	line = mm_buffer_span(&file);
+	if (line.size > 0 && line.data[line.size - 1] == '\n')
+		line.size--;
+	error = mm_witness_decode(line, out);
+	return error == MM_OK ? MM_OK
+			      : mm_fail(error, "%s: %s", path, mm_why(error));
+}
+
+static enum mm_error
+check_distinct(const struct mm_quorum *quorum, const char *path)
+{
+	const struct mm_witness *last = &quorum->witnesses[quorum->count];
+
+	for (size_t i = 0; i < quorum->count; i++)
+		if (memcmp(quorum->witnesses[i].vkey.public_key,
+			last->vkey.public_key,
+			sizeof(last->vkey.public_key)) == 0)
+			return mm_fail(MM_E_USAGE,
+			    "--witness %s has the key of --witness %s; a key "
+			    "counts once",
+			    path, quorum->witnesses[i].vkey.name);
+	return MM_OK;
+}
+
+static enum mm_error
+read_quorum(const struct mm_invocation *invocation, struct mm_quorum *out)
+{
+	if (out->count == 0 && mm_option(invocation, "quorum") != NULL)
+		return mm_fail(MM_E_USAGE,
+		    "--quorum counts the --witness keys, and there are none");
+	out->needed = out->count;
+	if (out->count == 0)
+		return MM_OK;
+	return mm_value_number(
+	    invocation, "quorum", 1, out->count, &out->needed);
+}
+
+enum mm_error
+mm_quorum_read(const struct mm_invocation *invocation, struct mm_quorum *out)
+{
+	const char *path;
+
+	out->count = 0;
+	while (
+	    (path = mm_option_nth(invocation, "witness", out->count)) != NULL) {
+		enum mm_error error =
+		    read_witness(path, &out->witnesses[out->count]);
+
+		if (error == MM_OK)
+			error = check_distinct(out, path);
+		if (error != MM_OK)
+			return error;
+		out->count++;
+	}
+	return read_quorum(invocation, out);
+}
+
+enum mm_error
+mm_quorum_check(struct mm_quorum *quorum, struct mm_span note)
+{
+	enum mm_error error = mm_cosignatures_open(
+	    note, quorum->witnesses, quorum->count, &quorum->seen);
+
+	if (error == MM_OK && quorum->seen.count < quorum->needed)
+		error = mm_fail(MM_E_QUORUM,
+		    "%zu of the %zu witnesses have cosigned the receipt's "
+		    "checkpoint; %llu must have (mintmark log prove "
+		    "--cosigned gets a newer receipt)",
+		    quorum->seen.count, quorum->count,
+		    (unsigned long long)quorum->needed);
+	return error;
+}
+
+void
+mm_quorum_json(const struct mm_quorum *quorum, json_t *out)
+{
+	json_t *witnesses;
+
+	if (quorum->count == 0)
+		return;
+	witnesses = json_array();
+	for (size_t i = 0; i < quorum->seen.count; i++) {
+		const struct mm_cosignature *one = &quorum->seen.items[i];
+
+		json_array_append_new(
+		    witnesses, json_pack("{s:s, s:o}", "name",
+				   quorum->witnesses[one->witness].vkey.name,
+				   "time", mm_json_time(one->time)));
+	}
+	json_object_set_new(out, "witnesses", witnesses);
+	json_object_set_new(out, "quorum", mm_json_number(quorum->needed));
+}

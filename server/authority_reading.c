@@ -1,0 +1,143 @@
+/*
+ * Calls to the archive: each waits for its answer, and a job with it; where
+ * the archive goes or hangs, the job is told.
+ */
+#include "server/authority.h"
+
+#include "log/receipt.h"
+
+enum { READ_PATIENCE = 10 /* seconds that clients wait for the archive */ };
+
+enum mm_error
+mm_reading_begin(struct mm_authority *a, uint64_t type,
+    const struct mm_shape *shape, const void *request, struct mm_job *job,
+    void (*done)(struct mm_authority *, struct mm_job *, struct mm_received *))
+{
+	struct mm_reading *reading = calloc(1, sizeof(*reading));
+	enum mm_error error;
+
+	if (reading == NULL)
+		return mm_fail(MM_E_MEMORY, "no memory for a request");
+	*reading = (struct mm_reading){.next = a->readings,
+	    .id = ++a->calls,
+	    .deadline = ev_now(a->loop) + READ_PATIENCE,
+	    .job = job,
+	    .done = done};
+	error = a->archive == NULL
+		    ? mm_fail(MM_E_STARTING, "the archive is starting")
+		    : mm_link_send(
+			  a->archive, type, reading->id, shape, request, NULL);
+	if (error != MM_OK)
+		free(reading);
+	else
+		a->readings = reading;
+	return error;
+}
+
+void
+mm_reading_answered(struct mm_authority *a, struct mm_received *received)
+{
+	struct mm_reading **place = &a->readings, *reading;
+	enum mm_error error = mm_error_from(received->packet.error);
+
+	/* Whoever asked, and if it is found by the way. */
+	if (error == MM_E_LOG_WRONG)
+		mm_authority_distrust(a, received->packet.why);
+	while (*place != NULL && (*place)->id != received->packet.id)
+		place = &(*place)->next;
+	reading = *place;
+	if (reading == NULL)
+		return;
+	*place = reading->next;
+	if (received->packet.error != 0)
+		error = mm_fail(error, "%.*s", MM_SPAN(received->packet.why));
+	if (received->packet.error == 0)
+		reading->done(a, reading->job, received);
+	else if (reading->job != NULL)
+		mm_answer_error(a, reading->job, error);
+	else
+		mm_authority_fail(a, error);
+	free(reading);
+}
+
+void
+mm_reading_lost(struct mm_authority *a)
+{
+	struct mm_reading *reading;
+
+	while ((reading = a->readings) != NULL) {
+		a->readings = reading->next;
+		if (reading->job != NULL)
+			mm_answer_error(
+			    a, reading->job, mm_plain(MM_E_STARTING));
+		free(reading);
+	}
+	/* What the start was reading is asked for again. */
+	a->reading = false;
+}
+
+void
+mm_reading_tick(struct mm_authority *a)
+{
+	struct mm_reading **place = &a->readings, *reading;
+
+	while ((reading = *place) != NULL) {
+		if (reading->job == NULL ||
+		    ev_now(a->loop) < reading->deadline) {
+			place = &reading->next;
+			continue;
+		}
+		*place = reading->next;
+		mm_answer_error(a, reading->job, mm_plain(MM_E_DEADLINE));
+		free(reading);
+	}
+}
+
+void
+mm_reading_clear(struct mm_authority *a)
+{
+	struct mm_reading *reading;
+
+	while ((reading = a->readings) != NULL) {
+		a->readings = reading->next;
+		mm_job_free(reading->job);
+		free(reading);
+	}
+}
+
+void
+mm_reading_ask(struct mm_authority *a, struct mm_job *job, uint64_t type,
+    const struct mm_shape *shape, const void *request,
+    void (*done)(struct mm_authority *, struct mm_job *, struct mm_received *))
+{
+	enum mm_error error =
+	    mm_reading_begin(a, type, shape, request, job, done);
+
+	if (error != MM_OK)
+		mm_answer_error(a, job, error);
+}
+
+enum mm_error
+mm_reading_receipt(struct mm_job *job, struct mm_received *received,
+    struct mm_archive_receipt_answer *answer, struct mm_proof *proof)
+{
+	struct mm_span body = mm_arena_copy(&job->arena, received->packet.body);
+	enum mm_error error = mm_shape_decode(
+	    &mm_archive_receipt_answer_shape, body, &job->arena, answer);
+
+	if (error == MM_OK)
+		error = mm_proof_from_list(&answer->proof, proof);
+	return error;
+}
+
+void
+mm_reading_ask_receipt(struct mm_authority *a, struct mm_job *job,
+    uint64_t index, uint64_t against,
+    void (*done)(struct mm_authority *, struct mm_job *, struct mm_received *))
+{
+	struct mm_archive_receipt_request request = {index, against};
+
+	job->index = index;
+	mm_reading_ask(a, job, MM_ARCHIVE_RECEIPT,
+	    &mm_archive_receipt_request_shape, &request, done);
+}

@@ -1,0 +1,844 @@
+/*
+ * The authority, whole: the process itself in its sandbox. Everybody whom it
+ * talks to is played here: the supervisor, a gate, and notary, token and
+ * archive that can be told to fail.
+ */
+#ifndef MM_TEST_AUTHORITY_BOX_H
+#define MM_TEST_AUTHORITY_BOX_H
+
+#include <poll.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "log/archive.h"
+#include "protocol/journal.h"
+#include "server/ask.h"
+#include "server/configure.h"
+#include "server/role.h"
+#include "tests/unit/mint.h"
+
+enum {
+	CAS = 4,        /* keys of the token */
+	WAIT_MS = 8000, /* until a test gives up */
+	QUIET_MS = 40,  /* for what should not come */
+	ANSWERS = 64
+};
+
+enum who { CONTROL, NOTARY, TOKEN, ARCHIVE, GATE, PEERS };
+
+/* An envelope that the gate was told. */
+struct told {
+	uint64_t connection;
+	struct mm_envelope envelope;
+};
+
+static struct {
+	char directory[256];
+	pid_t pid;
+	int fds[PEERS];
+	bool hold[PEERS]; /* what comes from there is left unread */
+	EVP_PKEY *keys[CAS];
+	struct mm_span cas[CAS]; /* their TBS */
+	uint64_t moment;         /* of the first entries */
+	uint64_t base;           /* how many they are */
+	uint64_t order;
+	struct mm_span station_key, officer_key, auditor_key, tls_key;
+	enum mm_error notary_says;  /* instead of storing what is new */
+	enum mm_error token_says;   /* instead of a signature */
+	enum mm_error archive_says; /* instead of what it is asked for */
+	enum mm_error publish_says; /* where nobody waits for it */
+	bool ready, served;
+	unsigned kills, followed, published;
+	struct told told[ANSWERS];
+	size_t told_count;
+} box;
+
+/* --- the log before the start --- */
+
+static inline void
+digest_of(struct mm_span spki, uint8_t out[32])
+{
+	crypto_hash_sha256(out, spki.data, spki.size);
+}
+
+static inline struct mm_span
+sign_with(EVP_PKEY *key, struct mm_span tbs)
+{
+	EVP_MD_CTX *context = EVP_MD_CTX_new();
+	uint8_t out[128];
+	size_t size = sizeof(out);
+
+	assert_int_equal(
+	    EVP_DigestSignInit(context, NULL, EVP_sha256(), NULL, key), 1);
+	assert_int_equal(
+	    EVP_DigestSign(context, out, &size, tbs.data, tbs.size), 1);
+	EVP_MD_CTX_free(context);
+	return mm_span(keep(out, size), size);
+}
+
+static inline size_t
+key_number(struct mm_span name)
+{
+	for (size_t i = 0; i < CAS; i++)
+		if (mm_span_equal(ceremony_keys[i].name, name))
+			return i;
+	fail();
+	return 0;
+}
+
+static inline void
+make_keys(void)
+{
+	struct mm_genesis_key keys[CAS];
+
+	for (size_t i = 0; i < CAS; i++) {
+		uint8_t *der = NULL;
+		int size;
+
+		box.keys[i] = EVP_EC_gen("P-256");
+		size = i2d_PUBKEY(box.keys[i], &der);
+		keys[i] = (struct mm_genesis_key){ceremony_keys[i].name,
+		    ceremony_keys[i].use,
+		    {keep(der, (size_t)size), (size_t)size}};
+		OPENSSL_free(der);
+	}
+	mint.keys = (struct mm_list){keep(keys, sizeof(keys)), CAS};
+}
+
+static inline void
+append(uint64_t kind, const void *body)
+{
+	log_append(
+	    &mint.log, make_entry(kind, box.moment, mint.policy_digest, body));
+}
+
+static inline void
+append_signature(uint64_t index, struct mm_span signature)
+{
+	struct mm_signature one = {index, signature};
+	struct mm_signatures_entry body = {{&one, 1}};
+
+	append(MM_ENTRY_SIGNATURES, &body);
+}
+
+static inline void
+strike(const char *key, const char *profile, const char *issuer)
+{
+	size_t number = key_number(text(key)), by = key_number(text(issuer));
+	bool self_signed = number == by;
+	struct mm_certificate_plan plan = {
+	    .profile = mm_policy_profile(&mint.document, text(profile)),
+	    .subject = text(key),
+	    .spki = mm_list_at(mint.keys, struct mm_genesis_key, number)->spki,
+	    .issuer = self_signed ? mm_span(NULL, 0) : box.cas[by],
+	    .now = box.moment};
+	struct mm_certificate_entry body = {.profile = text(profile),
+	    .subject = text(key),
+	    .issuer = text(issuer)};
+	uint8_t serial[MM_SERIAL_SIZE];
+	mm_auto(buffer) tbs = {0};
+
+	mm_buffer_init(&tbs, MM_CERTIFICATE_MAX);
+	mm_serial_make(serial);
+	ok(mm_tbs_build(&plan, serial, &tbs));
+	body.tbs = box.cas[number] = keep_buffer(&tbs);
+	digest_of(plan.spki, body.key);
+	append(MM_ENTRY_CERTIFICATE, &body);
+	append_signature(mint.log.size - 1, sign_with(box.keys[by], body.tbs));
+}
+
+static inline struct mm_list
+say(uint64_t kind, const void *body)
+{
+	return state((struct says){.kind = kind,
+	    .body = body,
+	    .by = &mint.ada,
+	    .time = box.moment,
+	    .expiry = box.moment + DAY});
+}
+
+static inline struct mm_list
+principal_statements(const char *name, uint64_t role, struct mm_span spki)
+{
+	struct mm_principal_claim claim = {
+	    .name = text(name), .role = role, .profiles = TEXTS("device")};
+
+	digest_of(spki, claim.key);
+	return say(MM_STATEMENT_PRINCIPAL, &claim);
+}
+
+static inline void
+append_people(void)
+{
+	struct mm_statement_entry body = {
+	    .statements = principal_statements(
+		"station", MM_ROLE_STATION, box.station_key)};
+	struct mm_order_claim order = {.name = text("order"),
+	    .profile = text("device"),
+	    .units = 100,
+	    .devices = {.pattern = text("*")},
+	    .stations = TEXTS("station"),
+	    .until = box.moment + DAY};
+
+	append(MM_ENTRY_PRINCIPAL, &body);
+	body.statements =
+	    principal_statements("officer", MM_ROLE_OFFICER, box.officer_key);
+	append(MM_ENTRY_PRINCIPAL, &body);
+	body.statements =
+	    principal_statements("auditor", MM_ROLE_AUDITOR, box.auditor_key);
+	append(MM_ENTRY_PRINCIPAL, &body);
+	box.order = mint.log.size;
+	body.statements = say(MM_STATEMENT_ORDER, &order);
+	append(MM_ENTRY_ORDER, &body);
+}
+
+static inline void
+append_all(void)
+{
+	struct mm_ceremony_claim ceremony = make_ceremony();
+	struct mm_genesis genesis = {.origin = text(ORIGIN),
+	    .keys = mint.keys,
+	    .policy = mint.policy,
+	    .text = text("policy 1"),
+	    .statements = say(MM_STATEMENT_CEREMONY, &ceremony)};
+
+	memcpy(genesis.log_key, mint.log.key.public_key, 32);
+	mint.log.size = 0;
+	append(MM_ENTRY_GENESIS, &genesis);
+	strike("root", "root-ca", "root");
+	strike("device-ca", "device-ca", "root");
+	strike("access-ca", "access-ca", "access-ca");
+	strike("codesign", "codesign", "root");
+	append_people();
+	box.base = mint.log.size;
+}
+
+static inline int
+make_world(void **unused)
+{
+	(void)unused;
+	signal(SIGPIPE, SIG_IGN);
+	assert_true(sodium_init() >= 0);
+	mm_arena_init(&mint.arena, 256 << 20);
+	make_signer(&mint.ada);
+	make_signer(&mint.bob);
+	make_signer(&mint.log.key);
+	mint.policy = make_policy(1, &mint.ada, &mint.bob);
+	mm_policy_digest(mint.policy, mint.policy_digest);
+	ok(mm_policy_decode(mint.policy, &mint.arena, &mint.document));
+	box.moment = (uint64_t)time(NULL) - 5;
+	box.station_key = make_spki();
+	box.officer_key = make_spki();
+	box.auditor_key = make_spki();
+	box.tls_key = make_spki();
+	make_keys();
+	append_all();
+	return 0;
+}
+
+static inline int
+drop_world(void **unused)
+{
+	(void)unused;
+	for (size_t i = 0; i < CAS; i++)
+		EVP_PKEY_free(box.keys[i]);
+	mm_arena_clear(&mint.arena);
+	return 0;
+}
+
+/* --- whom it talks to --- */
+
+static inline void
+answer(enum who who, const struct mm_packet *to, const struct mm_shape *shape,
+    const void *body)
+{
+	ok(mm_channel_send(box.fds[who], to->type, to->id, shape, body));
+}
+
+static inline void
+answer_error(enum who who, const struct mm_packet *to, enum mm_error error)
+{
+	mm_auto(buffer) packet = {0};
+
+	mm_buffer_init(&packet, 4096);
+	ok(mm_packet_encode_error(
+	    to->type, to->id, mm_fail(error, "as the test wants it"), &packet));
+	ok(mm_channel_send_bytes(
+	    box.fds[who], mm_buffer_span(&packet), (const int[]){-1, -1}));
+}
+
+static inline void
+decode(const struct mm_shape *shape, const struct mm_packet *packet, void *out)
+{
+	struct mm_span body = mm_span(
+	    keep(packet->body.data, packet->body.size), packet->body.size);
+
+	ok(mm_shape_decode(shape, body, &mint.arena, out));
+}
+
+static inline bool
+is_closing(const struct mm_list *entries)
+{
+	for (mm_list_each(const struct mm_bytes_item, one, *entries)) {
+		struct mm_entry entry;
+
+		ok(mm_entry_decode(one->value, &mint.arena, &entry));
+		if (entry.kind != MM_ENTRY_SIGNATURES &&
+		    entry.kind != MM_ENTRY_VOID)
+			return false;
+	}
+	return true;
+}
+
+static inline struct mm_inclusion
+include(uint64_t index)
+{
+	return (struct mm_inclusion){index, log_prove(&mint.log, index).proof};
+}
+
+/* Like the real one it takes no batch without an entry. */
+static inline void
+notary_appends(const struct mm_packet *packet)
+{
+	struct mm_notary_append_request in;
+	struct mm_inclusion proofs[MM_BATCH_ENTRIES];
+	struct mm_inclusion references[MM_BATCH_REFERENCES];
+	struct mm_notary_append_answer out = {.first = mint.log.size,
+	    .proofs = {proofs, 0},
+	    .references = {references, 0}};
+
+	decode(&mm_notary_append_request_shape, packet, &in);
+	assert_int_equal(in.size, mint.log.size);
+	assert_true(in.entries.count > 0);
+	if (box.notary_says != MM_OK && !is_closing(&in.entries)) {
+		answer_error(NOTARY, packet, box.notary_says);
+		return;
+	}
+	for (mm_list_each(const struct mm_bytes_item, one, in.entries))
+		log_append(&mint.log, one->value);
+	for (uint64_t i = out.first; i < mint.log.size; i++)
+		proofs[out.proofs.count++] = include(i);
+	for (mm_list_each(const struct mm_uint_item, one, in.references))
+		references[out.references.count++] = include(one->value);
+	out.note = log_note(&mint.log, &mint.log.key, ORIGIN);
+	answer(NOTARY, packet, &mm_notary_append_answer_shape, &out);
+}
+
+static inline void
+notary_hears(const struct mm_packet *packet)
+{
+	struct mm_notary_open_answer out = {
+	    .size = mint.log.size, .time = box.moment};
+
+	if (packet->type == MM_NOTARY_APPEND) {
+		notary_appends(packet);
+		return;
+	}
+	out.note = log_note(&mint.log, &mint.log.key, ORIGIN);
+	memcpy(out.policy, mint.policy_digest, sizeof(out.policy));
+	answer(NOTARY, packet, &mm_notary_open_answer_shape, &out);
+}
+
+static inline struct mm_token_result
+token_signs(const struct mm_proven *item)
+{
+	struct mm_token_result result = {.index = item->index};
+	struct mm_certificate_entry body;
+	struct mm_entry frame;
+
+	assert_true(mm_span_equal(item->entry, mint.log.entries[item->index]));
+	ok(mm_entry_decode_as(
+	    item->entry, MM_ENTRY_CERTIFICATE, &mint.arena, &frame, &body));
+	if (box.token_says != MM_OK) {
+		result.error = box.token_says;
+		result.why = text("as the test wants it");
+	} else {
+		result.signature =
+		    sign_with(box.keys[key_number(body.issuer)], body.tbs);
+	}
+	return result;
+}
+
+static inline void
+token_hears(const struct mm_packet *packet)
+{
+	struct mm_token_follow_answer followed = {1};
+	struct mm_token_sign_request in;
+	struct mm_token_result results[MM_BATCH_ENTRIES];
+	struct mm_token_sign_answer out = {{results, 0}};
+
+	if (packet->type == MM_TOKEN_FOLLOW) {
+		box.followed++;
+		answer(TOKEN, packet, &mm_token_follow_answer_shape, &followed);
+		return;
+	}
+	decode(&mm_token_sign_request_shape, packet, &in);
+	for (mm_list_each(const struct mm_proven, one, in.items))
+		results[out.results.count++] = token_signs(one);
+	answer(TOKEN, packet, &mm_token_sign_answer_shape, &out);
+}
+
+static inline void
+archive_reads(const struct mm_packet *packet)
+{
+	struct mm_archive_entries_request in;
+	struct mm_bytes_item entries[16];
+	struct mm_archive_entries_answer out = {.entries = {entries, 0}};
+
+	decode(&mm_archive_entries_request_shape, packet, &in);
+	out.from = in.from;
+	for (uint64_t i = in.from;
+	     i < mint.log.size && i - in.from < 16 && i - in.from < in.count;
+	     i++)
+		entries[out.entries.count++].value = mint.log.entries[i];
+	answer(ARCHIVE, packet, &mm_archive_entries_answer_shape, &out);
+}
+
+/* What auditors ask, answered with what the request says. */
+static inline void
+archive_audits(const struct mm_packet *packet)
+{
+	struct mm_hash hash = {{packet->type & 0xff}};
+	struct mm_consistency_request older;
+	struct mm_consistency_answer grown = {
+	    log_note(&mint.log, &mint.log.key, ORIGIN), {&hash, 1}};
+	struct mm_cosign_request cosign;
+	struct mm_cosign_answer cosigned = {.witnesses = 2};
+	struct mm_blob_request blob;
+	struct mm_blob_answer some = {.data = text("some of it")};
+
+	switch (packet->type) {
+	case MM_ARCHIVE_CONSISTENCY:
+		decode(&mm_consistency_request_shape, packet, &older);
+		assert_int_equal(older.older, 5);
+		answer(ARCHIVE, packet, &mm_consistency_answer_shape, &grown);
+		return;
+	case MM_ARCHIVE_COSIGN:
+		decode(&mm_cosign_request_shape, packet, &cosign);
+		cosigned.size = cosign.note.size;
+		answer(ARCHIVE, packet, &mm_cosign_answer_shape, &cosigned);
+		return;
+	default:
+		decode(&mm_blob_request_shape, packet, &blob);
+		some.size = blob.offset + some.data.size;
+		answer(ARCHIVE, packet, &mm_blob_answer_shape, &some);
+		return;
+	}
+}
+
+static inline void
+archive_hears(const struct mm_packet *packet)
+{
+	struct mm_archive_receipt_request in;
+	struct mm_archive_receipt_answer out;
+	struct mm_proven proven;
+
+	if (packet->type == MM_ARCHIVE_PUBLISH) {
+		box.published++;
+		/* Like the real one it answers nobody who wants no answer. */
+		if (packet->id != 0 && box.publish_says != MM_OK)
+			answer_error(ARCHIVE, packet, box.publish_says);
+		return;
+	}
+	if (box.archive_says != MM_OK) {
+		answer_error(ARCHIVE, packet, box.archive_says);
+		return;
+	}
+	if (packet->type == MM_ARCHIVE_ENTRIES) {
+		archive_reads(packet);
+		return;
+	}
+	if (packet->type != MM_ARCHIVE_RECEIPT) {
+		archive_audits(packet);
+		return;
+	}
+	decode(&mm_archive_receipt_request_shape, packet, &in);
+	proven = log_prove(&mint.log, in.index);
+	out = (struct mm_archive_receipt_answer){.entry = proven.entry,
+	    .note = log_note(&mint.log, &mint.log.key, ORIGIN),
+	    .proof = proven.proof};
+	answer(ARCHIVE, packet, &mm_archive_receipt_answer_shape, &out);
+}
+
+static inline void
+gate_hears(const struct mm_packet *packet)
+{
+	struct mm_tell tell;
+	struct told *told = &box.told[box.told_count];
+
+	if (packet->type == MM_CERTIFICATE) {
+		box.served = true;
+		return;
+	}
+	assert_int_equal(packet->type, MM_TELL);
+	assert_true(box.told_count < ANSWERS);
+	decode(&mm_tell_shape, packet, &tell);
+	told->connection = tell.connection;
+	ok(mm_shape_decode(
+	    &mm_envelope_shape, tell.envelope, &mint.arena, &told->envelope));
+	box.told_count++;
+}
+
+static inline void
+control_hears(const struct mm_packet *packet)
+{
+	if (packet->type == MM_CONTROL_READY)
+		box.ready = true;
+	if (packet->type == MM_CONTROL_KILL)
+		box.kills++;
+}
+
+static void (*const hear[PEERS])(const struct mm_packet *) = {
+    [CONTROL] = control_hears,
+    [NOTARY] = notary_hears,
+    [TOKEN] = token_hears,
+    [ARCHIVE] = archive_hears,
+    [GATE] = gate_hears,
+};
+
+/* One message from each who has one; false where nothing comes. */
+static inline bool
+turn(int timeout)
+{
+	struct pollfd wait[PEERS];
+
+	for (int i = 0; i < PEERS; i++)
+		wait[i] = (struct pollfd){
+		    .fd = box.hold[i] ? -1 : box.fds[i], .events = POLLIN};
+	if (poll(wait, PEERS, timeout) <= 0)
+		return false;
+	for (int i = 0; i < PEERS; i++) {
+		mm_auto(received) message = {.fds = {-1, -1}};
+
+		if (wait[i].revents == 0)
+			continue;
+		ok(mm_channel_receive(box.fds[i], &message));
+		if (message.closed) {
+			close(box.fds[i]);
+			box.fds[i] = -1;
+		} else {
+			hear[i](&message.packet);
+		}
+	}
+	return true;
+}
+
+static inline void
+until(bool (*reached)(void))
+{
+	while (!reached())
+		if (!turn(WAIT_MS))
+			fail_msg("the authority is silent");
+}
+
+/* What is held has come, and waits to be read. */
+static inline void
+until_held(enum who who)
+{
+	struct pollfd wait = {.fd = box.fds[who], .events = POLLIN};
+
+	box.hold[who] = true;
+	for (int i = 0; poll(&wait, 1, 0) == 0; i++) {
+		if (i == WAIT_MS / QUIET_MS)
+			fail_msg("nothing comes to be held");
+		turn(QUIET_MS);
+	}
+}
+
+/* Long enough for what should not come. */
+static inline void
+until_quiet(void)
+{
+	while (turn(QUIET_MS))
+		;
+}
+
+/* --- the process --- */
+
+static const uint64_t processes[PEERS] = {[NOTARY] = MM_NOTARY,
+    [TOKEN] = MM_TOKEN,
+    [ARCHIVE] = MM_ARCHIVE,
+    [GATE] = MM_GATE};
+
+static inline void
+link_to(enum who who)
+{
+	struct mm_control_link link = {.process = processes[who]};
+	mm_auto(buffer) packet = {0};
+	int ends[2];
+
+	if (box.fds[who] >= 0)
+		close(box.fds[who]);
+	ok(mm_channel_pair(ends));
+	mm_buffer_init(&packet, 4096);
+	ok(mm_packet_encode(
+	    MM_CONTROL_LINK, 0, &mm_control_link_shape, &link, &packet));
+	ok(mm_channel_send_bytes(box.fds[CONTROL], mm_buffer_span(&packet),
+	    (const int[]){ends[1], -1}));
+	close(ends[1]);
+	box.fds[who] = ends[0];
+}
+
+static inline void
+unlink_from(enum who who)
+{
+	close(box.fds[who]);
+	box.fds[who] = -1;
+}
+
+/* A new one, which is heard before the test goes on. */
+static inline void
+replace(enum who who)
+{
+	unsigned heard = box.followed + box.published;
+
+	box.hold[who] = false;
+	box.served = false;
+	link_to(who);
+	while (heard == box.followed + box.published && !box.served)
+		if (!turn(WAIT_MS))
+			fail_msg("the authority is silent");
+}
+
+static inline _Noreturn void
+be_the_authority(int control)
+{
+	const struct mm_configure configure = {.process = MM_AUTHORITY,
+	    .settings = {.index = text(box.directory),
+		.token_deadline = 1,
+		.image_max = 1 << 20}};
+	int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+
+	if (getenv("MM_TEST_JOURNAL") == NULL)
+		dup2(null, STDERR_FILENO);
+	close(null);
+	mm_journal_open("authority");
+	_exit(mm_authority_run(&configure, control, -1) == MM_OK ? 0 : 1);
+}
+
+static inline void
+spawn(void)
+{
+	struct mm_control_tls tls = {box.tls_key};
+	int ends[2];
+
+	ok(mm_channel_pair(ends));
+	box.pid = fork();
+	assert_true(box.pid >= 0);
+	if (box.pid == 0) {
+		close(ends[0]);
+		be_the_authority(ends[1]);
+	}
+	close(ends[1]);
+	box.fds[CONTROL] = ends[0];
+	box.ready = box.served = false;
+	ok(mm_channel_send(
+	    box.fds[CONTROL], MM_CONTROL_TLS, 0, &mm_control_tls_shape, &tls));
+	for (enum who who = NOTARY; who < PEERS; who++)
+		link_to(who);
+}
+
+static inline bool
+is_serving(void)
+{
+	return box.ready && box.served;
+}
+
+static inline int
+ends(void)
+{
+	int status;
+
+	assert_int_equal(waitpid(box.pid, &status, 0), box.pid);
+	box.pid = 0;
+	for (int i = 0; i < PEERS; i++) {
+		close(box.fds[i]);
+		box.fds[i] = -1;
+	}
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/* As after a power cut: the index stays behind, or is ahead of nothing. */
+/* Serves it until it has ended by itself. */
+static inline void
+until_ended(void)
+{
+	siginfo_t info = {.si_pid = 0};
+
+	while (waitid(P_PID, (id_t)box.pid, &info,
+		   WEXITED | WNOHANG | WNOWAIT) == 0 &&
+	       info.si_pid == 0)
+		turn(QUIET_MS);
+}
+
+static inline void
+crash(void)
+{
+	kill(box.pid, SIGKILL);
+	assert_int_equal(ends(), -1);
+}
+
+static inline int
+stop(void)
+{
+	ok(mm_channel_send(box.fds[CONTROL], MM_CONTROL_STOP, 0, NULL, NULL));
+	until_quiet();
+	return ends();
+}
+
+static inline int
+set_up(void **unused)
+{
+	const char *parent = getenv("TMPDIR");
+
+	(void)unused;
+	for (int i = 0; i < PEERS; i++) {
+		box.fds[i] = -1;
+		box.hold[i] = false;
+	}
+	box.notary_says = box.token_says = MM_OK;
+	box.archive_says = box.publish_says = MM_OK;
+	box.told_count = box.kills = box.followed = 0;
+	mint.log.size = box.base;
+	snprintf(box.directory, sizeof(box.directory), "%.200s/mm-XXXXXX",
+	    parent != NULL ? parent : "/tmp");
+	assert_non_null(mkdtemp(box.directory));
+	spawn();
+	until(is_serving);
+	until_quiet();
+	return 0;
+}
+
+static inline int
+tear_down(void **unused)
+{
+	(void)unused;
+	if (box.pid > 0)
+		assert_int_equal(stop(), 0);
+	nftw(box.directory, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	return 0;
+}
+
+/* --- requests and answers --- */
+
+static inline void
+ask(struct mm_span who, uint64_t type, uint8_t id, const struct mm_shape *shape,
+    const void *body)
+{
+	struct mm_ask message = {.connection = 7, .type = type};
+	mm_auto(buffer) bytes = {0};
+
+	mm_buffer_init(&bytes, MM_FRAME_MAX);
+	ok(mm_shape_encode(shape, body, &bytes));
+	message.body = mm_buffer_span(&bytes);
+	memset(message.id, id, sizeof(message.id));
+	digest_of(who, message.client);
+	ok(mm_channel_send(box.fds[GATE], MM_ASK, 0, &mm_ask_shape, &message));
+}
+
+static inline void
+ask_issue(uint8_t id, const char *device, struct mm_span spki)
+{
+	struct mm_issue_ask issue = {.order = text("order"),
+	    .profile = text("device"),
+	    .device = text(device),
+	    .spki = spki};
+
+	ask(box.station_key, MM_MESSAGE_ISSUE, id, &mm_issue_ask_shape, &issue);
+}
+
+static inline const struct told *
+told_about(uint8_t id)
+{
+	for (size_t i = 0; i < box.told_count; i++)
+		if (box.told[i].envelope.id[0] == id)
+			return &box.told[i];
+	return NULL;
+}
+
+/* The next answer to `id`, which is forgotten with this. */
+static inline struct mm_envelope
+await(uint8_t id)
+{
+	struct told *told;
+	struct mm_envelope envelope;
+
+	while (told_about(id) == NULL)
+		if (!turn(WAIT_MS))
+			fail_msg("no answer to %d", id);
+	told = &box.told[told_about(id) - box.told];
+	assert_int_equal(told->connection, 7);
+	envelope = told->envelope;
+	*told = box.told[--box.told_count];
+	return envelope;
+}
+
+static inline void
+await_error(uint8_t id, enum mm_error wanted)
+{
+	struct mm_envelope envelope = await(id);
+	struct mm_error_answer error;
+
+	assert_int_equal(envelope.type, MM_MESSAGE_ERROR);
+	ok(mm_shape_decode(
+	    &mm_error_answer_shape, envelope.body, &mint.arena, &error));
+	assert_int_equal(error.code, wanted);
+}
+
+static inline struct mm_certificate_answer
+await_certificate(uint8_t id)
+{
+	struct mm_envelope envelope = await(id);
+	struct mm_certificate_answer got;
+
+	assert_int_not_equal(envelope.type, MM_MESSAGE_ERROR);
+	ok(mm_shape_decode(
+	    &mm_certificate_answer_shape, envelope.body, &mint.arena, &got));
+	ok(mm_certificate_verify(got.certificate,
+	    mm_list_at(mint.keys, struct mm_genesis_key, 1)->spki));
+	assert_int_equal(got.chain.count, 1);
+	return got;
+}
+
+/* Entries of a kind since the first ones. */
+static inline size_t
+logged(uint64_t kind)
+{
+	size_t count = 0;
+
+	for (uint64_t i = box.base; i < mint.log.size; i++) {
+		struct mm_entry entry;
+
+		ok(mm_entry_decode(mint.log.entries[i], &mint.arena, &entry));
+		count += entry.kind == kind;
+	}
+	return count;
+}
+
+static inline void
+until_logged(uint64_t kind, size_t count)
+{
+	while (logged(kind) < count)
+		if (!turn(WAIT_MS))
+			fail_msg("it is not logged");
+}
+
+static inline const struct mm_refusal *
+last_refusal(void)
+{
+	static struct mm_refusal_entry body;
+	const struct mm_refusal *found = NULL;
+
+	for (uint64_t i = box.base; i < mint.log.size; i++) {
+		struct mm_entry entry;
+
+		if (mm_entry_decode_as(mint.log.entries[i], MM_ENTRY_REFUSAL,
+			&mint.arena, &entry, &body) == MM_OK)
+			found = mm_list_at(body.refusals, struct mm_refusal, 0);
+	}
+	assert_non_null(found);
+	return found;
+}
+
+#endif
