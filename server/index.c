@@ -13,7 +13,7 @@
 #include "protocol/message.h"
 
 enum {
-	SCHEMA = 2,
+	SCHEMA = 3,
 	APPLICATION = 0x6d6d6978 /* "mmix" */
 };
 
@@ -36,20 +36,22 @@ static const char schema[] =
     /* whose key in the token is this? */
     "CREATE TABLE authority(name TEXT PRIMARY KEY, key BLOB NOT NULL UNIQUE,"
     " idx INTEGER) STRICT;"
-    /* what was issued, and what became of it; order is 1 for devices */
+    /* what was issued, and what became of it; `live` is 1 for devices, 2
+     * for images, and 0 when they are void: a signature leaves it, so that
+     * it does not cost the indexes over random keys a second change */
     "CREATE TABLE issued(idx INTEGER PRIMARY KEY, kind INTEGER NOT NULL,"
     " profile TEXT NOT NULL, subject TEXT NOT NULL, scheme TEXT NOT NULL,"
     " device INTEGER NOT NULL, basis INTEGER NOT NULL, key BLOB NOT NULL,"
     " serial BLOB, state INTEGER NOT NULL, signature BLOB,"
-    " principal TEXT NOT NULL, day INTEGER NOT NULL) STRICT;"
+    " principal TEXT NOT NULL, day INTEGER NOT NULL,"
+    " live INTEGER NOT NULL) STRICT;"
     "CREATE UNIQUE INDEX one_device ON issued(profile, subject)"
-    " WHERE device = 1 AND state < 2;"
-    "CREATE UNIQUE INDEX one_key ON issued(key)"
-    " WHERE device = 1 AND state < 2;"
+    " WHERE live = 1;"
+    "CREATE UNIQUE INDEX one_key ON issued(key) WHERE live = 1;"
     "CREATE UNIQUE INDEX one_serial ON issued(serial)"
     " WHERE serial IS NOT NULL;"
     "CREATE UNIQUE INDEX one_image ON issued(profile, subject, scheme)"
-    " WHERE kind = 5 AND state < 2;"
+    " WHERE live = 2;"
     "CREATE INDEX resting ON issued(basis, idx)"
     " WHERE kind = 4 AND device = 0;"
     "CREATE INDEX without_signature ON issued(idx) WHERE state = 0;"

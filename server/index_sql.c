@@ -39,24 +39,22 @@ static const char *const sql[MM_SQL_COUNT] = {
 	ISSUED_ROW "WHERE idx = (SELECT idx FROM authority WHERE name = ?)",
     [MM_SQL_ISSUED_PUT] =
 	"INSERT INTO issued VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, 0,"
-	" NULL, ?, ?)",
+	" NULL, ?, ?, CASE WHEN ?6 = 1 THEN 1 WHEN ?2 = 5 THEN 2 ELSE 0 END)",
     [MM_SQL_ISSUED_SIGN] = "UPDATE issued SET state = 1, signature = ?"
 			   " WHERE idx = ? AND state = 0",
     [MM_SQL_ISSUED_VOID] =
-	"UPDATE issued SET state = 2 WHERE idx = ? AND state = 0"
+	"UPDATE issued SET state = 2, live = 0 WHERE idx = ? AND state = 0"
 	" RETURNING device, basis, principal, day",
     [MM_SQL_ISSUED_GET] = ISSUED_ROW "WHERE idx = ?",
     [MM_SQL_ISSUED_RESTING] =
 	ISSUED_ROW "WHERE kind = 4 AND device = 0 AND basis = ?"
 		   " ORDER BY idx DESC LIMIT 1",
-    [MM_SQL_ISSUED_DEVICE] = ISSUED_ROW
-    "WHERE device = 1 AND state < 2 AND profile = ? AND subject = ?",
-    [MM_SQL_ISSUED_KEY] =
-	ISSUED_ROW "WHERE device = 1 AND state < 2 AND key = ?",
+    [MM_SQL_ISSUED_DEVICE] =
+	ISSUED_ROW "WHERE live = 1 AND profile = ? AND subject = ?",
+    [MM_SQL_ISSUED_KEY] = ISSUED_ROW "WHERE live = 1 AND key = ?",
     [MM_SQL_ISSUED_SERIAL] = ISSUED_ROW "WHERE serial = ?",
-    [MM_SQL_ISSUED_IMAGE] =
-	ISSUED_ROW "WHERE kind = 5 AND state < 2 AND profile = ?"
-		   " AND subject = ? AND scheme = ?",
+    [MM_SQL_ISSUED_IMAGE] = ISSUED_ROW "WHERE live = 2 AND profile = ?"
+				       " AND subject = ? AND scheme = ?",
     [MM_SQL_UNSIGNED_AFTER] =
 	"SELECT idx FROM issued WHERE state = 0 AND idx >= ?"
 	" ORDER BY idx LIMIT 1",
