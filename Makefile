@@ -111,7 +111,7 @@ sanitize: deps-test
 
 # --- a mintmarkd whose calls can be made to fail ---
 
-WRAPPED := sendmsg sqlite3_step sqlite3_extended_errcode
+WRAPPED := sendmsg sqlite3_step sqlite3_extended_errcode mm_filter_close
 
 $(BUILD)/faults/mintmarkd: $(call objects,server/main.c tests/faults/faults.c) \
 		$(LINK_ALL)

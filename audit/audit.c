@@ -104,7 +104,10 @@ is_ours(enum mm_error error)
 static enum mm_error
 name_entry(enum mm_error error, uint64_t index)
 {
-	if (error == MM_OK || strncmp(mm_why(error), "entry ", 6) == 0)
+	bool named =
+	    error == MM_E_LOG_WRONG && strncmp(mm_why(error), "entry ", 6) == 0;
+
+	if (error == MM_OK || named)
 		return error;
 	return mm_fail(is_ours(error) ? error : MM_E_LOG_WRONG,
 	    "entry %llu: %s", (unsigned long long)index, mm_why(error));

@@ -4,9 +4,10 @@
  * the same code (hsm/judge.h), and those which only the whole log can answer
  * are asked here: counters within budgets, nothing twice, time monotonic.
  *
- * Memory does not grow with the log: people's own entries (policies, orders,
- * principals) are kept, all else that has to be remembered goes to a ledger
- * on the disk (audit/ledger.h) and is judged in the end.
+ * Memory does not grow with the log: what people say (policies, orders,
+ * principals, keys, revocations) is kept, and what waits for its signature;
+ * all else that has to be remembered goes to a ledger on the disk
+ * (audit/ledger.h) and is judged in the end.
  */
 #ifndef MM_AUDIT_H
 #define MM_AUDIT_H

@@ -509,7 +509,7 @@ mm_cosigner_keep(const struct mm_cosigner_log *log, struct mm_span request,
 	crypto_hash_sha256(digest, text.data, text.size);
 	sodium_bin2hex(hex, 2 * MM_HASH_SIZE + 1, digest, sizeof(digest));
 	if (error == MM_OK)
-		error = make_directory(directory);
+		error = make_directory_in(log->directory, directory);
 	if (error == MM_OK &&
 	    count_files(directory) > (certain ? FORKS_MAX : SUSPECTS_MAX))
 		return mm_fail(

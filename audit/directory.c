@@ -1,7 +1,6 @@
 #include "audit/directory.h"
 
 #include <string.h>
-#include <sys/stat.h>
 
 #include "audit/blobs.h"
 #include "audit/files.h"

@@ -1,8 +1,8 @@
 /*
  * A log's directory (C2SP tlog-tiles), checked to the last byte: checkpoint,
  * every tile and bundle at every width that is there, the whole tree from
- * its entries, blobs, the cosigned checkpoint, and that there is nothing
- * else.
+ * its entries, blobs, the cosigned checkpoint, and that nothing else lies
+ * under tile/ and blob/.
  */
 #ifndef MM_DIRECTORY_H
 #define MM_DIRECTORY_H

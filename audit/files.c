@@ -4,13 +4,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
 
 #include "ca/certificate.h"
+#include "ca/crl.h"
 #include "protocol/message.h"
 
 enum {
@@ -369,6 +369,7 @@ check_blob(struct walk *walk, const struct spot *spot)
 {
 	struct mm_blob blob = {.size = (uint64_t)spot->info.st_size};
 	char name[MM_BLOB_PATH_MAX];
+	struct mm_crl crl;
 	enum mm_error error;
 
 	if (walk->blobs == NULL)
@@ -386,7 +387,8 @@ check_blob(struct walk *walk, const struct spot *spot)
 	if (strcmp(spot->name, name) != 0)
 		return mm_fail(
 		    MM_E_BLOB, "%s is not what its name says", spot->name);
-	return mm_blobs_found(walk->blobs, &blob);
+	return mm_blobs_found(walk->blobs, &blob,
+	    mm_crl_read(mm_buffer_span(&walk->bytes), &crl) == MM_OK);
 }
 
 /* --- the walk --- */
@@ -488,13 +490,14 @@ static enum mm_error
 walk_into(struct walk *walk, const struct part *part, int parent,
     const char *base, const char *name, int depth)
 {
-	int fd = openat(
-	    parent, base, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	DIR *directory;
 	enum mm_error error;
+	int fd;
 
 	if (depth == DEPTH_MAX)
 		return stray(name, "lies too deep");
+	fd = openat(
+	    parent, base, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0 && errno == ENOENT)
 		return MM_OK;
 	if (fd < 0 && (errno == ENOTDIR || errno == ELOOP))

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "audit/state.h"
+#include "ca/crl.h"
 #include "protocol/message.h"
 
 enum { DAY = 86400 };
@@ -181,12 +182,13 @@ check_device(struct issued *issued)
 	enum mm_error error =
 	    mm_audit_find_order(at->audit, entry->basis, &order);
 
-	if (error == MM_OK)
-		error = mm_order_sound(&order->claim);
 	if (error == MM_OK && entry->request.size == 0)
 		error = mm_audit_wrong("it does not say who asked for it");
 	if (error != MM_OK)
 		return error;
+	/* The log's birth may bring such an order; the token refuses it. */
+	if (mm_order_sound(&order->claim) != MM_OK)
+		at->audit->never = "its order is not sound";
 	person = mm_audit_person(at->audit, entry->principal);
 	if (person == NULL)
 		return mm_audit_wrong("station %.*s was not registered",
@@ -224,9 +226,8 @@ check_client(struct issued *issued)
 	    mm_audit_person(audit, entry->principal);
 
 	if (person == NULL || person->basis != entry->basis)
-		return mm_audit_wrong("entry %llu says otherwise about "
-				      "principal %.*s since",
-		    (unsigned long long)(person != NULL ? person->basis : 0),
+		return mm_audit_wrong("its basis is not the newest entry about "
+				      "principal %.*s",
 		    MM_SPAN(entry->subject));
 	if (entry->request.size > 0)
 		return mm_audit_wrong("its request is that of entry %llu",
@@ -381,6 +382,39 @@ mm_audit_image(const struct mm_audit_at *at)
 
 /* --- CRLs --- */
 
+static bool
+is_subject(const struct mm_audit_at *at, const struct mm_audit_key *key,
+    struct mm_span name)
+{
+	for (size_t i = 0; i < key->tbs_count; i++) {
+		struct mm_tbs tbs;
+
+		if (mm_tbs_read(key->tbs[i], at->arena, &tbs) == MM_OK &&
+		    mm_span_equal(tbs.subject, name))
+			return true;
+	}
+	return false;
+}
+
+/* Else whoever decides could have the CA sign a certificate as a CRL. */
+static enum mm_error
+check_list(const struct mm_audit_at *at, const struct mm_crl_entry *entry,
+    const struct mm_audit_key *key)
+{
+	struct mm_crl crl;
+	enum mm_error error = mm_crl_read(entry->tbs, &crl);
+
+	if (error != MM_OK)
+		return error;
+	if (!is_subject(at, key, crl.issuer))
+		return mm_audit_wrong(
+		    "its CRL is not by \"%.*s\"", MM_SPAN(entry->issuer));
+	if (crl.this_update != entry->this_update ||
+	    crl.next_update != entry->next_update)
+		return mm_audit_wrong("its CRL has other times");
+	return MM_OK;
+}
+
 static enum mm_error
 check_crl(const struct mm_audit_at *at, const struct mm_crl_entry *entry,
     const struct mm_audit_key *key)
@@ -398,7 +432,8 @@ check_crl(const struct mm_audit_at *at, const struct mm_crl_entry *entry,
 		    (unsigned long long)entry->size);
 	if (entry->next_update < entry->this_update)
 		return mm_audit_wrong("its CRL ends before it begins");
-	return MM_OK;
+	/* A blob is for whoever has its bytes (audit/blobs.h). */
+	return entry->tbs.size > 0 ? check_list(at, entry, key) : MM_OK;
 }
 
 enum mm_error

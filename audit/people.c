@@ -320,11 +320,15 @@ state(const struct mm_audit_at *at, uint64_t statement, void *claim_body,
 
 /* --- kinds --- */
 
+/* A key of the mint is nobody else's, even when it is retired. */
 static enum mm_error
-add_key(struct mm_audit *audit, const struct mm_genesis_key *key,
+add_key(const struct mm_audit_at *at, const struct mm_genesis_key *key,
     struct mm_audit_key **out)
 {
+	struct mm_audit *audit = at->audit;
 	struct mm_audit_key *one = &audit->keys[audit->key_count];
+	struct mm_span none = mm_span(NULL, 0);
+	struct mm_thing_name name;
 	struct mm_key read;
 	enum mm_error error = mm_key_read(key->spki, &read);
 
@@ -337,7 +341,9 @@ add_key(struct mm_audit *audit, const struct mm_genesis_key *key,
 	memcpy(one->sha256, read.sha256, sizeof(one->sha256));
 	audit->key_count++;
 	*out = one;
-	return MM_OK;
+	name = mm_thing_name(MM_THING_KEY,
+	    mm_span(one->sha256, sizeof(one->sha256)), none, none);
+	return mm_fact_take(audit->ledger, MM_THING_KEY, &name, at->index);
 }
 
 enum mm_error
@@ -360,7 +366,7 @@ mm_audit_genesis(const struct mm_audit_at *at)
 		return mm_audit_wrong("it begins a log with another key");
 	for (mm_list_each(
 		 const struct mm_genesis_key, key, audit->birth.genesis.keys)) {
-		error = add_key(audit, key, &unused);
+		error = add_key(at, key, &unused);
 		if (error != MM_OK)
 			return error;
 	}
@@ -612,8 +618,8 @@ mm_audit_key(const struct mm_audit_at *at)
 		mm_audit_key_named(audit, body.name)->retired = true;
 		return MM_OK;
 	}
-	error = add_key(audit,
-	    &(struct mm_genesis_key){body.name, body.use, body.spki}, &key);
+	error = add_key(
+	    at, &(struct mm_genesis_key){body.name, body.use, body.spki}, &key);
 	if (error != MM_OK)
 		return error;
 	key->index = at->index;

@@ -68,6 +68,9 @@ mm_audit_export(const struct mm_audit_at *at)
 		return mm_audit_wrong("entries %llu to %llu were not there",
 		    (unsigned long long)body->from,
 		    (unsigned long long)body->to);
+	if (!mm_span_is(body->format, "csv") &&
+	    !mm_span_is(body->format, "json"))
+		return mm_audit_wrong("an export is csv or json");
 	return mm_audit_asked(
 	    at, MM_MESSAGE_EXPORT, body->principal, body->request);
 }

@@ -48,6 +48,10 @@ dummy_key(gnutls_privkey_t *out)
 		if (code >= 0)
 			code = gnutls_privkey_import_ext4(kept, NULL,
 			    sign_dummy, sign_dummy, NULL, NULL, tell_dummy, 0);
+		if (code < 0) {
+			gnutls_privkey_deinit(kept);
+			kept = NULL;
+		}
 	}
 	*out = kept;
 	return code;
@@ -111,6 +115,20 @@ find_issuer(struct mm_span tbs, gnutls_x509_crt_t *out)
 	next = (next + 1) % MM_COUNT(kept_issuers);
 	*out = fresh;
 	return MM_OK;
+}
+
+/*
+ * GnuTLS does not always notice that memory was short while it read one: what
+ * failed with it is not tried with it again.
+ */
+static void
+forget_issuers(void)
+{
+	for (size_t i = 0; i < MM_COUNT(kept_issuers); i++) {
+		gnutls_x509_crt_deinit(kept_issuers[i].certificate);
+		mm_buffer_clear(&kept_issuers[i].tbs);
+		kept_issuers[i] = (struct kept_issuer){.certificate = NULL};
+	}
 }
 
 /* The steps answer GnuTLS's codes; extensions stand in the steps' order. */
@@ -321,6 +339,8 @@ build(const struct mm_form *form, const uint8_t serial[MM_SERIAL_SIZE],
 		error = set_all(certificate, form, serial);
 	if (error == MM_OK)
 		error = sign_and_cut(certificate, issuer, out);
+	if (error != MM_OK)
+		forget_issuers();
 	gnutls_x509_crt_deinit(certificate);
 	return error;
 }

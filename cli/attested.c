@@ -1,6 +1,5 @@
 #include "cli/attested.h"
 
-#include <sodium.h>
 #include <string.h>
 
 #include "ca/key.h"
@@ -147,17 +146,15 @@ mm_attested_signature(const struct mm_attested *attested,
 }
 
 enum mm_error
-mm_attested_export(const struct mm_attested *attested, struct mm_span file)
+mm_attested_export(const struct mm_attested *attested,
+    const uint8_t sha256[SHA256_SIZE], uint64_t size)
 {
 	const struct mm_export_entry *entry = &attested->body.export;
 	enum mm_error error = mm_attested_is(attested, MM_ENTRY_EXPORT);
-	uint8_t digest[SHA256_SIZE];
 
-	if (error != MM_OK)
-		return error;
-	crypto_hash_sha256(digest, file.data, file.size);
-	if (file.size != entry->size ||
-	    memcmp(digest, entry->sha256, SHA256_SIZE) != 0)
+	if (error == MM_OK &&
+	    (size != entry->size ||
+		memcmp(sha256, entry->sha256, SHA256_SIZE) != 0))
 		error = mm_fail(MM_E_MISMATCH,
 		    "the receipt speaks of another export (entries %llu to "
 		    "%llu, %llu bytes)",

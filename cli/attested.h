@@ -56,9 +56,9 @@ enum mm_error mm_attested_image(
 enum mm_error mm_attested_signature(const struct mm_attested *attested,
     struct mm_span signature, struct mm_span spki) mm_must_use;
 
-/* A file that an auditor took home: size and SHA-256. */
-enum mm_error mm_attested_export(
-    const struct mm_attested *attested, struct mm_span file) mm_must_use;
+/* A file that an auditor took home, by its SHA-256 and size. */
+enum mm_error mm_attested_export(const struct mm_attested *attested,
+    const uint8_t sha256[32], uint64_t size) mm_must_use;
 /* One of the entry's statements, byte for byte. */
 enum mm_error mm_attested_statement(
     const struct mm_attested *attested, struct mm_span file) mm_must_use;

@@ -10,7 +10,7 @@
 #include "log/reader.h"
 #include "log/review.h"
 
-enum { ARENA = 1 << 18, TILE_HEIGHT = 8 };
+enum { TILE_HEIGHT = 8 };
 
 struct mm_backup {
 	struct mm_source *source;
@@ -371,31 +371,21 @@ put_edge(struct mm_backup *backup)
 	return error;
 }
 
-/* It stands in the receipt of genesis that is against it. */
 static enum mm_error
 put_cosigned(struct mm_backup *backup)
 {
-	mm_auto(buffer) text = {0};
-	mm_auto(arena) arena = {0};
+	mm_auto(buffer) note = {0};
 	struct mm_checkpoint checkpoint;
-	struct mm_receipt receipt;
 	enum mm_error error;
 
-	mm_buffer_init(&text, MM_RECEIPT_MAX);
-	mm_arena_init(&arena, ARENA);
-	error = mm_source_receipt(backup->source, 0, true, &text);
+	mm_buffer_init(&note, MM_NOTE_MAX);
+	error = mm_source_cosigned(backup->source, &note, &checkpoint);
 	if (error == MM_E_NOT_FOUND)
 		return MM_OK;
-	if (error == MM_OK)
-		error =
-		    mm_receipt_decode(mm_buffer_span(&text), &arena, &receipt);
-	if (error == MM_OK)
-		error = mm_checkpoint_open(
-		    receipt.note, mm_source_vkey(backup->source), &checkpoint);
 	if (error != MM_OK || checkpoint.size > backup->report.size)
 		return error;
-	backup->report.cosigned = true;
-	return put(backup, "cosigned", receipt.note);
+	backup->report.cosigned = checkpoint.size;
+	return put(backup, "cosigned", mm_buffer_span(&note));
 }
 
 /* Partial tiles of the former edge that are full now. */

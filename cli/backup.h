@@ -11,7 +11,7 @@
 struct mm_backup_report {
 	uint64_t before, size; /* entries in the directory */
 	uint64_t blobs;        /* that these entries name */
-	bool cosigned;         /* a cosigned checkpoint is there, too */
+	uint64_t cosigned;     /* size of a cosigned checkpoint; 0: none */
 };
 
 /*

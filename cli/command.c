@@ -65,7 +65,8 @@ mm_command_help(const struct mm_command *command)
 		printf("  %-26s %s\n",
 		    row_word(&command->options[i], word, sizeof(word)),
 		    command->options[i].help);
-	printf("  %-26s %s\n", "--json", "results as JSON");
+	if (command->results != NULL)
+		printf("  %-26s %s\n", "--json", "results as JSON");
 	if (command->writes)
 		printf("  %-26s %s\n", "--force", "overwrite files that exist");
 	if (command->results != NULL)
@@ -114,7 +115,7 @@ read_option(struct mm_invocation *out, int left, char *const *words, int *used)
 	const struct mm_cli_option *option;
 
 	*used = 1;
-	if (strcmp(words[0], "--json") == 0) {
+	if (out->command->results != NULL && strcmp(words[0], "--json") == 0) {
 		out->json = true;
 		return MM_OK;
 	}

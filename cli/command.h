@@ -8,6 +8,7 @@
 #define MM_COMMAND_H
 
 #include <jansson.h>
+#include <limits.h>
 
 #include "protocol/client.h"
 
@@ -50,9 +51,10 @@ struct mm_command {
 	const char *operands;    /* for the help: "FILE" */
 	size_t operand_min, operand_max;
 	const char *summary;
-	const char *about;   /* more, for the command's own help; or NULL */
-	const char *results; /* the keys that --json prints, for the help */
-	bool writes;         /* files, so that --force means something */
+	const char *about; /* more, for the command's own help; or NULL */
+	/* The keys that --json prints, for the help; NULL: it has no --json. */
+	const char *results;
+	bool writes; /* files, so that --force means something */
 	const struct mm_cli_option *options;
 	size_t option_count;
 	/* The exit status comes from the error; MM_E_... of a checked "no" is
@@ -96,6 +98,8 @@ void mm_print(const struct mm_invocation *invocation, json_t *object);
 void mm_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Lower-case hex, in the arena; NULL without memory. */
 const char *mm_hex(struct mm_span bytes, struct mm_arena *arena);
+/* Whether all that was printed has arrived. MM_E_FILE. */
+enum mm_error mm_output_end(void) mm_must_use;
 /* Writes a result: a file (kept unless --force), or stdout for "-". */
 enum mm_error mm_output(const struct mm_invocation *invocation,
     const char *path, struct mm_span bytes) mm_must_use;
@@ -110,6 +114,13 @@ mm_output_certificates(const struct mm_invocation *invocation, const char *path,
 /* Reads a file, or stdin for "-". */
 enum mm_error
 mm_input(const char *path, size_t max, struct mm_buffer *out) mm_must_use;
+/* Of one of any size. */
+enum mm_error mm_input_sha256(
+    const char *path, uint8_t sha256[32], uint64_t *size) mm_must_use;
+/* The directory that a path lies in. */
+void mm_path_parent(const char *path, char out[PATH_MAX]);
+/* After a rename: the name, too, is on the disk. MM_E_FILE. */
+enum mm_error mm_path_sync(const char *path) mm_must_use;
 /* directory/name in `out`; MM_E_FILE where it is too long. */
 enum mm_error mm_path(char *out, size_t size, const char *directory,
     const char *name) mm_must_use;

@@ -78,8 +78,8 @@ view_reason(const struct mm_field *field, const void *member)
 	return word_or_number(mm_revocation_reason(reason), reason);
 }
 
-static const char *
-statement_kind_name(uint64_t kind)
+const char *
+mm_statement_kind_name(uint64_t kind)
 {
 	static const char *const names[MM_STATEMENT_KINDS] = {
 	    [MM_STATEMENT_ORDER] = "order",
@@ -98,7 +98,7 @@ view_statement_kind(const struct mm_field *field, const void *member)
 	uint64_t kind = *(const uint64_t *)member;
 
 	(void)field;
-	return word_or_number(statement_kind_name(kind), kind);
+	return word_or_number(mm_statement_kind_name(kind), kind);
 }
 
 static json_t *

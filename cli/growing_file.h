@@ -21,8 +21,9 @@ enum mm_error mm_growing_file_open(
 /* All that was written is on the disk: its SHA-256 and size. */
 enum mm_error mm_growing_file_end(struct mm_growing_file *file,
     uint8_t sha256[32], uint64_t *size) mm_must_use;
-/* And under its name, in the place of what was there. */
-enum mm_error mm_growing_file_commit(struct mm_growing_file *file) mm_must_use;
+/* And under its name. What is there is kept, unless `force`: MM_E_EXISTS. */
+enum mm_error
+mm_growing_file_commit(struct mm_growing_file *file, bool force) mm_must_use;
 /* Removes what was not committed. */
 void mm_growing_file_clear(struct mm_growing_file *file);
 

@@ -4,6 +4,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "log/note.h"
+
 #define YEAR_9999 UINT64_C(253402300799)
 
 void
@@ -41,6 +43,17 @@ mm_json_hex(struct mm_span bytes)
 		return NULL;
 	sodium_bin2hex(text, size, bytes.data, bytes.size);
 	return json_stringn_nocheck(text, size - 1);
+}
+
+json_t *
+mm_json_base64(struct mm_span bytes)
+{
+	mm_auto(buffer) text = {0};
+
+	/* libsodium writes a NUL behind it. */
+	mm_buffer_init(&text, 4 * (bytes.size / 3 + 1) + 1);
+	mm_base64_write(bytes, &text);
+	return json_stringn((const char *)text.data, text.size);
 }
 
 json_t *

@@ -18,6 +18,8 @@ void mm_time_text(uint64_t seconds, char out[MM_TIME_TEXT]);
 json_t *mm_json_number(uint64_t number);
 json_t *mm_json_time(uint64_t seconds);
 json_t *mm_json_hex(struct mm_span bytes);
+/* As a checkpoint writes its root. */
+json_t *mm_json_base64(struct mm_span bytes);
 /* {"unreadable": hex} */
 json_t *mm_json_unreadable(struct mm_span bytes);
 /* Text of one line; what is none stands as mm_json_unreadable(). */
@@ -37,7 +39,9 @@ json_t *mm_json_shape(const struct mm_shape *shape, const void *in);
 typedef json_t *mm_view(const struct mm_field *field, const void *member);
 mm_view *mm_view_of(const struct mm_shape *shape, const struct mm_field *field);
 
-/* A CRLReason's name; NULL for an unknown one. */
+/* Names of enum mm_statement_kind and of a CRLReason; NULL for an unknown
+ * one. */
+const char *mm_statement_kind_name(uint64_t kind);
 const char *mm_revocation_reason(uint64_t reason);
 
 /* --- entry_tbs.c --- */

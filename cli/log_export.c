@@ -51,28 +51,6 @@ read_format(struct export *e)
 }
 
 static enum mm_error
-read_range(struct export *e)
-{
-	uint64_t size = mm_source_checkpoint(e->source)->size;
-	struct mm_row_range range = {0, size, size};
-	enum mm_error error =
-	    mm_value_number(e->invocation, "from", 0, INT64_MAX, &range.from);
-
-	if (error == MM_OK)
-		error = mm_value_number(
-		    e->invocation, "to", 0, INT64_MAX, &range.to);
-	if (error == MM_OK && range.to > size)
-		error = mm_fail(MM_E_NOT_FOUND,
-		    "the log has %llu entries: --to cannot be %llu",
-		    (unsigned long long)size, (unsigned long long)range.to);
-	if (error == MM_OK && range.from > range.to)
-		error = mm_fail(MM_E_USAGE, "--from is after --to");
-	range.until = range.to;
-	e->range = range;
-	return error;
-}
-
-static enum mm_error
 write_rows(struct export *e, struct mm_row_scan *scan)
 {
 	struct mm_row row;
@@ -173,7 +151,7 @@ report(const struct export *e, const char *path, const char *receipt_path)
 	    "log", mm_source_checkpoint(e->source)->origin, "from",
 	    (json_int_t)e->range.from, "to", (json_int_t)e->range.to, "rows",
 	    (json_int_t)e->rows, "sha256",
-	    mm_json_hex(mm_span(e->request.sha256, 32)), "size",
+	    mm_json_hex(mm_span(e->request.sha256, 32)), "export_size",
 	    (json_int_t)e->request.size, "file", path, "recorded", recorded);
 
 	if (recorded) {
@@ -199,7 +177,7 @@ export_checked(struct export *e, const char *path, const char *receipt_path,
 		    "the filters are too long to go on record (512 bytes)");
 	error = mm_source_open(e->invocation, 0, &e->source);
 	if (error == MM_OK)
-		error = read_range(e);
+		error = mm_row_range_read(e->invocation, e->source, &e->range);
 	if (error == MM_OK)
 		error = write_file(e, path);
 	e->request.from = e->range.from;
@@ -209,7 +187,7 @@ export_checked(struct export *e, const char *path, const char *receipt_path,
 	if (error == MM_OK && is_recorded(e->invocation))
 		error = record(e, receipt_path);
 	if (error == MM_OK)
-		error = mm_growing_file_commit(&e->file);
+		error = mm_growing_file_commit(&e->file, e->invocation->force);
 	if (error == MM_OK)
 		report(e, path, receipt_path);
 	return error;
@@ -263,11 +241,12 @@ back_up(const struct mm_invocation *invocation, const char *directory)
 		error = mm_backup(source, directory, &found);
 	if (error == MM_OK)
 		mm_print(invocation,
-		    json_pack("{s:s, s:s, s:I, s:I, s:I, s:b}", "log",
+		    json_pack("{s:s, s:s, s:I, s:I, s:I, s:I}", "log",
 			mm_source_checkpoint(source)->origin, "directory",
 			directory, "before", (json_int_t)found.before, "size",
 			(json_int_t)found.size, "blobs",
-			(json_int_t)found.blobs, "cosigned", found.cosigned));
+			(json_int_t)found.blobs, "cosigned",
+			(json_int_t)found.cosigned));
 	mm_source_close(source);
 	return error;
 }
@@ -319,9 +298,11 @@ const struct mm_command mm_log_export_command = {
 	"With --to DIR alone: a backup, a tlog-tiles directory that is checked "
 	"against the\ncheckpoint while it is written. Said again, it adds what "
 	"is new.",
-    .results = "of a file: log, from, to, rows, sha256, size, file, recorded; "
-	       "where it is\nrecorded: index, receipt\nof a backup: log, "
-	       "directory, before, size, blobs, cosigned",
+    .results =
+	"of a file: log, from, to, rows, sha256, export_size, file, "
+	"recorded;\nwhere it is recorded: index, receipt\nof a backup: log, "
+	"directory, before, size, blobs, cosigned "
+	"(size,\n0 for none)",
     .writes = true,
     MM_COMMAND_OPTIONS(options),
     .run = run,

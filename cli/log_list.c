@@ -1,7 +1,6 @@
 /*
  * mintmark log list: a row a matter, filtered.
  */
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -12,33 +11,34 @@ static enum mm_error
 read_range(const struct mm_invocation *invocation, struct mm_source *source,
     struct mm_row_range *out)
 {
-	uint64_t size = mm_source_checkpoint(source)->size, since = 0;
-	uint64_t from = 0, to = INT64_MAX;
-	struct mm_row_range range = {0, size, size};
-	enum mm_error error = mm_value_time(invocation, "from", &from);
+	struct mm_row_range range,
+	    times = {0, mm_source_checkpoint(source)->size, 0};
+	uint64_t since = 0, until = INT64_MAX;
+	enum mm_error error = mm_value_time(invocation, "since", &since);
 
 	if (error == MM_OK)
-		error = mm_value_time(invocation, "to", &to);
+		error = mm_value_time(invocation, "until", &until);
+	if (error == MM_OK && since > until)
+		error = mm_fail(
+		    MM_E_USAGE, "--since is a time after that of --until");
 	if (error == MM_OK)
-		error =
-		    mm_value_number(invocation, "since", 0, INT64_MAX, &since);
-	if (error == MM_OK && from > to)
-		error =
-		    mm_fail(MM_E_USAGE, "--from is a time after that of --to");
-	if (error == MM_OK && since > size)
-		error = mm_fail(MM_E_NOT_FOUND,
-		    "the log has %llu entries, and none from %llu on",
-		    (unsigned long long)size, (unsigned long long)since);
-	if (error == MM_OK && from > 0)
-		error = mm_row_find_time(source, from, false, &range.from);
-	if (error == MM_OK && mm_option(invocation, "to") != NULL)
-		error = mm_row_find_time(source, to, true, &range.to);
-	if (range.from < since)
-		range.from = since;
+		error = mm_row_range_read(invocation, source, &range);
+	if (error == MM_OK && since > 0)
+		error = mm_row_find_time(source, since, false, &times.from);
+	if (error == MM_OK && mm_option(invocation, "until") != NULL)
+		error = mm_row_find_time(source, until, true, &times.to);
+	if (error != MM_OK)
+		return error;
+	if (range.from < times.from)
+		range.from = times.from;
+	if (range.to > times.to)
+		range.to = times.to;
 	if (range.to < range.from)
 		range.to = range.from;
+	/* The state that rows have is that of now, wherever they end. */
+	range.until = mm_source_checkpoint(source)->size;
 	*out = range;
-	return error;
+	return MM_OK;
 }
 
 static const struct mm_row_format *
@@ -67,10 +67,7 @@ print(const struct mm_row_format *format, struct mm_row_scan *scan,
 		if (more)
 			format->row(&row, stdout);
 	}
-	if (fflush(stdout) != 0 || ferror(stdout) != 0)
-		return mm_fail(
-		    MM_E_FILE, "cannot write to stdout: %s", strerror(errno));
-	return MM_OK;
+	return mm_output_end();
 }
 
 static enum mm_error
@@ -116,10 +113,11 @@ run(const struct mm_invocation *invocation)
 static const struct mm_cli_option options[] = {
     MM_SOURCE_OPTIONS,
     MM_ROW_FILTER_OPTIONS,
-    {"from", "TIME", "from this time on: 2024-01-31T12:00:00Z or seconds",
+    {"from", "INDEX", "from this entry on (0)", false},
+    {"to", "INDEX", "to the entry before this one (the log's end)", false},
+    {"since", "TIME", "from this time on: 2024-01-31T12:00:00Z or seconds",
 	false},
-    {"to", "TIME", "up to this time, which is included", false},
-    {"since", "INDEX", "from this entry on", false},
+    {"until", "TIME", "up to this time, which is included", false},
     {"limit", "N", "the first N rows", false},
     {"csv", NULL, "as CSV (RFC 4180) with a header", false},
 };

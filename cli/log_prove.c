@@ -7,18 +7,9 @@
 
 #include "cli/attested.h"
 #include "cli/source.h"
+#include "cli/values.h"
 
 enum { ARENA = 4 << 20 };
-
-static enum mm_error
-read_index(const struct mm_invocation *invocation, uint64_t *out)
-{
-	if (!mm_decimal_read(mm_span_text(invocation->operands[0]), out))
-		return mm_fail(MM_E_USAGE,
-		    "INDEX is an entry's number from 0 on, not \"%s\"",
-		    invocation->operands[0]);
-	return MM_OK;
-}
 
 /* As `receipt verify` will see it. */
 static enum mm_error
@@ -66,7 +57,7 @@ run(const struct mm_invocation *invocation)
 {
 	struct mm_source *source;
 	uint64_t index;
-	enum mm_error error = read_index(invocation, &index);
+	enum mm_error error = mm_value_index(invocation, 0, &index);
 
 	if (error == MM_OK)
 		error =

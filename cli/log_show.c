@@ -1,21 +1,11 @@
 /*
  * mintmark log show: one entry, to the ground, proven to be in the log.
  */
-#include <stdio.h>
+#include <string.h>
 
 #include "cli/entry_json.h"
 #include "cli/source.h"
-
-static enum mm_error
-read_index(const struct mm_invocation *invocation, uint64_t *out)
-{
-	const char *text = invocation->operands[0];
-
-	if (!mm_decimal_read(mm_span_text(text), out))
-		return mm_fail(MM_E_USAGE,
-		    "INDEX is a number from 0 on, not \"%s\"", text);
-	return MM_OK;
-}
+#include "cli/values.h"
 
 static enum mm_error
 write_blob(const struct mm_invocation *invocation, struct mm_source *source,
@@ -36,15 +26,6 @@ write_blob(const struct mm_invocation *invocation, struct mm_source *source,
 	return error == MM_OK
 		   ? mm_output(invocation, path, mm_buffer_span(&bytes))
 		   : error;
-}
-
-static enum mm_error
-write_raw(struct mm_span entry)
-{
-	if (fwrite(entry.data, 1, entry.size, stdout) != entry.size ||
-	    fflush(stdout) != 0)
-		return mm_fail(MM_E_FILE, "cannot write the entry to stdout");
-	return MM_OK;
 }
 
 static enum mm_error
@@ -69,6 +50,7 @@ static enum mm_error
 show(const struct mm_invocation *invocation, struct mm_source *source,
     uint64_t index)
 {
+	const char *blob = mm_option(invocation, "blob");
 	mm_auto(buffer) text = {0};
 	mm_auto(arena) arena = {0};
 	struct mm_receipt receipt;
@@ -82,12 +64,13 @@ show(const struct mm_invocation *invocation, struct mm_source *source,
 		    mm_receipt_decode(mm_buffer_span(&text), &arena, &receipt);
 	if (error != MM_OK)
 		return error;
-	if (mm_option(invocation, "blob") != NULL)
+	if (blob != NULL)
 		error = write_blob(invocation, source, receipt.entry, index);
-	if (error != MM_OK)
+	/* stdout is the blob's alone. */
+	if (error != MM_OK || (blob != NULL && strcmp(blob, "-") == 0))
 		return error;
 	return mm_option(invocation, "raw") != NULL
-		   ? write_raw(receipt.entry)
+		   ? mm_output(invocation, "-", receipt.entry)
 		   : print(invocation, index, receipt.entry);
 }
 
@@ -97,12 +80,16 @@ run(const struct mm_invocation *invocation)
 	const char *blob = mm_option(invocation, "blob");
 	struct mm_source *source = NULL;
 	uint64_t index;
-	enum mm_error error = read_index(invocation, &index);
+	enum mm_error error = mm_value_index(invocation, 0, &index);
 
 	if (error == MM_OK && invocation->json &&
 	    mm_option(invocation, "raw") != NULL)
 		error =
 		    mm_fail(MM_E_USAGE, "--raw and --json exclude each other");
+	if (error == MM_OK && blob != NULL && strcmp(blob, "-") == 0 &&
+	    mm_option(invocation, "raw") != NULL)
+		error =
+		    mm_fail(MM_E_USAGE, "--raw and --blob - both want stdout");
 	if (error == MM_OK && blob != NULL)
 		error = mm_output_check(invocation, blob);
 	if (error == MM_OK)
@@ -116,7 +103,8 @@ run(const struct mm_invocation *invocation)
 static const struct mm_cli_option options[] = {
     MM_SOURCE_OPTIONS,
     {"raw", NULL, "the entry's bytes, deterministic CBOR", false},
-    {"blob", "FILE", "write the blob that the entry names", false},
+    {"blob", "FILE", "write the blob that the entry names (- is stdout)",
+	false},
 };
 
 const struct mm_command mm_log_show_command = {

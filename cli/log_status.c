@@ -51,32 +51,22 @@ count_cosignatures(struct mm_span note)
 	return count > 0 ? count - 1 : 0;
 }
 
-/* The newest cosigned checkpoint stands in the receipt of genesis. */
 static enum mm_error
 add_cosigned(struct mm_source *source, json_t *out)
 {
-	mm_auto(buffer) text = {0};
-	mm_auto(arena) arena = {0};
+	mm_auto(buffer) note = {0};
 	struct mm_checkpoint checkpoint;
-	struct mm_receipt receipt;
 	enum mm_error error;
 
-	mm_buffer_init(&text, MM_RECEIPT_MAX);
-	mm_arena_init(&arena, ARENA);
-	error = mm_source_receipt(source, 0, true, &text);
+	mm_buffer_init(&note, MM_NOTE_MAX);
+	error = mm_source_cosigned(source, &note, &checkpoint);
 	if (error == MM_E_NOT_FOUND)
 		return MM_OK;
-	if (error == MM_OK)
-		error =
-		    mm_receipt_decode(mm_buffer_span(&text), &arena, &receipt);
-	if (error == MM_OK)
-		error = mm_checkpoint_open(
-		    receipt.note, mm_source_vkey(source), &checkpoint);
 	if (error != MM_OK)
 		return error;
 	json_object_set_new(out, "cosigned", mm_json_number(checkpoint.size));
-	json_object_set_new(
-	    out, "witnesses", mm_json_number(count_cosignatures(receipt.note)));
+	json_object_set_new(out, "keys",
+	    mm_json_number(count_cosignatures(mm_buffer_span(&note))));
 	return MM_OK;
 }
 
@@ -101,12 +91,9 @@ add_last(struct mm_source *source, json_t *out)
 static json_t *
 describe(const struct mm_checkpoint *checkpoint)
 {
-	mm_auto(buffer) root = {0};
-
-	mm_buffer_init(&root, 64);
-	mm_base64_write(mm_span(checkpoint->root.bytes, MM_HASH_SIZE), &root);
-	return json_pack("{s:s, s:I, s:s%}", "log", checkpoint->origin, "size",
-	    (json_int_t)checkpoint->size, "root", root.data, root.size);
+	return json_pack("{s:s, s:I, s:o}", "log", checkpoint->origin, "size",
+	    (json_int_t)checkpoint->size, "root",
+	    mm_json_base64(mm_span(checkpoint->root.bytes, MM_HASH_SIZE)));
 }
 
 /* Entries are for auditors and officers alone, and who asks all the same is
@@ -162,10 +149,11 @@ const struct mm_command mm_log_status_command = {
     .operands = MM_SOURCE_OPERANDS,
     .operand_max = 1,
     .summary = "how far the log is, and who the appliance thinks you are",
-    .results = "log, size, root (base64), time (of the last entry); where a "
-	       "checkpoint\nis cosigned: cosigned (its size), witnesses (how "
-	       "many lines it has);\nof an appliance: policy (number), name, "
-	       "role",
+    .results =
+	"log, size, root (base64), time (of the last entry); where a "
+	"checkpoint\nis cosigned: cosigned (its size), keys (how many "
+	"witnesses' lines it has);\nof an appliance: policy (number), name, "
+	"role",
     MM_COMMAND_OPTIONS(options),
     .run = run,
 };

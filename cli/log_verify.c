@@ -3,7 +3,7 @@
  * appliance itself, entry by entry against its checkpoint, and against one
  * that was kept from an earlier time.
  */
-#include <limits.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "audit/directory.h"
@@ -77,10 +77,9 @@ check_save(const struct verifying *v)
 {
 	const char *path = mm_option(v->invocation, "save");
 
-	if (path == NULL || v->invocation->force || access(path, F_OK) < 0)
-		return MM_OK;
-	return mm_fail(MM_E_EXISTS,
-	    "%s exists already; say --force to overwrite it", path);
+	if (path != NULL && strcmp(path, "-") == 0)
+		return mm_fail(MM_E_USAGE, "--save is a file, not \"-\"");
+	return path != NULL ? mm_output_check(v->invocation, path) : MM_OK;
 }
 
 static enum mm_error
@@ -88,10 +87,9 @@ save(const struct verifying *v)
 {
 	const char *path = mm_option(v->invocation, "save");
 
-	if (path == NULL)
-		return MM_OK;
-	return mm_file_write(
-	    path, mm_buffer_span(&v->note), 0644, v->invocation->force);
+	return path != NULL
+		   ? mm_output(v->invocation, path, mm_buffer_span(&v->note))
+		   : MM_OK;
 }
 
 static enum mm_error
@@ -253,13 +251,10 @@ static void
 report(const struct verifying *v)
 {
 	const struct mm_directory_report *found = &v->report;
-	mm_auto(buffer) root = {0};
-	json_t *out;
+	json_t *out = json_pack("{s:s, s:I, s:o}", "log", v->vkey.name, "size",
+	    (json_int_t)found->audit.size, "root",
+	    mm_json_base64(mm_span(found->audit.root.bytes, MM_HASH_SIZE)));
 
-	mm_buffer_init(&root, 64);
-	mm_base64_write(mm_span(found->audit.root.bytes, MM_HASH_SIZE), &root);
-	out = json_pack("{s:s, s:I, s:s%}", "log", v->vkey.name, "size",
-	    (json_int_t)found->audit.size, "root", root.data, root.size);
 	if (out == NULL)
 		return;
 	if (!v->options.tree_only)

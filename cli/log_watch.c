@@ -6,7 +6,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,6 +13,7 @@
 
 #include "cli/entry_json.h"
 #include "cli/json_value.h"
+#include "cli/progress.h"
 #include "cli/row.h"
 #include "cli/source.h"
 #include "cli/values.h"
@@ -38,6 +38,7 @@ struct watch {
 	struct mm_row_filter filter;
 	sigset_t signals; /* held back, and taken when it suits us */
 	bool stopped;
+	bool unheard; /* stdout did not take what was told */
 	bool loaded;
 	struct mm_watch_state state;
 	int lock;
@@ -81,13 +82,10 @@ now(void)
 static enum mm_error
 spool_open(const struct watch *watch, FILE **out)
 {
-	const char *slash = strrchr(watch->path, '/');
-	char directory[PATH_MAX] = ".";
+	char directory[PATH_MAX];
 	int fd;
 
-	if (slash != NULL)
-		snprintf(directory, sizeof(directory), "%.*s",
-		    (int)(slash - watch->path) + 1, watch->path);
+	mm_path_parent(watch->path, directory);
 	fd = open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 	*out = fd >= 0 ? fdopen(fd, "w+") : NULL;
 	if (*out != NULL)
@@ -132,14 +130,17 @@ verify_entries(struct watch *watch, struct mm_source *source, FILE *spool,
 {
 	uint64_t size = mm_source_checkpoint(source)->size;
 	bool quiet = watch->from_now && watch->state.note.size == 0;
+	uint64_t begun = frontier->size;
+	struct mm_progress progress;
 	enum mm_error error = MM_OK;
 
+	mm_progress_begin(&progress, "entries");
 	for (uint64_t i = frontier->size; i < size && error == MM_OK; i++) {
 		struct mm_span entry;
 		struct mm_hash leaf;
 
 		if (i % LOOK_EVERY == 0 && ended_within(watch, 0))
-			return MM_OK;
+			break;
 		error = mm_source_entry(source, i, &entry);
 		if (error != MM_OK)
 			break;
@@ -148,7 +149,9 @@ verify_entries(struct watch *watch, struct mm_source *source, FILE *spool,
 		if (error == MM_OK && !quiet &&
 		    mm_watch_filter(&watch->filter, i, entry))
 			error = spool_put(spool, i, entry);
+		mm_progress_tell(&progress, i + 1 - begun, size - begun);
 	}
+	mm_progress_end(&progress);
 	return error;
 }
 
@@ -237,7 +240,11 @@ tell_all(struct watch *watch, const char *origin, FILE *spool)
 	}
 	if (error == MM_OK && ferror(spool) != 0)
 		error = mm_fail(MM_E_FILE, "cannot read an entry back");
-	fflush(stdout);
+	if (error != MM_OK)
+		return error;
+	/* Nobody heard of them, so they are not remembered either. */
+	error = mm_output_end();
+	watch->unheard = error != MM_OK;
 	return error;
 }
 
@@ -289,9 +296,9 @@ load(struct watch *watch, const struct mm_vkey *vkey)
 
 /* Nobody answers, or a directory is just being copied: not the log's fault. */
 static bool
-is_away(enum mm_error error)
+is_away(const struct watch *watch, enum mm_error error)
 {
-	return error != MM_E_HOOK &&
+	return error != MM_E_HOOK && !watch->unheard &&
 	       (mm_error_exit(error) == MM_EXIT_AWAY ||
 		   mm_error_exit(error) == MM_EXIT_LATER || error == MM_E_FILE);
 }
@@ -403,7 +410,7 @@ one_round(struct watch *watch)
 		if (error == MM_OK && watch->stopped)
 			return mm_fail(MM_E_STOPPING,
 			    "a signal ended it before all was verified");
-		if (!is_away(error) || now() + AWAY_PAUSE > end ||
+		if (!is_away(watch, error) || now() + AWAY_PAUSE > end ||
 		    ended_within(watch, AWAY_PAUSE))
 			return error;
 	}
@@ -412,15 +419,18 @@ one_round(struct watch *watch)
 static enum mm_error
 rounds(struct watch *watch)
 {
-	bool away = false;
+	bool away = false, begun = false;
 
 	for (;;) {
 		enum mm_error error = round_once(watch);
+		bool former = away;
 
-		if (is_away(error) && !away)
+		begun = begun || error == MM_OK;
+		/* Before a file was ever there, its name is wrong. */
+		away = is_away(watch, error) && (begun || error != MM_E_FILE);
+		if (away && !former)
 			mm_say("%s: %s; still watching", mm_error_name(error),
 			    mm_why(error));
-		away = is_away(error);
 		if ((error != MM_OK && !away) ||
 		    ended_within(watch, watch->interval))
 			return away ? MM_OK : error;

@@ -3,10 +3,12 @@
  */
 #include "cli/command.h"
 
+#include <fcntl.h>
 #include <locale.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "protocol/version.h"
 
@@ -97,6 +99,21 @@ tell_unknown(const char *noun, const char *verb)
 	    stderr);
 }
 
+/*
+ * Where a standard stream is closed, the next file that is opened would have
+ * its number, and be written to. The stand-in fails as a closed one does.
+ */
+static bool
+hold_streams(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 &&
+		    open("/dev/null",
+			fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd)
+			return false;
+	return true;
+}
+
 static int
 tell(const struct mm_command *command, enum mm_error error)
 {
@@ -118,7 +135,7 @@ main(int argc, char **argv)
 	int used;
 
 	setlocale(LC_CTYPE, "");
-	if (sodium_init() < 0)
+	if (!hold_streams() || sodium_init() < 0)
 		return MM_EXIT_BUG;
 	if (argc < 2) {
 		print_all(stderr);
@@ -134,7 +151,7 @@ main(int argc, char **argv)
 			mm_command_help(command);
 		else
 			print_all(stdout);
-		return MM_EXIT_YES;
+		return (int)mm_error_exit(mm_output_end());
 	}
 	if (command == NULL) {
 		tell_unknown(argv[1], argv[2]);
@@ -144,5 +161,7 @@ main(int argc, char **argv)
 	    command, argc - 1 - used, argv + 1 + used, &invocation);
 	if (error == MM_OK)
 		error = command->run(&invocation);
+	if (error == MM_OK)
+		error = mm_output_end();
 	return tell(command, error);
 }

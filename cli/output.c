@@ -1,14 +1,17 @@
 #include "cli/command.h"
 
 #include <errno.h>
-#include <limits.h>
+#include <fcntl.h>
 #include <sodium.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "ca/certificate.h"
+
+enum { CHUNK = 65536 };
 
 void
 mm_say(const char *format, ...)
@@ -88,32 +91,60 @@ mm_hex(struct mm_span bytes, struct mm_arena *arena)
 }
 
 enum mm_error
+mm_output_end(void)
+{
+	if (fflush(stdout) == 0 && ferror(stdout) == 0)
+		return MM_OK;
+	return mm_fail(
+	    MM_E_FILE, "cannot write to stdout: %s", strerror(errno));
+}
+
+enum mm_error
 mm_output(const struct mm_invocation *invocation, const char *path,
     struct mm_span bytes)
 {
 	if (strcmp(path, "-") != 0)
 		return mm_file_write(path, bytes, 0644, invocation->force);
-	if (fwrite(bytes.data, 1, bytes.size, stdout) != bytes.size ||
-	    fflush(stdout) != 0)
-		return mm_fail(
-		    MM_E_FILE, "cannot write to stdout: %s", strerror(errno));
-	return MM_OK;
+	fwrite(bytes.data, 1, bytes.size, stdout);
+	return mm_output_end();
+}
+
+void
+mm_path_parent(const char *path, char out[PATH_MAX])
+{
+	const char *slash = strrchr(path, '/');
+
+	if (slash == NULL)
+		snprintf(out, PATH_MAX, ".");
+	else
+		snprintf(out, PATH_MAX, "%.*s", (int)(slash - path) + 1, path);
+}
+
+enum mm_error
+mm_path_sync(const char *path)
+{
+	char parent[PATH_MAX];
+	mm_autoclose int fd = -1;
+
+	mm_path_parent(path, parent);
+	fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd >= 0 && fsync(fd) == 0)
+		return MM_OK;
+	return mm_fail(
+	    MM_E_FILE, "cannot write %s durably: %s", path, strerror(errno));
 }
 
 enum mm_error
 mm_output_check(const struct mm_invocation *invocation, const char *path)
 {
-	const char *slash = strrchr(path, '/');
-	char directory[PATH_MAX] = ".";
+	char directory[PATH_MAX];
 
 	if (strcmp(path, "-") == 0)
 		return MM_OK;
 	if (!invocation->force && access(path, F_OK) == 0)
 		return mm_fail(MM_E_EXISTS,
 		    "%s exists already; say --force to overwrite it", path);
-	if (slash != NULL)
-		snprintf(directory, sizeof(directory), "%.*s",
-		    (int)(slash - path) + 1, path);
+	mm_path_parent(path, directory);
 	if (access(directory, W_OK | X_OK) < 0)
 		return mm_fail(
 		    MM_E_FILE, "cannot write %s: %s", path, strerror(errno));
@@ -157,6 +188,49 @@ mm_input(const char *path, size_t max, struct mm_buffer *out)
 	if (out->error != MM_OK)
 		return mm_fail(
 		    out->error, "stdin has more than %zu bytes", max);
+	return MM_OK;
+}
+
+static int
+open_input(const char *path)
+{
+	struct stat info;
+	/* A FIFO in the place of a file must not keep anybody waiting. */
+	mm_autoclose int fd =
+	    strcmp(path, "-") == 0
+		? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0)
+		: open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+
+	if (fd < 0 || fstat(fd, &info) < 0)
+		return -1;
+	if (strcmp(path, "-") == 0 || S_ISREG(info.st_mode))
+		return mm_take_fd(fd);
+	errno = S_ISDIR(info.st_mode) ? EISDIR : ENOTSUP;
+	return -1;
+}
+
+enum mm_error
+mm_input_sha256(const char *path, uint8_t sha256[32], uint64_t *size)
+{
+	mm_autoclose int fd = open_input(path);
+	crypto_hash_sha256_state state;
+	ssize_t got = fd < 0 ? -1 : 1;
+
+	*size = 0;
+	crypto_hash_sha256_init(&state);
+	while (got > 0 || (fd >= 0 && got < 0 && errno == EINTR)) {
+		uint8_t chunk[CHUNK];
+
+		got = read(fd, chunk, sizeof(chunk));
+		if (got <= 0)
+			continue;
+		crypto_hash_sha256_update(&state, chunk, (size_t)got);
+		*size += (size_t)got;
+	}
+	if (got < 0)
+		return mm_fail(MM_E_FILE, "cannot read %s: %s",
+		    strcmp(path, "-") == 0 ? "stdin" : path, strerror(errno));
+	crypto_hash_sha256_final(&state, sha256);
 	return MM_OK;
 }
 

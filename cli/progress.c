@@ -1,13 +1,18 @@
 #include "cli/progress.h"
 
+#include <inttypes.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
 enum {
 	INTERVAL_MS = 200,
-	LOOK = 256, /* entries between two looks at the clock */
-	BAR = 24
+	LOOK = 256,   /* entries between two looks at the clock */
+	COLUMNS = 80, /* where the terminal does not say */
+	BAR = 24,
+	AROUND = 4, /* the bar: its brackets, two blanks */
+	TEXT = 160
 };
 
 static int64_t
@@ -30,6 +35,17 @@ mm_progress_begin(struct mm_progress *progress, const char *what)
 	    .terminal = isatty(STDERR_FILENO) == 1};
 }
 
+/* A line that wraps cannot be taken away again: the last column stays free. */
+static int
+columns(void)
+{
+	struct winsize size;
+
+	if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) < 0 || size.ws_col == 0)
+		return COLUMNS - 1;
+	return size.ws_col - 1;
+}
+
 static void
 draw(const struct mm_progress *progress, uint64_t done, uint64_t size,
     int64_t now)
@@ -39,14 +55,23 @@ draw(const struct mm_progress *progress, uint64_t done, uint64_t size,
 	double seconds = (double)(now - progress->begun) / 1000;
 	double rate = (double)(done - progress->first) / seconds;
 	double left = rate > 0 ? (double)(size - done) / rate : 0;
+	char text[TEXT], speed[TEXT] = "";
+	int room = columns(), width;
 
-	fprintf(stderr, "\r\033[K[%-*.*s] %3.0f%%  %lu of %lu %s, %.0f/s, ",
-	    BAR, (int)(part * BAR), bar, part * 100, done, size, progress->what,
-	    rate);
 	if (progress->bytes > 0)
-		fprintf(stderr, "%.1f MB/s, ",
+		snprintf(speed, sizeof(speed), "%.1f MB/s, ",
 		    (double)progress->bytes / seconds / 1e6);
-	fprintf(stderr, "%.0f s left", left);
+	width =
+	    room - AROUND -
+	    snprintf(text, sizeof(text),
+		"%3.0f%%  %" PRIu64 " of %" PRIu64 " %s, %.0f/s, %s%.0f s left",
+		part * 100, done, size, progress->what, rate, speed, left);
+	fputs("\r\033[K", stderr);
+	if (width > BAR)
+		width = BAR;
+	if (width > 0)
+		fprintf(stderr, "[%-*.*s]  ", width, (int)(part * width), bar);
+	fprintf(stderr, "%.*s", room, text);
 	fflush(stderr);
 }
 

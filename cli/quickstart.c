@@ -712,6 +712,7 @@ const struct mm_command mm_quickstart_command = {
     .noun = "quickstart",
     .operands = "",
     .summary = "a complete small mint on SoftHSM",
+    .results = "directory, origin, listen, order",
     MM_COMMAND_OPTIONS(options),
     .run = run,
 };

@@ -10,14 +10,6 @@
 
 enum { MANDATE_ARENA = 8 << 20, OTHERS_MAX = 8 };
 
-static const char *const kind_names[MM_STATEMENT_KINDS] = {
-    [MM_STATEMENT_ORDER] = "order",
-    [MM_STATEMENT_RELEASE] = "release",
-    [MM_STATEMENT_REVOKE] = "revoke",
-    [MM_STATEMENT_PRINCIPAL] = "principal",
-    [MM_STATEMENT_POLICY] = "policy",
-    [MM_STATEMENT_CEREMONY] = "ceremony"};
-
 /* The entry that the receipt is of, and what its bundle has. */
 struct matter {
 	const struct mm_attested *subject;
@@ -614,8 +606,8 @@ mm_mandate_json(const struct mm_mandate *mandate, json_t *out)
 	}
 	for (mm_list_each(const struct mm_text_item, name, mandate->signers))
 		json_array_append_new(officers, mm_json_text(name->value));
-	json_object_set_new(
-	    out, "statement", json_string(kind_names[mandate->kind]));
+	json_object_set_new(out, "statement",
+	    json_string(mm_statement_kind_name(mandate->kind)));
 	json_object_set_new(
 	    out, "statement_index", mm_json_number(mandate->basis));
 	json_object_set_new(out, "officers", officers);

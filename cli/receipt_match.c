@@ -159,15 +159,14 @@ static enum mm_error
 match_export(const struct mm_match_facts *facts, struct mm_arena *arena,
     struct mm_match *out)
 {
-	mm_auto(buffer) file = {0};
-	enum mm_error error;
+	uint8_t sha256[32];
+	uint64_t size;
+	enum mm_error error = mm_input_sha256(facts->file, sha256, &size);
 
 	(void)arena;
-	mm_buffer_init(&file, IMAGE_MAX);
-	error = mm_input(facts->file, IMAGE_MAX, &file);
 	*out = by_export;
 	return error == MM_OK
-		   ? mm_attested_export(facts->attested, mm_buffer_span(&file))
+		   ? mm_attested_export(facts->attested, sha256, size)
 		   : error;
 }
 

@@ -253,7 +253,8 @@ run(const struct mm_invocation *invocation)
 	if (error == MM_OK)
 		error = check_opaque(&p);
 	if (error == MM_OK)
-		error = mm_quorum_check(&p.quorum, p.attested.receipt.note);
+		error = mm_quorum_check(
+		    &p.quorum, &p.vkey, p.attested.receipt.note);
 	if (error == MM_OK)
 		error = prove_mandate(&p);
 	if (error == MM_OK)

@@ -2,31 +2,7 @@
 
 #include <string.h>
 
-#include "cli/json_value.h"
 #include "cli/values.h"
-
-/* A verifier key's file: one line. */
-static enum mm_error
-read_witness(const char *path, struct mm_witness *out)
-{
-	mm_auto(buffer) file = {0};
-	struct mm_span line;
-	enum mm_error error;
-
-	mm_buffer_init(&file, 2 * MM_VKEY_MAX);
-	error = mm_file_read(path, 2 * MM_VKEY_MAX, &file);
-	if (error == MM_E_RANGE)
-		return mm_fail(MM_E_VKEY,
-		    "%s is no witness's verifier key: it is too long", path);
-	if (error != MM_OK)
-		return error;
-	line = mm_buffer_span(&file);
-	if (line.size > 0 && line.data[line.size - 1] == '\n')
-		line.size--;
-	error = mm_witness_decode(line, out);
-	return error == MM_OK ? MM_OK
-			      : mm_fail(error, "%s: %s", path, mm_why(error));
-}
 
 static enum mm_error
 check_distinct(const struct mm_quorum *quorum, const char *path)
@@ -66,7 +42,7 @@ mm_quorum_read(const struct mm_invocation *invocation, struct mm_quorum *out)
 	while (
 	    (path = mm_option_nth(invocation, "witness", out->count)) != NULL) {
 		enum mm_error error =
-		    read_witness(path, &out->witnesses[out->count]);
+		    mm_witness_read(path, &out->witnesses[out->count]);
 
 		if (error == MM_OK)
 			error = check_distinct(out, path);
@@ -77,12 +53,29 @@ mm_quorum_read(const struct mm_invocation *invocation, struct mm_quorum *out)
 	return read_quorum(invocation, out);
 }
 
-enum mm_error
-mm_quorum_check(struct mm_quorum *quorum, struct mm_span note)
+/* Whoever holds the log's key would else witness what it signs. */
+static enum mm_error
+check_others(const struct mm_quorum *quorum, const struct mm_vkey *log)
 {
-	enum mm_error error = mm_cosignatures_open(
-	    note, quorum->witnesses, quorum->count, &quorum->seen);
+	for (size_t i = 0; i < quorum->count; i++)
+		if (memcmp(quorum->witnesses[i].vkey.public_key,
+			log->public_key, sizeof(log->public_key)) == 0)
+			return mm_fail(MM_E_USAGE,
+			    "--witness %s has the log's own key: a log does "
+			    "not witness itself",
+			    quorum->witnesses[i].vkey.name);
+	return MM_OK;
+}
 
+enum mm_error
+mm_quorum_check(
+    struct mm_quorum *quorum, const struct mm_vkey *log, struct mm_span note)
+{
+	enum mm_error error = check_others(quorum, log);
+
+	if (error == MM_OK)
+		error = mm_cosignatures_open(
+		    note, quorum->witnesses, quorum->count, &quorum->seen);
 	if (error == MM_OK && quorum->seen.count < quorum->needed)
 		error = mm_fail(MM_E_QUORUM,
 		    "%zu of the %zu witnesses have cosigned the receipt's "

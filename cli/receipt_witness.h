@@ -7,10 +7,10 @@
 #define MM_RECEIPT_WITNESS_H
 
 #include "cli/command.h"
-#include "log/note.h"
+#include "cli/witness.h"
 
 #define MM_WITNESS_OPTIONS \
-	{"witness", "VKEY", "a witness's verifier key, a file", \
+	{"witness", "VKEY", "a witness's verifier key, or its file", \
 	    MM_OPTION_REPEATED}, \
 	{ \
 		"quorum", "K", "how many of them must have cosigned (all)", \
@@ -25,14 +25,14 @@ struct mm_quorum {
 	struct mm_cosignatures seen;
 };
 
-/* --witness and --quorum. MM_E_USAGE, and MM_E_VKEY and MM_E_FILE for the
- * keys' files. */
+/* --witness and --quorum. MM_E_USAGE, MM_E_VKEY. */
 enum mm_error mm_quorum_read(
     const struct mm_invocation *invocation, struct mm_quorum *out) mm_must_use;
 
-/* Of a note that mm_checkpoint_open() took: MM_E_COSIGNATURE, MM_E_QUORUM. */
-enum mm_error
-mm_quorum_check(struct mm_quorum *quorum, struct mm_span note) mm_must_use;
+/* Of a note that mm_checkpoint_open() took by `log`: MM_E_COSIGNATURE,
+ * MM_E_QUORUM; MM_E_USAGE where a witness has the log's own key. */
+enum mm_error mm_quorum_check(struct mm_quorum *quorum,
+    const struct mm_vkey *log, struct mm_span note) mm_must_use;
 
 /* Adds what was seen to a receipt's object; nothing where none was named. */
 void mm_quorum_json(const struct mm_quorum *quorum, json_t *out);

@@ -6,6 +6,7 @@
 
 #include "cli/progress.h"
 #include "cli/row_parts.h"
+#include "cli/values.h"
 
 enum {
 	ARENA = 1 << 20,
@@ -55,6 +56,32 @@ open_spool(void)
 	if (file != NULL)
 		(void)mm_take_fd(fd);
 	return file;
+}
+
+enum mm_error
+mm_row_range_read(const struct mm_invocation *invocation,
+    const struct mm_source *source, struct mm_row_range *out)
+{
+	uint64_t size = mm_source_checkpoint(source)->size, last;
+	struct mm_row_range range = {0, size, size};
+	enum mm_error error =
+	    mm_value_number(invocation, "from", 0, INT64_MAX, &range.from);
+
+	if (error == MM_OK)
+		error =
+		    mm_value_number(invocation, "to", 0, INT64_MAX, &range.to);
+	if (error != MM_OK)
+		return error;
+	last = range.from > range.to ? range.from : range.to;
+	if (last > size)
+		return mm_fail(MM_E_NOT_FOUND,
+		    "the log has %llu entries: --from and --to cannot be %llu",
+		    (unsigned long long)size, (unsigned long long)last);
+	if (range.from > range.to)
+		return mm_fail(MM_E_USAGE, "--from is after --to");
+	range.until = range.to;
+	*out = range;
+	return MM_OK;
 }
 
 /* --- names of orders --- */

@@ -16,6 +16,11 @@ struct mm_row_range {
 	uint64_t until;    /* and states are what these entries say */
 };
 
+/* --from and --to, entries' numbers, with `until` at the end. MM_E_USAGE;
+ * MM_E_NOT_FOUND past the log's. */
+enum mm_error mm_row_range_read(const struct mm_invocation *invocation,
+    const struct mm_source *source, struct mm_row_range *out) mm_must_use;
+
 struct mm_row_scan;
 
 /* Reads it all. MM_E_LOG_WRONG, MM_E_ENTRY, MM_E_FILE, MM_E_DISK_FULL. */

@@ -294,6 +294,21 @@ mm_source_receipt(struct mm_source *source, uint64_t index, bool cosigned,
 	return out->error;
 }
 
+/* It is what the receipt of genesis ends with. */
+enum mm_error
+mm_source_cosigned(
+    struct mm_source *source, struct mm_buffer *note, struct mm_checkpoint *out)
+{
+	mm_auto(proven) proven = {.receipt = {.index = 0}};
+	enum mm_error error = prove(source, 0, true, &proven);
+
+	if (error != MM_OK)
+		return error;
+	mm_buffer_add(note, proven.receipt.note.data, proven.receipt.note.size);
+	*out = proven.checkpoint;
+	return note->error;
+}
+
 /* --- runs --- */
 
 /*

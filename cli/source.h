@@ -69,6 +69,10 @@ enum mm_error mm_source_blob(struct mm_source *source,
  * against the newest cosigned one; MM_E_NOT_FOUND where none covers it. */
 enum mm_error mm_source_receipt(struct mm_source *source, uint64_t index,
     bool cosigned, struct mm_buffer *out) mm_must_use;
+/* The newest cosigned checkpoint, its note appended; MM_E_NOT_FOUND where
+ * there is none. */
+enum mm_error mm_source_cosigned(struct mm_source *source,
+    struct mm_buffer *note, struct mm_checkpoint *out) mm_must_use;
 /* From an older size to a checkpoint, the present one or a newer, which
  * becomes the source's. MM_E_BEHIND where the log is not that far. */
 enum mm_error mm_source_consistency(struct mm_source *source, uint64_t older,

@@ -28,6 +28,17 @@ mm_value_number(const struct mm_invocation *invocation, const char *name,
 	return MM_OK;
 }
 
+enum mm_error
+mm_value_index(const struct mm_invocation *invocation, size_t at, uint64_t *out)
+{
+	const char *text = invocation->operands[at];
+
+	if (mm_decimal_read(mm_span_text(text), out))
+		return MM_OK;
+	return mm_fail(MM_E_USAGE,
+	    "INDEX is an entry's number, from 0 on, not \"%s\"", text);
+}
+
 static size_t
 count_words(const char *text)
 {

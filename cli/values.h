@@ -12,6 +12,10 @@
 enum mm_error mm_value_number(const struct mm_invocation *invocation,
     const char *name, uint64_t min, uint64_t max, uint64_t *out) mm_must_use;
 
+/* The operand at `at`: an entry's number. */
+enum mm_error mm_value_index(const struct mm_invocation *invocation, size_t at,
+    uint64_t *out) mm_must_use;
+
 /* "a,b,c" as a list of mm_text_item, none empty; the items are the arena's,
  * the text the command line's. */
 enum mm_error mm_value_words(const struct mm_invocation *invocation,

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <sys/file.h>
 
+#include "cli/command.h"
+
 enum { STATE_MAX = MM_NOTE_MAX + 8192, HASH_TEXT = 44 };
 
 static const char header[] = "mintmark-watch@v1\n";
@@ -106,24 +108,6 @@ mm_watch_load(
 		   : error;
 }
 
-/* The rename, too, must outlive a crash. */
-static enum mm_error
-sync_directory(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-	char directory[PATH_MAX] = ".";
-	mm_autoclose int fd = -1;
-
-	if (slash != NULL)
-		snprintf(directory, sizeof(directory), "%.*s",
-		    (int)(slash - path) + 1, path);
-	fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0 || fsync(fd) < 0)
-		return mm_fail(MM_E_FILE, "cannot write %s durably: %s", path,
-		    strerror(errno));
-	return MM_OK;
-}
-
 enum mm_error
 mm_watch_save(const char *path, const struct mm_watch_state *state)
 {
@@ -143,7 +127,7 @@ mm_watch_save(const char *path, const struct mm_watch_state *state)
 	if (text.error != MM_OK)
 		return mm_fail(text.error, "the state does not fit");
 	error = mm_file_write(path, mm_buffer_span(&text), 0644, true);
-	return error == MM_OK ? sync_directory(path) : error;
+	return error == MM_OK ? mm_path_sync(path) : error;
 }
 
 void

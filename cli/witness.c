@@ -13,8 +13,12 @@ mm_witness_read(const char *word, struct mm_witness *out)
 	struct mm_span line;
 	enum mm_error error = mm_witness_decode(mm_span_text(word), out);
 
-	if (error == MM_OK || access(word, F_OK) != 0)
-		return error;
+	if (error == MM_OK)
+		return MM_OK;
+	if (access(word, F_OK) < 0)
+		return mm_fail(MM_E_VKEY,
+		    "%s is neither a file nor a verifier key: %s", word,
+		    mm_why(error));
 	error = mm_file_read(word, 2 * MM_VKEY_MAX, &file);
 	if (error != MM_OK)
 		return mm_fail(MM_E_VKEY, "%s is no verifier key: %s", word,

@@ -358,7 +358,7 @@ describe(const struct place *place)
 		return out;
 	}
 	json_object_set_new(out, "size", json_integer((json_int_t)place->size));
-	json_object_set_new(out, "time", json_integer((json_int_t)place->time));
+	json_object_set_new(out, "time", mm_json_time(place->time));
 	return out;
 }
 
@@ -380,7 +380,7 @@ tell(const struct place *place)
 static void
 report(const struct collect *collect)
 {
-	json_t *list = json_array();
+	json_t *list = json_array(), *out;
 	struct mm_cosign_answer home = {.size = 0};
 
 	for (size_t i = 0; i < collect->count; i++) {
@@ -392,10 +392,14 @@ report(const struct collect *collect)
 		if (place->error == MM_OK)
 			home = place->home;
 	}
-	mm_print(collect->invocation,
-	    json_pack("{s:s, s:I, s:I, s:o}", "log",
-		collect->appliance.vkey.name, "cosigned", (json_int_t)home.size,
-		"keys", (json_int_t)home.witnesses, "witnesses", list));
+	out = json_pack("{s:s, s:I, s:I}", "log", collect->appliance.vkey.name,
+	    "cosigned", (json_int_t)home.size, "keys",
+	    (json_int_t)home.witnesses);
+	/* For people it stands above. */
+	if (collect->invocation->json)
+		json_object_set(out, "witnesses", list);
+	json_decref(list);
+	mm_print(collect->invocation, out);
 	fflush(stdout);
 }
 

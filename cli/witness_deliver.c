@@ -54,9 +54,9 @@ run(const struct mm_invocation *invocation)
 		    &appliance, mm_buffer_span(&note), &answer);
 	if (error == MM_OK)
 		mm_print(invocation,
-		    json_pack("{s:s, s:s, s:I, s:I, s:I, s:I}", "log",
+		    json_pack("{s:s, s:s, s:I, s:o, s:I, s:I}", "log",
 			checkpoint.origin, "witness", witness.vkey.name, "size",
-			(json_int_t)checkpoint.size, "time", (json_int_t)time,
+			(json_int_t)checkpoint.size, "time", mm_json_time(time),
 			"cosigned", (json_int_t)answer.size, "keys",
 			(json_int_t)answer.witnesses));
 	return error;

@@ -3,6 +3,8 @@
  * a file: the appliance's newest checkpoint, and the proof that it extends
  * what the witness has.
  */
+#include <string.h>
+
 #include "cli/values.h"
 #include "cli/witness.h"
 
@@ -43,11 +45,12 @@ run(const struct mm_invocation *invocation)
 		    older, &extension.proof, extension.note, &request);
 	if (error == MM_OK)
 		error = mm_output(invocation, out, mm_buffer_span(&request));
-	if (error == MM_OK)
-		mm_say("from size %llu to %llu of %s",
-		    (unsigned long long)older,
-		    (unsigned long long)extension.checkpoint.size,
-		    extension.checkpoint.origin);
+	/* stdout is the request's alone. */
+	if (error == MM_OK && strcmp(out, "-") != 0)
+		mm_print(invocation,
+		    json_pack("{s:s, s:I, s:I}", "log",
+			extension.checkpoint.origin, "older", (json_int_t)older,
+			"size", (json_int_t)extension.checkpoint.size));
 	return error;
 }
 
@@ -63,6 +66,7 @@ const struct mm_command mm_witness_request_command = {
     .verb = "request",
     .operands = "",
     .summary = "write what a witness behind an air gap is to cosign",
+    .results = "log, older, size (to cosign); nothing with --out -",
     .writes = true,
     MM_COMMAND_OPTIONS(options),
     .run = run,

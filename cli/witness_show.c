@@ -9,15 +9,16 @@
 static json_t *
 describe_log(const struct mm_followed *log)
 {
-	mm_auto(buffer) root = {0};
 	char vkey[MM_VKEY_MAX];
+	json_t *out;
 
-	mm_buffer_init(&root, 64);
-	mm_base64_write(mm_span(log->newest.root.bytes, MM_HASH_SIZE), &root);
 	mm_vkey_text(&log->vkey, vkey);
-	return json_pack("{s:s, s:s, s:I, s:s%, s:I}", "log", log->vkey.name,
-	    "vkey", vkey, "size", (json_int_t)log->newest.size, "root",
-	    root.data, root.size, "time", (json_int_t)log->time);
+	out = json_pack("{s:s, s:s, s:I, s:o}", "log", log->vkey.name, "vkey",
+	    vkey, "size", (json_int_t)log->newest.size, "root",
+	    mm_json_base64(mm_span(log->newest.root.bytes, MM_HASH_SIZE)));
+	if (log->time != 0)
+		json_object_set_new(out, "time", mm_json_time(log->time));
+	return out;
 }
 
 static void
@@ -37,15 +38,18 @@ report(
 {
 	const struct mm_witness *witness = mm_cosigner_identity(cosigner);
 	const struct mm_followed *log;
-	json_t *logs = json_array();
+	json_t *logs = json_array(), *out;
 	char vkey[MM_VKEY_MAX];
 
 	mm_witness_text(witness, vkey);
 	for (size_t i = 0; (log = mm_cosigner_log(cosigner, i)) != NULL; i++)
 		json_array_append_new(logs, describe_log(log));
-	/* For people the list is printed below. */
-	mm_print(invocation, json_pack("{s:s, s:s, s:o}", "vkey", vkey, "name",
-				 witness->vkey.name, "logs", logs));
+	out = json_pack("{s:s, s:s}", "vkey", vkey, "name", witness->vkey.name);
+	/* For people it is a few lines each. */
+	if (invocation->json)
+		json_object_set(out, "logs", logs);
+	json_decref(logs);
+	mm_print(invocation, out);
 	if (invocation->json)
 		return;
 	for (size_t i = 0; (log = mm_cosigner_log(cosigner, i)) != NULL; i++)
@@ -76,7 +80,7 @@ const struct mm_command mm_witness_show_command = {
     .operands = "",
     .summary = "a witness's vkey, its logs, and how far it cosigned them",
     .results = "vkey, name, logs (a list of: log, vkey, size, root (base64), "
-	       "time)",
+	       "and\nof a log that it has cosigned: time)",
     MM_COMMAND_OPTIONS(options),
     .run = run,
 };

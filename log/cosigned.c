@@ -167,6 +167,10 @@ mm_cosigned_take(struct mm_cosigned *cosigned, struct mm_span note,
 		error = count_cosigners(cosigned, note, &cosigners);
 	if (error != MM_OK)
 		return error;
+	if (cosigned->count == 0)
+		return mm_fail(MM_E_COSIGNATURE,
+		    "this appliance knows no witness: their verifier keys "
+		    "belong into log { witness } of appliance.conf");
 	if (cosigners == 0)
 		return mm_fail(MM_E_COSIGNATURE,
 		    "none of the %zu witnesses of this appliance has cosigned "

@@ -92,7 +92,7 @@ mm_log_open(const char *directory, const struct mm_vkey *vkey,
     struct mm_log_reader **out)
 {
 	struct mm_log_reader *reader = calloc(1, sizeof(*reader));
-	enum mm_error error = MM_E_MEMORY;
+	enum mm_error error;
 
 	if (reader == NULL)
 		return mm_fail(MM_E_MEMORY, "no memory to read the log");
@@ -101,8 +101,9 @@ mm_log_open(const char *directory, const struct mm_vkey *vkey,
 	for (size_t i = 0; i < MM_TILE_LEVELS; i++)
 		mm_buffer_init(&reader->tiles[i].bytes, MM_TILE_BYTES);
 	reader->directory = strdup(directory);
-	if (reader->directory != NULL)
-		error = checkpoint_read(reader, vkey);
+	error = reader->directory != NULL
+		    ? checkpoint_read(reader, vkey)
+		    : mm_fail(MM_E_MEMORY, "no memory to read the log");
 	if (error != MM_OK) {
 		mm_log_close(reader);
 		return error;

@@ -242,11 +242,16 @@ build(const char *from, const char *directory, const struct mm_vkey *vkey,
 static void
 remove_work(const char *path)
 {
-	DIR *directory = opendir(path);
+	/* What a link of this name leads to is not ours. */
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	DIR *directory = fd < 0 ? NULL : fdopendir(fd);
 	const struct dirent *found;
 
-	if (directory == NULL)
+	if (directory == NULL) {
+		if (fd >= 0)
+			close(fd);
 		return;
+	}
 	while ((found = readdir(directory)) != NULL)
 		if (found->d_name[0] != '.')
 			unlinkat(dirfd(directory), found->d_name, 0);

@@ -99,11 +99,15 @@ decode(struct mm_received *out)
 {
 	mm_auto(arena) arena = {0};
 
+	enum mm_error error;
+
 	mm_arena_init(&arena, PACKET_ARENA);
-	if (mm_shape_decode(&mm_packet_shape, mm_buffer_span(&out->bytes),
-		&arena, &out->packet) != MM_OK)
-		return mm_fail(MM_E_PEER, "what came is no packet");
-	return MM_OK;
+	error = mm_shape_decode(&mm_packet_shape, mm_buffer_span(&out->bytes),
+	    &arena, &out->packet);
+	/* A lack of memory says nothing about the peer. */
+	if (error == MM_OK || error == MM_E_MEMORY)
+		return error;
+	return mm_fail(MM_E_PEER, "what came is no packet");
 }
 
 /*

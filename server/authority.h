@@ -210,6 +210,9 @@ struct mm_authority {
 /* --- authority.c --- */
 /* Ends the process with an error that the supervisor tells. */
 void mm_authority_fail(struct mm_authority *a, enum mm_error error);
+/* A copy of a checkpoint: never half of it. */
+enum mm_error mm_note_keep(
+    struct mm_buffer *kept, struct mm_span note) mm_must_use;
 /* The supervisor ends a process that cannot be worked with (topology.h). */
 void mm_authority_give_up(
     struct mm_authority *a, uint64_t process, uint64_t instance);

@@ -512,21 +512,33 @@ finish_stored(struct mm_authority *a)
 	}
 }
 
+enum mm_error
+mm_note_keep(struct mm_buffer *kept, struct mm_span note)
+{
+	mm_buffer_reset(kept);
+	mm_buffer_add(kept, note.data, note.size);
+	return kept->error == MM_OK
+		   ? MM_OK
+		   : mm_fail(kept->error, "no memory for a checkpoint");
+}
+
 static void
 finish_line(struct mm_authority *a, struct mm_line *line, uint64_t index,
     const struct mm_inclusion *inclusion, struct mm_span note)
 {
 	struct mm_proof proof;
+	enum mm_error error = mm_proof_from_list(&inclusion->proof, &proof);
 
-	if (mm_proof_from_list(&inclusion->proof, &proof) != MM_OK) {
-		mm_authority_fail(a, MM_E_PEER);
+	if (error == MM_OK && line->item != NULL)
+		error = mm_note_keep(&line->item->note, note);
+	if (error != MM_OK) {
+		mm_authority_fail(a, error);
 		return;
 	}
 	if (line->item != NULL) {
 		line->item->proof = proof;
 		line->item->receipt = true;
 		line->item->state = MM_ITEM_ASKED;
-		mm_buffer_add(&line->item->note, note.data, note.size);
 		line->item->entry = line->entry;
 		line->entry = (struct mm_buffer){0};
 	}
@@ -552,10 +564,9 @@ prove_items(struct mm_authority *a,
 			continue;
 		one = mm_inclusion_find(&answer->references, i->index);
 		if (one == NULL ||
-		    mm_proof_from_list(&one->proof, &i->proof) != MM_OK)
+		    mm_proof_from_list(&one->proof, &i->proof) != MM_OK ||
+		    mm_note_keep(&i->note, answer->note) != MM_OK)
 			continue;
-		mm_buffer_reset(&i->note);
-		mm_buffer_add(&i->note, answer->note.data, answer->note.size);
 		i->state = MM_ITEM_ASKED;
 		out[count++] = i;
 	}
@@ -570,10 +581,11 @@ grow(struct mm_authority *a, const struct mm_notary_append_answer *answer)
 
 	if (error != MM_OK)
 		return error;
+	error = mm_note_keep(&a->note, answer->note);
+	if (error != MM_OK)
+		return error;
 	a->size += a->batch.count;
 	a->clock.last = a->batch.now;
-	mm_buffer_reset(&a->note);
-	mm_buffer_add(&a->note, answer->note.data, answer->note.size);
 	mm_refusals_settle(a, true);
 	if (a->store_short && a->batch.closing)
 		return MM_OK;
@@ -612,6 +624,8 @@ batch_stored(
 	}
 	batch->count = 0;
 	batch->open = false;
+	if (a->fatal != MM_OK)
+		return;
 	count += prove_items(a, answer, items + count, MM_COUNT(items) - count);
 	if (!a->started && !batch->closing)
 		mm_start_stored(a, answer);

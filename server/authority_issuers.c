@@ -54,6 +54,8 @@ load_one(struct mm_authority *a, struct mm_span name, struct mm_arena *arena)
 	if (error != MM_OK)
 		return error;
 	mm_buffer_add(&issuer->spki, tbs.spki.data, tbs.spki.size);
+	if (issuer->tbs.error != MM_OK || issuer->spki.error != MM_OK)
+		return mm_fail(MM_E_MEMORY, "no memory for a certificate");
 	return mm_certificate_assemble(
 	    body.tbs, issued.signature, &issuer->certificate);
 }

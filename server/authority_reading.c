@@ -27,6 +27,9 @@ mm_reading_begin(struct mm_authority *a, uint64_t type,
 		    ? mm_fail(MM_E_STARTING, "the archive is starting")
 		    : mm_link_send(
 			  a->archive, type, reading->id, shape, request, NULL);
+	/* Its end of the channel is closed: another will come. */
+	if (error == MM_E_AWAY)
+		error = mm_fail(MM_E_STARTING, "the archive is starting");
 	if (error != MM_OK)
 		free(reading);
 	else

@@ -26,13 +26,13 @@ mm_start_opened(struct mm_authority *a, struct mm_received *received)
 	else
 		error = mm_shape_decode(&mm_notary_open_answer_shape,
 		    received->packet.body, &arena, &answer);
+	if (error == MM_OK)
+		error = mm_note_keep(&a->note, answer.note);
 	if (error != MM_OK) {
 		mm_authority_fail(a, error);
 		return;
 	}
 	a->size = answer.size;
-	mm_buffer_reset(&a->note);
-	mm_buffer_add(&a->note, answer.note.data, answer.note.size);
 	mm_clock_init(&a->clock, mm_seconds(CLOCK_REALTIME),
 	    mm_seconds(CLOCK_BOOTTIME), answer.time, a->configure->accept_time);
 	memcpy(a->policy_digest, answer.policy, sizeof(a->policy_digest));

@@ -91,12 +91,28 @@ state_order(struct stating *s)
 	return error;
 }
 
-/* A key belongs to one principal, or to one device. */
+/* Whether this is the SHA-256 of a key of the mint itself. */
+static bool
+is_own(const struct mm_authority *a, const uint8_t key[32])
+{
+	uint8_t own[32];
+
+	for (size_t i = 0; i < a->issuer_count; i++) {
+		struct mm_span spki = mm_buffer_span(&a->issuers[i].spki);
+
+		crypto_hash_sha256(own, spki.data, spki.size);
+		if (memcmp(own, key, sizeof(own)) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* A key belongs to one principal, to one device, or to the mint. */
 static enum mm_error
 check_principal(struct stating *s)
 {
 	const struct mm_principal_claim *claim = &s->body.principal;
-	struct mm_principal former, holder;
+	struct mm_principal former;
 	struct mm_issued device;
 	struct mm_arena *arena = &s->job->arena;
 	bool known = mm_index_principal_named(
@@ -110,10 +126,12 @@ check_principal(struct stating *s)
 		return known ? MM_OK
 			     : mm_fail(MM_E_NOT_FOUND, "there is no %.*s",
 				   MM_SPAN(claim->name));
-	if ((mm_index_principal(s->a->index, claim->key, arena, &holder) ==
-		    MM_OK &&
-		!mm_span_equal(holder.name, claim->name)) ||
-	    mm_index_key(s->a->index, claim->key, arena, &device) == MM_OK)
+	/* A statement that disables may name a key that is another's since:
+	 * there can be two rows of one key, and each counts. */
+	if (mm_index_principal_other(s->a->index, claim->key, claim->name) ==
+		MM_OK ||
+	    mm_index_key(s->a->index, claim->key, arena, &device) == MM_OK ||
+	    is_own(s->a, claim->key))
 		return mm_fail(
 		    MM_E_KEY_USED, "%s", mm_error_text(MM_E_KEY_USED));
 	if (s->ask.spki.size == 0)
@@ -203,6 +221,22 @@ static const struct {
     {MM_STATEMENT_PRINCIPAL, state_principal},
 };
 
+/* What was said of the principal later is what counts. */
+static enum mm_error
+check_newest(struct stating *s, uint64_t index)
+{
+	struct mm_span name = s->body.principal.name;
+	struct mm_principal now;
+	enum mm_error error =
+	    mm_index_principal_named(s->a->index, name, &s->job->arena, &now);
+
+	if (error == MM_OK && now.basis != index)
+		error = mm_fail(MM_E_STATEMENT_REPLAY,
+		    "there is a later statement about principal %.*s",
+		    MM_SPAN(name));
+	return error;
+}
+
 /* The certificate of a retried request was voided: there is a new one. */
 static enum mm_error
 certify_again(struct stating *s, uint64_t index)
@@ -211,6 +245,8 @@ certify_again(struct stating *s, uint64_t index)
 	mm_auto(buffer) tbs = {0};
 	enum mm_error error = verify(s, &s->body.principal);
 
+	if (error == MM_OK)
+		error = check_newest(s, index);
 	if (error == MM_OK && s->a->batch.clock != MM_OK)
 		error = mm_plain(s->a->batch.clock);
 	if (error == MM_OK)

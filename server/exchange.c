@@ -257,11 +257,14 @@ mm_exchange_tell(struct mm_exchange *x, struct mm_span item)
 	struct mm_envelope envelope;
 	mm_autofree struct mm_pending *pending = NULL;
 	mm_auto(arena) arena = {0};
-	enum mm_error error = MM_OK;
+	enum mm_error error;
 
 	mm_arena_init(&arena, sizeof(envelope));
-	if (mm_shape_decode(&mm_envelope_shape, item, &arena, &envelope) ==
-	    MM_OK)
+	error = mm_shape_decode(&mm_envelope_shape, item, &arena, &envelope);
+	/* Whoever waits would wait for ever: the connection ends. */
+	if (error != MM_OK)
+		x->out->error = error;
+	else
 		pending = take_pending(x, &envelope);
 	if (pending == NULL)
 		return;

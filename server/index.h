@@ -64,6 +64,10 @@ enum mm_error mm_index_principal(struct mm_index *index, const uint8_t key[32],
 enum mm_error
 mm_index_principal_named(struct mm_index *index, struct mm_span name,
     struct mm_arena *arena, struct mm_principal *out) mm_must_use;
+/* MM_OK where a principal of another name, disabled or not, was stated last
+ * with this key. */
+enum mm_error mm_index_principal_other(struct mm_index *index,
+    const uint8_t key[32], struct mm_span name) mm_must_use;
 
 struct mm_order_row {
 	uint64_t idx, used;

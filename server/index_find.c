@@ -120,6 +120,18 @@ mm_index_principal_named(struct mm_index *index, struct mm_span name,
 }
 
 enum mm_error
+mm_index_principal_other(
+    struct mm_index *index, const uint8_t key[32], struct mm_span name)
+{
+	enum mm_error error = MM_SQL_LOOK(
+	    index, MM_SQL_PRINCIPAL_OTHER, "bt", mm_span(key, 32), name);
+
+	if (error == MM_OK)
+		mm_sql_done(index, MM_SQL_PRINCIPAL_OTHER);
+	return error;
+}
+
+enum mm_error
 mm_index_order_at(struct mm_index *index, uint64_t idx, struct mm_arena *arena,
     struct mm_order_claim *out)
 {

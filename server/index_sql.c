@@ -30,6 +30,8 @@ static const char *const sql[MM_SQL_COUNT] = {
 	" ORDER BY disabled DESC LIMIT 1",
     [MM_SQL_PRINCIPAL_BY_NAME] =
 	"SELECT idx, disabled FROM principal WHERE name = ?",
+    [MM_SQL_PRINCIPAL_OTHER] =
+	"SELECT idx FROM principal WHERE key = ? AND name <> ? LIMIT 1",
     [MM_SQL_ORDER_PUT] = "INSERT INTO orders VALUES(?, ?, 0)",
     [MM_SQL_ORDER_GET] = "SELECT idx, used FROM orders WHERE name = ?",
     [MM_SQL_ORDER_USE] = "UPDATE orders SET used = used + ? WHERE idx = ?",

@@ -24,7 +24,8 @@ STORES = ["notary", "authority", "archive"]
 SENDERS = ["gate", "authority", "notary", "token"]
 # These two have a part in a signing alone.
 HELPERS = ["supervisor", "inspector"]
-EVERYBODY = ["supervisor", "gate", "authority", "notary", "token", "archive"]
+SERVING = ["gate", "authority", "notary", "token", "archive"]
+EVERYBODY = ["supervisor", *SERVING]
 
 JUDGED = 100  # cases that a mint sees before it is judged
 MISSES = 2    # numbers in a row that meet no call: that was the last one
@@ -184,9 +185,9 @@ class Group:
         try:
             self.mint = self.mint or self.open()
             outcome = self.case(self.mint, n)
+            self.mint.be_well()
             if outcome is None:
                 return False
-            self.mint.rest()
         except NoDisk:
             raise
         except Exception as e:  # of whatever kind, it is this case's

@@ -193,15 +193,10 @@ class Mintage(Mint):
         try:
             self.begin()
             self.order = self.new_order()
-            self.warm()
+            self.be_well()  # first uses of everything are behind us
         except BaseException:
             self.remove()
             raise
-
-    def warm(self):
-        """First uses of everything are behind us."""
-        for kind in REQUESTS.values():
-            self.settle(kind(self))
 
     # --- its daemon ---
 
@@ -256,12 +251,6 @@ class Mintage(Mint):
         self.spoken = len(lines)
         self.deaths += new
         return new
-
-    def rest(self):
-        """A new life before the supervisor's delays grow."""
-        if self.deaths >= DEATHS_MAX:
-            self.stop()
-            self.begin()
 
     # --- its people, who have the same clock ---
 
@@ -321,6 +310,17 @@ class Mintage(Mint):
              "asked a third time, another answer came")
         self.released.append((request, answer))
         return ended or ended_again
+
+    def be_well(self):
+        """Whatever a fault has left behind, it signs again; and has a new
+        life before the supervisor's delays grow."""
+        for kind in REQUESTS.values():
+            request = kind(self)
+            self.released.append((request, self.insist(request)[0]))
+        self.count_deaths()
+        if self.deaths >= DEATHS_MAX:
+            self.stop()
+            self.begin()
 
     def insist(self, request):
         """(the answer, whether the service had to be started for it)"""

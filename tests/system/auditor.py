@@ -481,6 +481,14 @@ class Auditor:
 
     def add_principal(self, body):
         claim = self.check_statements(body[0], S_PRINCIPAL)
+        own = {sha256(k.public_bytes(
+            serialization.Encoding.DER,
+            serialization.PublicFormat.SubjectPublicKeyInfo))
+            for k in self.keys.values()}
+        must(claim[5] or claim[2] not in own, "its key is the mint's own")
+        holders = {c[2]: n for n, c in self.principals.items() if not c[5]}
+        must(claim[5] or holders.get(claim[2], claim[0]) == claim[0],
+             "its key is another principal's")
         self.principals[claim[0]] = claim
         self.principal_entries[self.index] = claim
 

@@ -3,6 +3,7 @@
 Each of these went through, or hurt, once.
 """
 
+import hashlib
 import os
 import signal
 import socket
@@ -11,9 +12,14 @@ import threading
 import time
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import (
+    Ed25519PrivateKey)
 
+import auditor
 import mintmark_client as mm
-from mint import fresh, new_csr, new_key, refused, spki_hash
+from logmaker import Cosigner
+from mint import (MINTMARK, fresh, new_csr, new_key, refused, run,
+                  spki_hash)
 
 MIB = 1 << 20
 LINGER_NOT = struct.pack("ii", 1, 0)  # close() resets
@@ -111,3 +117,57 @@ def test_requests_and_resets_leave_no_descriptor(mint):
     while count() > before and time.monotonic() < end:
         time.sleep(0.05)
     assert count() <= before
+
+
+def test_a_disabled_name_takes_no_key_along(own_mint):
+    """A statement that disables may name any key, also one that is another
+    principal's since. Back again under that key, there were two of one key,
+    and no auditor took the log any more."""
+    mint = own_mint
+    mint.start()
+    shared, other = new_key(), new_key()
+
+    def state(name, key, disabled=False):
+        with mint.client("officer") as officer:
+            officer.statement([mint.state("principal", mm.principal_body(
+                name, "auditor", spki_hash(key), disabled=disabled))])
+
+    state("first", shared)
+    state("first", other)
+    state("second", shared)
+    state("first", shared, disabled=True)
+    with refused("key-already-used"):
+        state("first", shared)
+    state("first", other)
+    mint.stop()
+    mint.audit()
+    run(MINTMARK, "log", "verify", "--key", mint.dir / "public/log.vkey",
+        mint.dir / "log")
+
+
+def test_the_mints_own_keys_are_nobodys(mint, officer):
+    for key in auditor.strict_cbor(mint.client("auditor").entries(0, 1)[1][0],
+                                   "genesis")[3][2]:
+        with refused("key-already-used"):
+            officer.statement([mint.state("principal", mm.principal_body(
+                fresh("mint"), "auditor",
+                hashlib.sha256(key[2]).digest()))])
+
+
+def test_a_log_does_not_witness_itself(mint, station, workdir):
+    """Whoever has the log's key could make a quorum of it by other names."""
+    issued = station.issue("quickstart", fresh("lamp"), new_csr())
+    key = Ed25519PrivateKey.from_private_bytes(
+        (mint.dir / "log-key/log.key").read_bytes())
+    witness = Cosigner("witness.example/1", key)
+    (workdir / "witness").write_text(witness.vkey + "\n")
+    (workdir / "crt").write_bytes(issued[1])
+    receipt = issued[3]
+    note = receipt.split(b"\n\n", 1)[1]
+    (workdir / "receipt").write_bytes(receipt + witness.line(note))
+    words = [MINTMARK, "receipt", "verify", "--key",
+             mint.dir / "public/log.vkey"]
+    run(*words, workdir / "receipt", workdir / "crt")
+    done = run(*words, "--witness", workdir / "witness",
+               workdir / "receipt", workdir / "crt", ok=(64,))
+    assert "does not witness itself" in done.stderr

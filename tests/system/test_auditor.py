@@ -111,6 +111,8 @@ def test_a_blob(workdir):
     ask(paper, "show", "0", "--blob", workdir / "text")
     assert (workdir / "text").read_bytes() == text
     ask(paper, "show", "0", "--blob", workdir / "text", ok=(USAGE,))
+    assert ask(paper, "show", "0", "--blob", "-", text=False).stdout == text
+    ask(paper, "show", "0", "--blob", "-", "--raw", ok=(USAGE,))
     blob = next((workdir / "log/blob").iterdir())
     blob.write_bytes(text[:-1] + b"!")
     done = ask(paper, "show", "0", "--blob", workdir / "other", ok=(NO,))
@@ -206,7 +208,8 @@ def test_the_last_word_on_a_serial_number_counts(workdir):
     (["--product", "lam"], []),
     (["--kind", "image,start"], ["lamp 1.0", "1"]),
     (["--kind", "certificate", "--limit", "1"], ["lamp-1"]),
-    (["--since", "5", "--kind", "certificate"], ["lamp-2"]),
+    (["--from", "5", "--kind", "certificate"], ["lamp-2"]),
+    (["--to", "5", "--kind", "certificate"], ["lamp-1"]),
 ])
 def test_filters(paper, words, wanted):
     assert [row["what"] for row in rows(paper, *words)] == wanted
@@ -216,12 +219,12 @@ def test_times(paper):
     """Both ends are included, whichever way a time is written."""
     last = len(paper.entries) - 1
     everything = indices(paper)
-    assert indices(paper, "--from", str(START)) == everything
-    assert indices(paper, "--to", str(START + last)) == everything
-    assert indices(paper, "--from", "2023-11-14T22:13:23Z", "--to",
+    assert indices(paper, "--since", str(START)) == everything
+    assert indices(paper, "--until", str(START + last)) == everything
+    assert indices(paper, "--since", "2023-11-14T22:13:23Z", "--until",
                    "2023-11-14T23:13:24+01:00") == [3, 4]
-    assert indices(paper, "--from", str(START + last + 1)) == []
-    assert indices(paper, "--to", str(START - 1)) == []
+    assert indices(paper, "--since", str(START + last + 1)) == []
+    assert indices(paper, "--until", str(START - 1)) == []
 
 
 @pytest.mark.parametrize("time", [
@@ -229,25 +232,38 @@ def test_times(paper):
     "2023-11-14T24:00:00Z", "-1", "+1", "01", "2023-11-14T22:13:23+1:00",
     "2023-11-14T22:13:23Zz", ""])
 def test_what_is_no_time(paper, time):
-    done = ask(paper, "list", "--from", time, ok=(USAGE,))
-    assert "--from is a time" in done.stderr
+    done = ask(paper, "list", "--since", time, ok=(USAGE,))
+    assert "--since is a time" in done.stderr
 
 
 @pytest.mark.parametrize("words", [
     ["--kind", "nonsense"], ["--kind", "signatures"], ["--kind", "order,"],
     ["--limit", "0"], ["--limit", "x"], ["--refused", "--revoked"],
     ["--csv", "--json"], ["--serial", "xyz"], ["--device", ""],
-    ["--serial", "00" * 21], ["--from", "2", "--to", "1"]], ids=" ".join)
+    ["--serial", "00" * 21], ["--from", "2", "--to", "1"],
+    ["--since", "2", "--until", "1"]], ids=" ".join)
 def test_a_filter_that_is_none(paper, words):
     done = ask(paper, "list", *words, ok=(USAGE,))
     assert done.stdout == ""
 
 
-def test_since_beyond_the_end(paper):
+@pytest.mark.parametrize("words", [["list"], ["export", "--format", "csv"]],
+                         ids=" ".join)
+@pytest.mark.parametrize("option", ["--from", "--to"])
+def test_a_range_beyond_the_end(paper, workdir, words, option):
+    """What is asked for by its number means the same everywhere."""
+    out = ["--out", workdir / "x"] if words[0] == "export" else []
     end = len(paper.entries)
-    assert rows(paper, "--since", str(end)) == []
-    done = ask(paper, "list", "--since", str(end + 1), ok=(NO,))
+    ask(paper, *words, *out, option, str(end))
+    done = ask(paper, *words, *out, "--force" if out else "--json", option,
+               str(end + 1), ok=(NO,))
     assert "not-found" in done.stderr
+
+
+def test_a_range_and_times_are_both_met(paper):
+    assert indices(paper, "--from", "4", "--until", str(START + 5)) == [4, 5]
+    assert indices(paper, "--since", str(START + 4), "--to", "6") == [4, 5]
+    assert indices(paper, "--since", str(START + 6), "--to", "5") == []
 
 
 def test_csv(paper):
@@ -275,7 +291,7 @@ def test_csv_calculates_nothing(workdir, hostile):
 def test_orders_before_the_range_have_their_names(paper):
     after = first_of(paper, ORDER) + 1
     assert [row["order"] for row in rows(
-        paper, "--since", str(after), "--kind", "certificate")] == [
+        paper, "--from", str(after), "--kind", "certificate")] == [
         "order-1", "order-1"]
 
 
@@ -322,7 +338,7 @@ def test_entries_in_another_order_give_no_rows(long_paper, workdir):
     path.write_bytes(b"".join(len(e).to_bytes(2, "big") + e
                               for e in entries))
     more = ["export", "--format", "csv", "--out", workdir / "x"]
-    for words in (["list"], ["list", "--since", "260"], more,
+    for words in (["list"], ["list", "--from", "260"], more,
                   [*more, "--to", "300"],
                   [*more, "--from", "260", "--to", "300"]):
         done = ask(long_paper, *words, ok=(NO,))
@@ -333,13 +349,13 @@ def test_entries_in_another_order_give_no_rows(long_paper, workdir):
 
 def test_a_range_is_held_against_the_checkpoint_at_both_ends(long_paper):
     """A part of the log, whose tiles elsewhere are none of its business."""
-    good = indices(long_paper, "--since", "300", "--kind", "certificate")
+    good = indices(long_paper, "--from", "300", "--kind", "certificate")
     assert len(good) == 151
     flip(long_paper.place / "tile/entries/000", 30000)
-    assert indices(long_paper, "--since", "300", "--kind",
+    assert indices(long_paper, "--from", "300", "--kind",
                    "certificate") == good
     flip(long_paper.place / "tile/0/001", 40 * 32)
-    done = ask(long_paper, "list", "--since", "300", ok=(NO,))
+    done = ask(long_paper, "list", "--from", "300", ok=(NO,))
     assert "proof-wrong" in done.stderr
 
 
@@ -423,6 +439,13 @@ def test_an_export_is_the_same_at_any_time(paper, workdir):
 def test_an_export_that_is_none(paper, workdir, words, status):
     ask(paper, "export", *words, ok=(status,), cwd=workdir)
     assert not (workdir / "x").exists()
+
+
+def test_an_export_and_its_receipt_speak_alike(paper, workdir):
+    """The same thing has one name in all that --json prints."""
+    said = json.loads(export(paper, workdir / "x", "--json").stdout)
+    assert said["export_size"] == (workdir / "x").stat().st_size
+    assert "size" not in said
 
 
 def test_an_export_overwrites_nothing(paper, workdir):
@@ -601,6 +624,7 @@ def test_progress_is_gone_at_the_end(long_paper):
     assert said == b"" or said.endswith(b"\r\x1b[K")
 
 
+
 # --------------------------------------------------------------------- online
 
 @pytest.fixture
@@ -728,7 +752,7 @@ def of(liar, *words, **expect):
 
 def test_a_paper_appliance_is_believed(liar, workdir):
     assert len(of(liar, "list", "--json").stdout.splitlines()) == 202
-    assert len(of(liar, "list", "--json", "--since",
+    assert len(of(liar, "list", "--json", "--from",
                   "302").stdout.splitlines()) == 50
     of(liar, "show", "0", "--blob", workdir / "blob")
     of(liar, "export", "--to", workdir / "copy")
@@ -748,7 +772,7 @@ def test_an_altered_entry_online(liar, workdir):
         return answer
 
     liar.answers[9] = entries
-    for words in (["list"], ["list", "--since", "250"],
+    for words in (["list"], ["list", "--from", "250"],
                   ["export", "--format", "csv", "--out", workdir / "x"],
                   ["export", "--to", workdir / "copy"]):
         done = of(liar, *words, ok=(NO,))

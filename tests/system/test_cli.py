@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from mint import (VECTORS, Mint, fresh, mintmark, new_csr, run)
+from mint import (MINTMARK, VECTORS, Mint, fresh, mintmark, new_csr, run)
 
 YES, NO, USAGE, DATA, AWAY, LATER, REFUSED, CONFIG = (
     0, 1, 64, 65, 69, 75, 77, 78)
@@ -13,7 +13,11 @@ IMAGE = VECTORS / "esp/esp32_irom.bin"
 COMMANDS = ["quickstart", "order create", "cert issue", "cert show",
             "release submit", "release fetch", "image inspect", "flash der",
             "log status", "log list", "log show", "log export", "log verify",
-            "receipt verify"]
+            "log prove", "log watch", "receipt verify", "witness create",
+            "witness follow", "witness show", "witness cosign",
+            "witness serve", "witness collect", "witness request",
+            "witness deliver"]
+SILENT = ["witness cosign", "witness serve"]  # they have no results
 
 
 @pytest.fixture
@@ -51,7 +55,29 @@ def test_help_lists_every_command():
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_of_a_command(command):
     said = mintmark(*command.split(), "--help").stdout
-    assert f"mintmark {command}" in said and "--json" in said
+    assert f"mintmark {command}" in said
+    assert ("--json" in said) == (command not in SILENT)
+    if command in SILENT:
+        mintmark(*command.split(), "--json", ok=(USAGE,))
+
+
+@pytest.mark.parametrize("words", [
+    ["--help"], ["log", "list", "--help"],
+    ["image", "inspect", IMAGE], ["image", "inspect", "--json", IMAGE]],
+    ids=lambda words: " ".join(map(str, words[:3])))
+def test_what_is_not_written_is_no_success(words):
+    run("sh", "-c", 'exec "$0" "$@" >/dev/full', MINTMARK, *words, ok=(DATA,))
+
+
+def test_a_closed_stdout_is_nobodys_file(workdir):
+    """The next file that is opened must not get its number."""
+    mintmark("witness", "create", "--dir", workdir / "w", "--name", "w")
+    before = {p: p.read_bytes() for p in (workdir / "w").rglob("*")
+              if p.is_file()}
+    run("sh", "-c", 'exec "$0" "$@" >&-', MINTMARK, "witness", "show",
+        "--dir", workdir / "w", ok=(DATA,))
+    assert before == {p: p.read_bytes() for p in (workdir / "w").rglob("*")
+                      if p.is_file()}
 
 
 @pytest.mark.parametrize("words", [

@@ -40,6 +40,7 @@ class History:
                                version=version)
             mint.stop()
             self.vkey_text, self.vkey = mint.vkey_text, mint.vkey
+            self.officer = mint.officer
             self.entries = [cbor2.loads(e) for e in auditor.read_directory(
                 mint.dir / "log", mint.vkey)]
             self.key = Ed25519PrivateKey.from_private_bytes(
@@ -323,6 +324,22 @@ def an_export_by_a_station(h, log):
 def an_export_of_the_future(h, log):
     last_like(log, EXPORT, {0: 0, 1: len(log) + 9, 2: "csv", 4: bytes(32),
                             5: 10, 6: "auditor", 7: bytes([7]) * 16})
+
+
+@forgery
+def an_export_in_no_format(h, log):
+    last_like(log, EXPORT, {0: 0, 1: 5, 2: "exe", 4: bytes(32), 5: 10,
+                            6: "auditor", 7: bytes([7]) * 16})
+
+
+@forgery
+def a_principal_with_a_key_of_the_mint(h, log):
+    key = auditor.sha256(log[0][BODY][2][0][2])
+    body = mm.principal_body("stranger", "auditor", key)
+    last_like(log, PRINCIPAL, {
+        0: [h.officer.state(h.vkey.name, "principal", body,
+                            made=log[-1][1])],
+        1: "officer", 2: bytes([9]) * 16})
 
 
 @forgery

@@ -77,6 +77,7 @@ def test_what_is_kept_is_not_overwritten(mint, copy, workdir):
     kept = workdir / "kept"
     kept.write_text("mine")
     verify(*key(mint), copy, "--save", kept, ok=(USAGE,))
+    verify(*key(mint), copy, "--save", "-", ok=(USAGE,))
     assert kept.read_text() == "mine"
     verify(*key(mint), copy, "--save", kept, "--force")
     assert kept.read_bytes() == (copy / "checkpoint").read_bytes()

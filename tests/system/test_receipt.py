@@ -177,6 +177,32 @@ def test_an_export(made, workdir):
                             ok=(NO,)), "receipt-mismatch")
 
 
+def test_an_export_of_any_size(made, workdir):
+    """It is read piece by piece: memory has no part in it."""
+    size = (256 << 20) + 1
+    digest = hashlib.sha256()
+    for _ in range(256):
+        digest.update(bytes(1 << 20))
+    digest.update(bytes(1))
+    frame = cbor2.loads(made.entries[-1])
+    entry = cbor2.dumps(
+        {0: EXPORT, 1: frame[1], 2: frame[2],
+         BODY: {0: 0, 1: 1, 2: "csv", 4: digest.digest(), 5: size,
+                6: "auditor", 7: bytes(16)}}, canonical=True)
+    entries = made.entries + [entry]
+    made.receipt_of(len(entries) - 1, workdir / "receipt", entries)
+    with (workdir / "list.csv").open("wb") as file:
+        file.truncate(size)
+    words = [str(MINTMARK), "receipt", "verify", "--json", "--key",
+             str(made / "vkey"), str(workdir / "receipt")]
+    few = ["prlimit", f"--data={64 << 20}"]
+    said = json.loads(run(*few, *words, workdir / "list.csv").stdout)
+    assert (said["matched"], said["export_size"]) == ("export", size)
+    with (workdir / "list.csv").open("rb") as file:
+        assert json.loads(run(*words, "-", stdin=file).stdout) == said
+    refused(made.verify(workdir / "receipt", workdir, ok=(DATA,)), "file")
+
+
 @pytest.mark.parametrize("receipt, file, status, name", [
     ("receipt", "other.crt", NO, "receipt-mismatch"),
     ("receipt", "image", DATA, "bad-format"),
@@ -379,6 +405,11 @@ def test_witnesses_are_counted(made, workdir, witnesses):
     assert said["witnesses"] == [
         {"name": "w0.example/witness", "time": "2023-11-14T22:13:20Z"},
         {"name": "w1.example/witness", "time": "2023-11-14T22:13:21Z"}]
+    # As everywhere, a key is its file or its text.
+    assert made.verify("--witness", witnesses[0].vkey, "--witness",
+                       workdir / "w1", receipt) == said
+    refused(made.verify("--witness", "w0.example", receipt, ok=(DATA,)),
+            "vkey-malformed")
     said = made.verify(*named(workdir, 0, 1, 2), "--quorum", 2, receipt)
     assert len(said["witnesses"]) == said["quorum"] == 2
     done = made.verify(*named(workdir, 0, 1, 2), receipt, ok=(NO,))

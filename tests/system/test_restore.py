@@ -177,6 +177,19 @@ def test_a_store_that_is_there_is_kept(copied):
     works(copied)
 
 
+def test_a_link_in_the_place_of_its_work(copied):
+    """What it leads to is not emptied."""
+    elsewhere = copied.base / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "precious").write_text("not ours")
+    lose_store(copied)
+    (copied.dir / "state/.restore").symlink_to(elsewhere)
+    restore(copied, copied.copy, ok=(CONFIG,))
+    assert (elsewhere / "precious").exists()
+    (copied.dir / "state/.restore").unlink()
+    restore(copied, copied.copy)
+
+
 def test_a_mintmarkd_that_runs_is_left_alone(copied):
     copied.start()
     said = restore(copied, copied.copy, ok=(CONFIG,))

@@ -263,6 +263,7 @@ def restore(base, log):
     for name, path in good.items():
         mine = log / name
         if not mine.exists() or mine.read_bytes() != path.read_bytes():
+            mine.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(path, mine)
 
 

@@ -115,6 +115,20 @@ def test_what_is_told_is_what_is_shown(log):
     assert words[0] == "0" and words[2] == "genesis"
 
 
+@pytest.mark.parametrize("more", [[], ["--once"]], ids=" ".join)
+def test_what_nobody_heard_is_told_again(log, more):
+    log.grow(5)
+    with open("/dev/full", "w", encoding="ascii") as full:
+        done = subprocess.run(
+            [str(MINTMARK), "log", "watch", "--json", "--key",
+             str(log.place / "vkey"), "--state", str(log.state), *more,
+             str(log.log)], stdout=full, stderr=subprocess.PIPE, text=True,
+            timeout=PATIENCE, check=False)
+    assert done.returncode == DATA and "stdout" in done.stderr
+    assert "consistent" not in done.stderr
+    assert log.told(log.watch("--json")) == [0, 1, 2, 3, 4]
+
+
 def test_the_first_round_may_be_quiet(log):
     log.grow(5)
     assert log.watch("--json", "--from-now").stdout == ""
@@ -473,6 +487,14 @@ def test_a_lasting_watch_tells_on_a_log(log):
         _, err = watching.process.communicate(timeout=PATIENCE)
         assert watching.process.returncode == NO
     assert ": log-forked: " in err and log.kept("evidence")
+
+
+def test_a_directory_that_was_never_there(log):
+    """A lasting watch does not wait for a name that is wrong."""
+    log.grow(1)
+    done = mintmark("log", "watch", "--key", log.place / "vkey", "--state",
+                    log.state, log.place / "nowhere", ok=(DATA,))
+    refused(done, "file")
 
 
 def test_an_appliance_that_is_away(own_mint, workdir):

@@ -8,6 +8,7 @@ import http.client
 import http.server
 import json
 import random
+import re
 import shutil
 import signal
 import socket
@@ -494,10 +495,12 @@ def test_create_and_follow(place):
                       if p.is_file()}
     shown = one.show()
     assert shown["name"] == "w.example/one" and shown["vkey"] == one.vkey
-    assert [(x["log"], x["size"], x["time"]) for x in shown["logs"]] == [
-        (LOG.vkey.name, 0, 0)]
-    assert LOG.vkey.name in mintmark(
-        "witness", "show", "--dir", one.dir).stdout
+    assert [(x["log"], x["size"]) for x in shown["logs"]] == [
+        (LOG.vkey.name, 0)]
+    assert "time" not in shown["logs"][0]  # never
+    text = mintmark("witness", "show", "--dir", one.dir).stdout
+    assert text.splitlines()[2:] == [
+        f"log: {LOG.vkey.name}", "size: 0", "cosigned: never"]
     mintmark("witness", "create", "--dir", place / "bad", "--name",
              "Not a name", ok=(DATA,))
     assert not (place / "bad").exists()
@@ -590,6 +593,17 @@ def test_two_by_http_and_one_by_stick(place):
             "witness", "deliver", *identity, "--witness", stick.vkey,
             request, answer, "--json").stdout)
         assert done["keys"] == 3 and done["cosigned"] == said["cosigned"]
+        times = [x["time"] for x in said["witnesses"]] + [done["time"]] + [
+            one.show()["logs"][0]["time"] for one in (a, b, stick)]
+        assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", t)
+                   for t in times)
+        status = json.loads(mintmark("log", "status", *identity,
+                                     "--json").stdout)
+        assert (status["keys"], status["cosigned"]) == (3, done["cosigned"])
+        backup = json.loads(mintmark(
+            "log", "export", *identity, "--to", place / "backup",
+            "--json").stdout)
+        assert backup["cosigned"] == done["cosigned"]
         note = mint.cosigned_file()
         assert auditor.open_checkpoint(note, mint.vkey)[0] == done["size"]
         for one in (a, b, stick):

@@ -7,6 +7,7 @@
 #define MM_TEST_HONEST_LOG_H
 
 #include "audit/audit.h"
+#include "ca/tbs.h"
 #include "tests/unit/mint.h"
 
 enum { SOFT_KEYS = 5 };
@@ -256,6 +257,29 @@ add_void(uint64_t index)
 	struct mm_void_entry body = {{&one, 1}};
 
 	return add(MM_ENTRY_VOID, &body);
+}
+
+/* RFC 5280 5.1.2, with nothing revoked. */
+static inline struct mm_span
+make_crl(struct mm_span ca_tbs)
+{
+	mm_auto(buffer) out = {0};
+	struct mm_tbs ca;
+	size_t whole, tagged;
+
+	ok(mm_tbs_read(ca_tbs, &mint.arena, &ca));
+	mm_buffer_init(&out, 4096);
+	whole = mm_der_open(&out, MM_DER_SEQUENCE);
+	mm_der_put(&out, MM_DER_INTEGER, "\1", 1);
+	mm_buffer_add(&out, mm_ecdsa_sha256.data, mm_ecdsa_sha256.size);
+	mm_buffer_add(&out, ca.subject.data, ca.subject.size);
+	mm_der_put_time(&out, honest.time);
+	mm_der_put_time(&out, honest.time + DAY);
+	tagged = mm_der_open(&out, MM_DER_CONTEXT_CONSTRUCTED);
+	mm_der_put(&out, MM_DER_SEQUENCE, "", 0);
+	mm_der_close(&out, tagged);
+	mm_der_close(&out, whole);
+	return keep_buffer(&out);
 }
 
 /* A release that ada has signed, as entry and claim. */

@@ -145,6 +145,30 @@ a_change_of_policy_passes(void **state)
 	passes();
 }
 
+/* The log is born with an order that the token will not sign under. */
+static struct issue
+issue_of_an_unsound_order(void)
+{
+	struct mm_order_claim order = make_order("order-2");
+
+	mint.log.size = honest.born - 1;
+	order.devices = (struct mm_devices){.pattern = text("dev-?")};
+	order.units = 1000;
+	honest.order = add_order(&order, NULL);
+	add(MM_ENTRY_START, &(struct mm_start_entry){text("1"), 0});
+	return device_issue("dev-1");
+}
+
+static void
+what_an_unsound_order_brings_is_void(void **state)
+{
+	struct issue device = issue_of_an_unsound_order();
+
+	(void)state;
+	add_void(add_certificate(&device));
+	passes();
+}
+
 /* Units that were given back can be used again; the day's count as well. */
 static void
 voids_give_back(void **state)
@@ -628,6 +652,14 @@ device_of_a_later_order(void)
 }
 
 static void
+device_of_an_unsound_order(void)
+{
+	struct issue device = issue_of_an_unsound_order();
+
+	issue_signed(&device);
+}
+
+static void
 device_outside_its_order(void)
 {
 	struct issue device = device_issue("dev-100");
@@ -924,6 +956,15 @@ server_asked_for(void)
 }
 
 static void
+server_named_like_an_entry(void)
+{
+	struct issue server = server_issue();
+
+	server.entry.subject = text("entry 3");
+	add_certificate(&server);
+}
+
+static void
 server_of_another_policy(void)
 {
 	struct issue server = server_issue();
@@ -968,6 +1009,7 @@ certificates_are_checked(void **state)
 	static const struct attack attacks[] = {
 	    ATTACK(device_of_no_order, "is no order"),
 	    ATTACK(device_of_a_later_order, "is no order"),
+	    ATTACK(device_of_an_unsound_order, "its order is not sound"),
 	    ATTACK(device_outside_its_order, "does not cover device dev-100"),
 	    ATTACK(device_after_its_order, "order order-1 ended"),
 	    ATTACK(device_of_another_station, "not for station station-2"),
@@ -992,11 +1034,13 @@ certificates_are_checked(void **state)
 	    ATTACK(by_the_code_signing_key, "is for code-signing"),
 	    ATTACK(by_a_ca_without_certificate, "has no certificate yet"),
 	    ATTACK(client_of_no_statement, "is no principal"),
-	    ATTACK(client_of_an_old_statement, "says otherwise about"),
+	    ATTACK(client_of_an_old_statement,
+		"its basis is not the newest entry about"),
 	    ATTACK(client_asked_for_by_a_station, "may not ask for"),
 	    ATTACK(client_asked_for_by_nobody, "was not registered"),
 	    ATTACK(client_with_a_request, "its request is that of entry"),
 	    ATTACK(server_asked_for, "cannot have asked for it"),
+	    ATTACK(server_named_like_an_entry, ": entry 3 is not a name"),
 	    ATTACK(server_of_another_policy, "its basis must be entry 0"),
 	    ATTACK(ca_of_no_ceremony, "ceremony lists no certificate"),
 	    ATTACK(ca_after_the_ceremony, "has expired"),
@@ -1320,16 +1364,25 @@ what_is_told_is_checked(void **state)
 /* CRLs and keys. */
 
 static uint64_t
-add_crl(const char *issuer, uint64_t number, uint64_t size)
+add_crl_of(
+    const char *issuer, uint64_t number, uint64_t size, struct mm_span tbs)
 {
 	struct mm_crl_entry body = {.issuer = text(issuer),
 	    .number = number,
 	    .this_update = honest.time,
 	    .next_update = honest.time + DAY,
 	    .size = size,
-	    .tbs = text("crl")};
+	    .tbs = tbs};
 
 	return add(MM_ENTRY_CRL, &body);
+}
+
+static uint64_t
+add_crl(const char *issuer, uint64_t number, uint64_t size)
+{
+	return add_crl_of(issuer, number, size,
+	    make_crl(strcmp(issuer, "access-ca") == 0 ? honest.access_ca_tbs
+						      : honest.device_ca_tbs));
 }
 
 static void
@@ -1339,7 +1392,7 @@ crls_pass(void **state)
 	struct mm_audit_report report;
 
 	(void)state;
-	mm_tbs_digest(text("crl"), digest);
+	mm_tbs_digest(make_crl(honest.device_ca_tbs), digest);
 	add_signature(
 	    add_crl("device-ca", 1, 5), soft_sign("device-ca", digest));
 	add_crl("access-ca", 7, 5);
@@ -1386,6 +1439,33 @@ static void
 crl_by_code_signing(void)
 {
 	add_crl("codesign", 1, 0);
+}
+
+/* A certificate that no order allows, as if it were a CRL. */
+static void
+crl_that_is_a_certificate(void)
+{
+	struct issue device = device_issue("dev-01");
+	uint8_t digest[32];
+
+	mm_tbs_digest(device.entry.tbs, digest);
+	add_signature(add_crl_of("device-ca", 1, 0, device.entry.tbs),
+	    soft_sign("device-ca", digest));
+}
+
+static void
+crl_of_another_ca(void)
+{
+	add_crl_of("device-ca", 1, 0, make_crl(honest.access_ca_tbs));
+}
+
+static void
+crl_of_another_time(void)
+{
+	struct mm_span tbs = make_crl(honest.device_ca_tbs);
+
+	honest.time++;
+	add_crl_of("device-ca", 1, 0, tbs);
 }
 
 static void
@@ -1535,6 +1615,9 @@ crls_and_keys_are_checked(void **state)
 	    ATTACK(crl_of_what_comes, "counts entries below"),
 	    ATTACK(crl_that_ends_before_it_begins, "ends before it begins"),
 	    ATTACK(crl_by_code_signing, "is no key of a CA"),
+	    ATTACK(crl_that_is_a_certificate, "is no list of revoked"),
+	    ATTACK(crl_of_another_ca, "is not by \"device-ca\""),
+	    ATTACK(crl_of_another_time, "has other times"),
 	    {"crl_with_bytes_and_blob", crl_with_bytes_and_blob,
 		"bytes or the blob", MM_E_ENTRY},
 	    {"crl_of_nothing", crl_of_nothing, "neither bytes nor a blob",
@@ -1668,6 +1751,7 @@ main(void)
 	    TEST(what_is_told_passes),
 	    TEST(a_change_of_policy_passes),
 	    TEST(order_of_a_former_officer_unsigned),
+	    TEST(what_an_unsound_order_brings_is_void),
 	    TEST(voids_give_back),
 	    TEST(a_new_day_counts_anew),
 	    TEST(many_wait),

@@ -328,6 +328,35 @@ a_principal_gets_its_certificate_and_again(void **unused)
 	await_error(1, MM_E_REQUEST_REUSED);
 }
 
+/* What was said of a principal later is not undone by an old request. */
+static void
+a_superseded_statement_gets_no_certificate(void **unused)
+{
+	struct mm_span spki = make_spki(), other = make_spki();
+	struct mm_statement_ask first = {
+	    .statements = principal_statements("second", MM_ROLE_STATION, spki),
+	    .spki = spki};
+	struct mm_statement_ask later = {.statements = principal_statements(
+					     "second", MM_ROLE_STATION, other)};
+	size_t certificates;
+
+	(void)unused;
+	box.token_says = MM_E_TOKEN_REFUSED;
+	ask(box.officer_key, MM_MESSAGE_STATEMENT, 1, &mm_statement_ask_shape,
+	    &first);
+	await_error(1, MM_E_TOKEN_REFUSED);
+	until_logged(MM_ENTRY_VOID, 1);
+	box.token_says = MM_OK;
+	ask(box.officer_key, MM_MESSAGE_STATEMENT, 2, &mm_statement_ask_shape,
+	    &later);
+	await_stated(2);
+	certificates = logged(MM_ENTRY_CERTIFICATE);
+	ask(box.officer_key, MM_MESSAGE_STATEMENT, 1, &mm_statement_ask_shape,
+	    &first);
+	await_error(1, MM_E_STATEMENT_REPLAY);
+	assert_int_equal(logged(MM_ENTRY_CERTIFICATE), certificates);
+}
+
 static void
 a_statement_comes_once(void **unused)
 {
@@ -541,6 +570,7 @@ main(void)
 	    TEST(no_answer_before_its_signature_is_stored),
 	    TEST(who_asks_while_it_is_signed_waits_too),
 	    TEST(a_principal_gets_its_certificate_and_again),
+	    TEST(a_superseded_statement_gets_no_certificate),
 	    TEST(a_statement_comes_once),
 	    TEST(a_crash_loses_nothing),
 	    TEST(a_crash_under_load_loses_nothing),

@@ -635,6 +635,44 @@ a_blob_has_the_size_that_its_entry_says(void **state)
 	fails(verify(), MM_E_BLOB, "entry 0");
 }
 
+/* A CA signs what is in the blob: it must be a CRL. */
+static void
+a_crl_in_a_blob_is_one(void **state)
+{
+	static const struct {
+		bool crl;
+		enum mm_error error;
+	} cases[] = {{true, MM_OK}, {false, MM_E_BLOB}};
+
+	(void)state;
+	for (size_t i = 0; i < MM_COUNT(cases); i++) {
+		struct issue device;
+		struct mm_span tbs;
+		struct mm_crl_entry crl = {
+		    .issuer = text("device-ca"), .number = 1};
+		struct mm_blob blob;
+		char name[MM_BLOB_PATH_MAX];
+
+		honest_with_blob();
+		device = device_issue("dev-01");
+		tbs = cases[i].crl ? make_crl(honest.device_ca_tbs)
+				   : device.entry.tbs;
+		blob.size = crl.tbs_size = tbs.size;
+		crypto_hash_sha256(blob.sha256, tbs.data, tbs.size);
+		crl.tbs_sha256 = mm_span(blob.sha256, 32);
+		add_signature(add(MM_ENTRY_CRL, &crl),
+		    soft_sign("device-ca", blob.sha256));
+		put_honest();
+		mm_blob_path(&blob, name);
+		put_file(name, tbs);
+		if (cases[i].error == MM_OK)
+			passes(verify());
+		else
+			fails(verify(), cases[i].error, "no list of revoked");
+		remove_file(name);
+	}
+}
+
 /* What the next checkpoint will cover is there already. */
 static void
 a_blob_may_be_ahead(void **state)
@@ -775,6 +813,7 @@ main(void)
 	    TEST(a_socket_is_no_tile),
 	    TEST(blobs_are_all_there_and_no_others),
 	    TEST(a_blob_has_the_size_that_its_entry_says),
+	    TEST(a_crl_in_a_blob_is_one),
 	    TEST(a_blob_may_be_ahead),
 	    TEST(a_cosigned_checkpoint_is_of_this_log),
 	    TEST(the_log_goes_through_a_kept_checkpoint),

@@ -128,7 +128,7 @@ test_all_filters_are_met(void **state)
 }
 
 static const struct mm_cli_option options[] = {
-    MM_ROW_FILTER_OPTIONS, {"from", "TIME", "a time", false}};
+    MM_ROW_FILTER_OPTIONS, {"since", "TIME", "a time", false}};
 static const struct mm_command command = {
     .noun = "log", .verb = "list", .operands = "", MM_COMMAND_OPTIONS(options)};
 
@@ -191,20 +191,20 @@ test_times(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < MM_COUNT(good); i++) {
-		const char *words[] = {"--from", good[i].text};
+		const char *words[] = {"--since", good[i].text};
 		const struct mm_invocation invocation = said(2, words);
 		uint64_t out = 4711;
 
 		assert_int_equal(
-		    mm_value_time(&invocation, "from", &out), MM_OK);
+		    mm_value_time(&invocation, "since", &out), MM_OK);
 		assert_int_equal(out, good[i].seconds);
 	}
 	for (size_t i = 0; i < MM_COUNT(bad); i++) {
-		const char *words[] = {"--from", bad[i]};
+		const char *words[] = {"--since", bad[i]};
 		const struct mm_invocation invocation = said(2, words);
 		uint64_t out = 4711;
 
-		if (mm_value_time(&invocation, "from", &out) != MM_E_USAGE)
+		if (mm_value_time(&invocation, "since", &out) != MM_E_USAGE)
 			fail_msg("%s", bad[i]);
 		assert_int_equal(out, 4711);
 	}

@@ -106,6 +106,8 @@ act(void)
 		say_kill(MM_TOKEN);
 	if (me == MM_AUTHORITY && plays("authority-kills-gate"))
 		say_kill(MM_GATE);
+	if (me == MM_AUTHORITY && plays("authority-kills-archive"))
+		say_kill(MM_ARCHIVE);
 	if (me == MM_AUTHORITY && plays("authority-kills-notary"))
 		say_kill(MM_NOTARY);
 	if (me == MM_AUTHORITY && plays("authority-kills-inspector"))
@@ -630,6 +632,19 @@ test_the_authority_may_give_up_a_gate(void **state)
 	finish(&mint);
 }
 
+static void
+test_the_authority_may_give_up_an_archive(void **state)
+{
+	struct mint mint;
+
+	(void)state;
+	start(&mint, "authority-kills-archive", -1);
+	expect(&mint,
+	    "mintmarkd: archive: it broke the protocol and was killed");
+	kill(mint.pid, SIGTERM);
+	finish(&mint);
+}
+
 /* The service ends with it: for systemd to start both again. */
 static void
 test_the_authority_may_give_up_a_notary_that_hangs(void **state)
@@ -812,6 +827,7 @@ main(int argc, char **argv)
 	    cmocka_unit_test(test_signals_in_masses_change_nothing),
 	    cmocka_unit_test(test_the_authority_may_give_up_a_token_worker),
 	    cmocka_unit_test(test_the_authority_may_give_up_a_gate),
+	    cmocka_unit_test(test_the_authority_may_give_up_an_archive),
 	    cmocka_unit_test(
 		test_the_authority_may_give_up_a_notary_that_hangs),
 	    cmocka_unit_test(test_the_authority_may_give_up_nobody_else),
