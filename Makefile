@@ -15,7 +15,7 @@ BUILD ?= build
 ROOMS := protocol log ca signer policy hsm audit factory server cli
 
 PKGS := gnutls libp11 libcrypto libcbor libsodium sqlite3 libseccomp \
-	libconfuse jansson smartcols p11-kit-1 libmicrohttpd libcurl
+	libconfuse jansson p11-kit-1 libmicrohttpd libcurl
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 # libev ships no .pc file.
 PKG_LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lev -ldl
@@ -79,7 +79,7 @@ unit: $(UNIT)
 
 BUILD_DEPS := gcc make pkg-config libc6-dev libgnutls28-dev libp11-dev \
 	libssl-dev libcbor-dev libsodium-dev libsqlite3-dev libseccomp-dev \
-	libev-dev libconfuse-dev libjansson-dev libsmartcols-dev \
+	libev-dev libconfuse-dev libjansson-dev \
 	libp11-kit-dev libmicrohttpd-dev libcurl4-gnutls-dev softhsm2 openssl \
 	gnutls-bin
 TEST_DEPS := libcmocka-dev python3 python3-pytest python3-pytest-xdist \

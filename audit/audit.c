@@ -65,6 +65,8 @@ mm_audit_new(const struct mm_audit_options *options, struct mm_audit **out)
 	if (error == MM_OK)
 		error =
 		    mm_ledger_new(options->work, LEDGER_MEMORY, &audit->ledger);
+	if (error == MM_OK)
+		error = mm_revocations_new(options->work, &audit->revocations);
 	if (error != MM_OK)
 		mm_audit_free(audit);
 	else
@@ -79,6 +81,7 @@ mm_audit_free(struct mm_audit *audit)
 		return;
 	mm_verifier_free(audit->verifier);
 	mm_ledger_free(audit->ledger);
+	mm_revocations_free(audit->revocations);
 	mm_waiting_list_clear(&audit->waiting);
 	mm_audit_people_clear(&audit->people);
 	mm_force_clear(&audit->force);
@@ -205,7 +208,8 @@ mm_audit_add(struct mm_audit *audit, struct mm_span bytes)
 		error = check_kept(audit);
 	if (error != MM_OK || audit->options.tree_only)
 		return error;
-	return name_entry(check_entry(audit, index, bytes), index);
+	error = check_entry(audit, index, bytes);
+	return audit->blob_fault ? error : name_entry(error, index);
 }
 
 static enum mm_error
@@ -244,7 +248,10 @@ mm_audit_end(struct mm_audit *audit, const struct mm_checkpoint *checkpoint,
 	if (error == MM_OK)
 		error = mm_verifier_end(audit->verifier);
 	if (error == MM_OK)
-		error = mm_facts_judge(audit->ledger);
+		error = mm_facts_judge(
+		    audit->ledger, mm_revocations_issuer, audit->revocations);
+	if (error == MM_OK)
+		error = mm_revocations_judge(audit->revocations);
 	if (error != MM_OK)
 		return error;
 	*out = audit->report;

@@ -27,7 +27,12 @@ struct mm_audit_options {
 	bool tree_only;   /* any log will do: entries may mean what they want */
 	/* Told of each hash of the tree, as its entries come; NULL. */
 	mm_frontier_sink sink;
-	void *self;
+	/* Appends the bytes of a CRL's blob, whose hash is right; its errors
+	 * come out of mm_audit_add() as they are. NULL: no blob can be had,
+	 * and a CRL that is one is not believed (MM_E_BLOB). */
+	enum mm_error (*blob)(
+	    void *self, const struct mm_blob *blob, struct mm_buffer *out);
+	void *self; /* of both */
 };
 
 enum mm_error mm_audit_new(

@@ -6,14 +6,10 @@
 #include "audit/ledger.h"
 #include "protocol/message.h"
 
-enum {
-	MEMORY = 1 << 20,
-	FRAME_MAX = 1 << 20,
-	HEX_MAX = 2 * MM_LEDGER_NAME + 1
-};
+enum { MEMORY = 1 << 20, HEX_MAX = 2 * MM_LEDGER_NAME + 1 };
 
 /* A fact's kind; its value is the blob's size, its index that of the entry. */
-enum { NAMED, NAMED_CRL, AHEAD, FOUND, FOUND_CRL };
+enum { NAMED, AHEAD, FOUND };
 
 _Static_assert(
     MM_BLOB_MAX <= UINT32_MAX, "a blob's size is the value of a fact");
@@ -23,7 +19,6 @@ struct mm_blobs {
 	/* The blob that is being judged. */
 	struct mm_fact fact; /* the first of its name */
 	bool begun, named, ahead, found;
-	bool named_crl, found_crl;
 	uint64_t count;
 };
 
@@ -64,34 +59,16 @@ note(struct mm_blobs *blobs, uint32_t kind, uint64_t index,
 	return mm_ledger_add(blobs->ledger, &fact);
 }
 
-/* A CRL's blob is what is signed; others are for people to read. */
-static enum mm_error
-named_as(struct mm_span entry, uint32_t *kind)
-{
-	mm_auto(arena) arena = {0};
-	struct mm_entry frame;
-	enum mm_error error;
-
-	mm_arena_init(&arena, FRAME_MAX);
-	error = mm_entry_decode(entry, &arena, &frame);
-	if (error == MM_OK)
-		*kind = frame.kind == MM_ENTRY_CRL ? NAMED_CRL : NAMED;
-	return error;
-}
-
 enum mm_error
 mm_blobs_named(struct mm_blobs *blobs, uint64_t index, struct mm_span entry)
 {
 	struct mm_blob blob;
-	uint32_t kind = NAMED;
 	enum mm_error error = mm_entry_blob(entry, &blob);
 
-	if (error == MM_OK && blob.size > 0)
-		error = named_as(entry, &kind);
 	if (error != MM_OK)
 		return mm_fail(error, "entry %llu: %s",
 		    (unsigned long long)index, mm_why(error));
-	return blob.size > 0 ? note(blobs, kind, index, &blob) : MM_OK;
+	return blob.size > 0 ? note(blobs, NAMED, index, &blob) : MM_OK;
 }
 
 enum mm_error
@@ -105,9 +82,9 @@ mm_blobs_ahead(struct mm_blobs *blobs, struct mm_span entry)
 }
 
 enum mm_error
-mm_blobs_found(struct mm_blobs *blobs, const struct mm_blob *blob, bool crl)
+mm_blobs_found(struct mm_blobs *blobs, const struct mm_blob *blob)
 {
-	return note(blobs, crl ? FOUND_CRL : FOUND, 0, blob);
+	return note(blobs, FOUND, 0, blob);
 }
 
 /* --- the verdict --- */
@@ -131,11 +108,6 @@ judge(struct mm_blobs *blobs)
 		return mm_fail(MM_E_BLOB,
 		    "blob/%s... is missing: entry %llu names it",
 		    hex(blobs, name), (unsigned long long)blobs->fact.index);
-	if (blobs->named_crl && !blobs->found_crl)
-		return mm_fail(MM_E_BLOB,
-		    "blob/%s... is no list of revoked certificates, as an "
-		    "entry says that it is",
-		    hex(blobs, name));
 	if (blobs->found && !blobs->named && !blobs->ahead)
 		return mm_fail(MM_E_STRAY,
 		    "blob/%s...: no entry of the log names it",
@@ -147,7 +119,7 @@ static enum mm_error
 take(void *self, const struct mm_fact *fact)
 {
 	struct mm_blobs *blobs = self;
-	bool names = fact->kind == NAMED || fact->kind == NAMED_CRL;
+	bool names = fact->kind == NAMED;
 	bool other = !blobs->begun || memcmp(fact->name, blobs->fact.name,
 					  sizeof(fact->name)) != 0;
 	char name[HEX_MAX];
@@ -160,7 +132,6 @@ take(void *self, const struct mm_fact *fact)
 		blobs->fact = *fact;
 		blobs->begun = true;
 		blobs->named = blobs->ahead = blobs->found = false;
-		blobs->named_crl = blobs->found_crl = false;
 	}
 	/* What was found has index 0 and would hide who names it. */
 	if (names && !blobs->named)
@@ -173,10 +144,8 @@ take(void *self, const struct mm_fact *fact)
 		    (unsigned long long)(names ? fact->index
 					       : blobs->fact.index));
 	blobs->named |= names;
-	blobs->named_crl |= fact->kind == NAMED_CRL;
 	blobs->ahead |= fact->kind == AHEAD;
-	blobs->found |= fact->kind == FOUND || fact->kind == FOUND_CRL;
-	blobs->found_crl |= fact->kind == FOUND_CRL;
+	blobs->found |= fact->kind == FOUND;
 	return MM_OK;
 }
 

@@ -18,13 +18,12 @@ enum mm_error mm_blobs_named(
 /* As above, of an entry beyond the checkpoint: the blob may be missing. */
 enum mm_error
 mm_blobs_ahead(struct mm_blobs *blobs, struct mm_span entry) mm_must_use;
-/* A file that is there, whose name is its hash. `crl`: it is a CRL's TBS. */
-enum mm_error mm_blobs_found(
-    struct mm_blobs *blobs, const struct mm_blob *blob, bool crl) mm_must_use;
+/* A file that is there, whose name is its hash. */
+enum mm_error
+mm_blobs_found(struct mm_blobs *blobs, const struct mm_blob *blob) mm_must_use;
 
-/* The verdict: MM_E_BLOB for what is missing, or is no CRL where an entry
- * says so, MM_E_STRAY for what nobody names. `count`: of the blobs that the
- * checkpoint's entries name. */
+/* The verdict: MM_E_BLOB for what is missing, MM_E_STRAY for what nobody
+ * names. `count`: of the blobs that the checkpoint's entries name. */
 enum mm_error mm_blobs_end(struct mm_blobs *blobs, uint64_t *count) mm_must_use;
 
 #endif

@@ -50,6 +50,14 @@ compare(void *self, unsigned height, uint64_t n, const struct mm_hash *hash)
 	    (unsigned long long)(n << height));
 }
 
+static enum mm_error
+read_blob(void *self, const struct mm_blob *blob, struct mm_buffer *out)
+{
+	const struct check *check = self;
+
+	return mm_files_blob(check->options->directory, blob, out);
+}
+
 static void
 tell(const struct check *check, uint64_t done)
 {
@@ -123,6 +131,7 @@ check_all(struct check *check, struct mm_span cosigned)
 	    audit.tree_only ? NULL : check->blobs, &check->report);
 
 	audit.sink = compare;
+	audit.blob = read_blob;
 	audit.self = check;
 	if (error == MM_OK)
 		error = mm_audit_new(&audit, &check->audit);
@@ -160,6 +169,9 @@ open_all(struct check *check, struct mm_buffer *cosigned)
 	enum mm_error error =
 	    mm_files_note(options->directory, "cosigned", cosigned);
 
+	if (error == MM_OK && options->cosigned != NULL)
+		error =
+		    options->cosigned(options->self, mm_buffer_span(cosigned));
 	if (error == MM_OK)
 		error = mm_files_plain(options->directory, "checkpoint");
 	if (error == MM_OK)

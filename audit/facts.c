@@ -6,8 +6,10 @@
 
 enum { TEXT_MAX = 65536 };
 
-/* A fact's kind. */
-enum { TAKEN, GIVEN_BACK };
+/* A fact's kind. What is taken has the thing's kind as its value, and above
+ * it a serial number's issuer; what is revoked has the act. */
+enum { TAKEN, GIVEN_BACK, REVOKED };
+enum { THING_BITS = 8 };
 
 /* "entry 9: ", this, and the number of the entry that has it. */
 static const char *const texts[MM_THINGS] = {
@@ -52,11 +54,10 @@ mm_thing_name(enum mm_thing thing, struct mm_span first, struct mm_span second,
 }
 
 static enum mm_error
-add(struct mm_ledger *ledger, enum mm_thing thing,
-    const struct mm_thing_name *name, uint64_t index, uint32_t kind)
+add(struct mm_ledger *ledger, uint32_t value, const struct mm_thing_name *name,
+    uint64_t index, uint32_t kind)
 {
-	struct mm_fact fact = {
-	    .index = index, .kind = kind, .value = (uint32_t)thing};
+	struct mm_fact fact = {.index = index, .kind = kind, .value = value};
 
 	memcpy(fact.name, name->bytes, sizeof(fact.name));
 	return mm_ledger_add(ledger, &fact);
@@ -66,14 +67,29 @@ enum mm_error
 mm_fact_take(struct mm_ledger *ledger, enum mm_thing thing,
     const struct mm_thing_name *name, uint64_t index)
 {
-	return add(ledger, thing, name, index, TAKEN);
+	return add(ledger, (uint32_t)thing, name, index, TAKEN);
 }
 
 enum mm_error
 mm_fact_give_back(struct mm_ledger *ledger, enum mm_thing thing,
     const struct mm_thing_name *name, uint64_t index)
 {
-	return add(ledger, thing, name, index, GIVEN_BACK);
+	return add(ledger, (uint32_t)thing, name, index, GIVEN_BACK);
+}
+
+enum mm_error
+mm_fact_issued(struct mm_ledger *ledger, const struct mm_thing_name *serial,
+    uint64_t index, uint32_t issuer)
+{
+	return add(ledger, issuer << THING_BITS | MM_THING_SERIAL, serial,
+	    index, TAKEN);
+}
+
+enum mm_error
+mm_fact_revoked(struct mm_ledger *ledger, const struct mm_thing_name *serial,
+    uint64_t index, uint32_t act)
+{
+	return add(ledger, act, serial, index, REVOKED);
 }
 
 /* The thing whose facts are being read. */
@@ -81,7 +97,22 @@ struct reading {
 	uint8_t name[MM_LEDGER_NAME];
 	bool taken;
 	uint64_t by;
+	uint32_t issuer;
+	mm_facts_issuer tell;
+	void *self;
 };
+
+static enum mm_error
+judge_revoked(const struct reading *reading, const struct mm_fact *fact)
+{
+	if (reading->taken)
+		return reading->tell(
+		    reading->self, fact->value, reading->issuer);
+	return mm_fail(MM_E_LOG_WRONG,
+	    "entry %llu: it revokes a serial number that no certificate "
+	    "before it has",
+	    (unsigned long long)fact->index);
+}
 
 static enum mm_error
 judge(void *self, const struct mm_fact *fact)
@@ -95,20 +126,24 @@ judge(void *self, const struct mm_fact *fact)
 		reading->taken = false;
 		return MM_OK;
 	}
+	if (fact->kind == REVOKED)
+		return judge_revoked(reading, fact);
 	if (!reading->taken) {
+		reading->issuer = fact->value >> THING_BITS;
 		reading->taken = true;
 		reading->by = fact->index;
 		return MM_OK;
 	}
 	return mm_fail(MM_E_LOG_WRONG, "entry %llu: %s entry %llu",
-	    (unsigned long long)fact->index, texts[fact->value],
+	    (unsigned long long)fact->index,
+	    texts[fact->value % (1U << THING_BITS)],
 	    (unsigned long long)reading->by);
 }
 
 enum mm_error
-mm_facts_judge(struct mm_ledger *ledger)
+mm_facts_judge(struct mm_ledger *ledger, mm_facts_issuer issuer, void *self)
 {
-	struct reading reading = {.taken = false};
+	struct reading reading = {.tell = issuer, .self = self};
 
 	return mm_ledger_read(ledger, judge, &reading);
 }

@@ -34,7 +34,21 @@ enum mm_error mm_fact_take(struct mm_ledger *ledger, enum mm_thing thing,
 enum mm_error mm_fact_give_back(struct mm_ledger *ledger, enum mm_thing thing,
     const struct mm_thing_name *name, uint64_t index) mm_must_use;
 
-/* The verdict: MM_E_LOG_WRONG names both entries that took one thing. */
-enum mm_error mm_facts_judge(struct mm_ledger *ledger) mm_must_use;
+/* A serial number is taken for ever, by a certificate of an issuer with this
+ * number (below 2^24); and is spoken of by a revocation. */
+enum mm_error
+mm_fact_issued(struct mm_ledger *ledger, const struct mm_thing_name *serial,
+    uint64_t index, uint32_t issuer) mm_must_use;
+enum mm_error
+mm_fact_revoked(struct mm_ledger *ledger, const struct mm_thing_name *serial,
+    uint64_t index, uint32_t act) mm_must_use;
+
+/* Told of each revocation whose certificate it is: its issuer's number. */
+typedef enum mm_error (*mm_facts_issuer)(
+    void *self, uint32_t act, uint32_t issuer);
+/* The verdict: MM_E_LOG_WRONG names both entries that took one thing, or the
+ * revocation of a serial number that no certificate before it has. */
+enum mm_error mm_facts_judge(
+    struct mm_ledger *ledger, mm_facts_issuer issuer, void *self) mm_must_use;
 
 #endif

@@ -8,9 +8,9 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "ca/certificate.h"
-#include "ca/crl.h"
 #include "protocol/message.h"
 
 enum {
@@ -369,7 +369,6 @@ check_blob(struct walk *walk, const struct spot *spot)
 {
 	struct mm_blob blob = {.size = (uint64_t)spot->info.st_size};
 	char name[MM_BLOB_PATH_MAX];
-	struct mm_crl crl;
 	enum mm_error error;
 
 	if (walk->blobs == NULL)
@@ -387,8 +386,37 @@ check_blob(struct walk *walk, const struct spot *spot)
 	if (strcmp(spot->name, name) != 0)
 		return mm_fail(
 		    MM_E_BLOB, "%s is not what its name says", spot->name);
-	return mm_blobs_found(walk->blobs, &blob,
-	    mm_crl_read(mm_buffer_span(&walk->bytes), &crl) == MM_OK);
+	return mm_blobs_found(walk->blobs, &blob);
+}
+
+enum mm_error
+mm_files_blob(
+    const char *directory, const struct mm_blob *blob, struct mm_buffer *out)
+{
+	char name[MM_BLOB_PATH_MAX], path[PATH_MAX];
+	mm_auto(buffer) bytes = {0};
+	uint8_t sha256[32];
+	enum mm_error error;
+
+	mm_blob_path(blob, name);
+	mm_buffer_init(&bytes, MM_BLOB_MAX);
+	error = path_of(directory, name, path);
+	if (error == MM_OK && access(path, F_OK) < 0 && errno == ENOENT)
+		return mm_fail(
+		    MM_E_BLOB, "%s is missing: an entry names it", name);
+	if (error == MM_OK)
+		error = mm_files_plain(directory, name);
+	if (error == MM_OK)
+		error = mm_file_read_as(MM_E_BLOB, path, MM_BLOB_MAX, &bytes);
+	if (error != MM_OK)
+		return error;
+	mm_tbs_digest(mm_buffer_span(&bytes), sha256);
+	if (bytes.size != blob->size ||
+	    memcmp(sha256, blob->sha256, sizeof(sha256)) != 0)
+		return mm_fail(
+		    MM_E_BLOB, "%s is not what its entry says", name);
+	mm_buffer_add(out, bytes.data, bytes.size);
+	return out->error;
 }
 
 /* --- the walk --- */
@@ -514,21 +542,39 @@ walk_into(struct walk *walk, const struct part *part, int parent,
 	return error;
 }
 
-/* A name that would be one of ours on another file system. */
+/* A name at the top: one of ours, or something of whoever serves the log;
+ * but none that would be one of ours on another file system. */
 static enum mm_error
-check_top(DIR *top)
+check_name(struct walk *walk, const char *name)
 {
 	static const char *const ours[] = {
 	    "checkpoint", "cosigned", "tile", "blob"};
+
+	if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+		return MM_OK;
+	for (size_t i = 0; i < MM_COUNT(ours); i++) {
+		if (strcmp(name, ours[i]) == 0)
+			return MM_OK;
+		if (strcasecmp(name, ours[i]) == 0)
+			return stray(name,
+			    "differs from a file of the log by its capitals "
+			    "only");
+	}
+	walk->report->others++;
+	return MM_OK;
+}
+
+static enum mm_error
+check_top(struct walk *walk, DIR *top)
+{
 	const struct dirent *found;
 
-	while (errno = 0, (found = readdir(top)) != NULL)
-		for (size_t i = 0; i < MM_COUNT(ours); i++)
-			if (strcasecmp(found->d_name, ours[i]) == 0 &&
-			    strcmp(found->d_name, ours[i]) != 0)
-				return stray(found->d_name,
-				    "differs from a file of the log by its "
-				    "capitals only");
+	while (errno = 0, (found = readdir(top)) != NULL) {
+		enum mm_error error = check_name(walk, found->d_name);
+
+		if (error != MM_OK)
+			return error;
+	}
 	return errno == 0
 		   ? MM_OK
 		   : mm_fail(MM_E_FILE, "cannot read the log's directory: %s",
@@ -571,7 +617,7 @@ mm_files_check(const char *directory, struct mm_log_reader *reader,
 	mm_buffer_init(&walk.hashes, MM_TILE_BYTES);
 	mm_buffer_init(&walk.whole.bytes, MM_BUNDLE_MAX);
 	count_notes(&walk);
-	error = check_top(top);
+	error = check_top(&walk, top);
 	for (size_t i = 0; i < MM_COUNT(parts) && error == MM_OK; i++)
 		error = walk_into(&walk, &parts[i], dirfd(top), parts[i].name,
 		    parts[i].name, 0);

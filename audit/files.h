@@ -18,10 +18,16 @@ mm_files_plain(const char *directory, const char *name) mm_must_use;
 enum mm_error mm_files_note(
     const char *directory, const char *name, struct mm_buffer *out) mm_must_use;
 
+/* Appends the bytes of a blob: MM_E_BLOB where they are not there, or others
+ * than its hash says. */
+enum mm_error mm_files_blob(const char *directory, const struct mm_blob *blob,
+    struct mm_buffer *out) mm_must_use;
+
 /*
  * All files but those that the checkpoint's own tiles are read from: these
  * are for whoever reads the entries. Without `blobs` (NULL) what lies under
- * blob/ is not looked at. Counts files, bytes and what is ahead.
+ * blob/ is not looked at. Counts files, bytes, what is ahead, and others at the
+ * top.
  */
 enum mm_error
 mm_files_check(const char *directory, struct mm_log_reader *reader,

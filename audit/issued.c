@@ -140,12 +140,15 @@ take(struct issued *issued, enum mm_thing thing, struct mm_span first,
 static enum mm_error
 take_serial(const struct issued *issued)
 {
+	struct mm_audit *audit = issued->at->audit;
+	const struct mm_audit_key *issuer =
+	    mm_audit_key_named(audit, issued->entry->issuer);
 	struct mm_span none = mm_span(NULL, 0);
 	struct mm_thing_name name = mm_thing_name(MM_THING_SERIAL,
 	    mm_span(issued->verdict.tbs.serial, MM_SERIAL_SIZE), none, none);
 
-	return mm_fact_take(issued->at->audit->ledger, MM_THING_SERIAL, &name,
-	    issued->at->index);
+	return mm_fact_issued(audit->ledger, &name, issued->at->index,
+	    (uint32_t)(issuer - audit->keys));
 }
 
 /* What the authority decided is decided again, from the same facts. What is
@@ -396,14 +399,78 @@ is_subject(const struct mm_audit_at *at, const struct mm_audit_key *key,
 	return false;
 }
 
-/* Else whoever decides could have the CA sign a certificate as a CRL. */
+/* The bytes of an entry's CRL, which it has or which are a blob. */
+static enum mm_error
+crl_bytes(const struct mm_audit_at *at, const struct mm_crl_entry *entry,
+    struct mm_buffer *buffer, struct mm_span *out)
+{
+	struct mm_audit *audit = at->audit;
+	struct mm_blob blob;
+	enum mm_error error;
+
+	*out = entry->tbs;
+	if (entry->tbs.size > 0)
+		return MM_OK;
+	error = mm_entry_blob(at->bytes, &blob);
+	if (error != MM_OK)
+		return error;
+	mm_buffer_init(buffer, MM_BLOB_MAX);
+	if (audit->options.blob == NULL)
+		error = mm_fail(MM_E_BLOB,
+		    "entry %llu: its CRL is a blob, and none can be had",
+		    (unsigned long long)at->index);
+	else
+		error = audit->options.blob(audit->options.self, &blob, buffer);
+	audit->blob_fault = error != MM_OK;
+	*out = mm_buffer_span(buffer);
+	return error;
+}
+
+/* Each that it lists has been revoked; that none is missing is for the end. */
+static enum mm_error
+check_revoked(const struct mm_audit_at *at, const struct mm_crl_entry *entry,
+    const struct mm_audit_key *key, struct mm_der revoked)
+{
+	struct mm_revocations *revocations = at->audit->revocations;
+	struct mm_span none = mm_span(NULL, 0);
+	struct mm_crl_said said = {.index = at->index,
+	    .size = entry->size,
+	    .issuer = (uint32_t)(key - at->audit->keys)};
+
+	for (; mm_der_more(&revoked); said.count++) {
+		struct mm_crl_revoked one;
+		struct mm_thing_name serial;
+		enum mm_error error = mm_crl_next(&revoked, &one);
+
+		if (error != MM_OK)
+			return error;
+		serial = mm_thing_name(MM_THING_SERIAL, one.serial, none, none);
+		error = mm_revocations_listed(revocations, &said, &serial,
+		    one.has_reason ? &one.reason : NULL);
+		if (error != MM_OK)
+			return error;
+	}
+	if (said.count != entry->count)
+		return mm_audit_wrong(
+		    "its CRL lists %llu certificates, and it says %llu",
+		    (unsigned long long)said.count,
+		    (unsigned long long)entry->count);
+	return mm_revocations_crl(revocations, &said);
+}
+
+/* Else whoever decides could have the CA sign a certificate as a CRL, or a
+ * CRL that nobody decided. */
 static enum mm_error
 check_list(const struct mm_audit_at *at, const struct mm_crl_entry *entry,
     const struct mm_audit_key *key)
 {
+	mm_auto(buffer) buffer = {0};
+	struct mm_span tbs;
 	struct mm_crl crl;
-	enum mm_error error = mm_crl_read(entry->tbs, &crl);
+	enum mm_error error = crl_bytes(at, entry, &buffer, &tbs);
 
+	if (error == MM_OK)
+		error = mm_crl_read(tbs, &crl);
 	if (error != MM_OK)
 		return error;
 	if (!is_subject(at, key, crl.issuer))
@@ -412,7 +479,10 @@ check_list(const struct mm_audit_at *at, const struct mm_crl_entry *entry,
 	if (crl.this_update != entry->this_update ||
 	    crl.next_update != entry->next_update)
 		return mm_audit_wrong("its CRL has other times");
-	return MM_OK;
+	if (crl.number != entry->number)
+		return mm_audit_wrong("its CRL has the number %llu",
+		    (unsigned long long)crl.number);
+	return check_revoked(at, entry, key, crl.revoked);
 }
 
 static enum mm_error
@@ -432,8 +502,7 @@ check_crl(const struct mm_audit_at *at, const struct mm_crl_entry *entry,
 		    (unsigned long long)entry->size);
 	if (entry->next_update < entry->this_update)
 		return mm_audit_wrong("its CRL ends before it begins");
-	/* A blob is for whoever has its bytes (audit/blobs.h). */
-	return entry->tbs.size > 0 ? check_list(at, entry, key) : MM_OK;
+	return check_list(at, entry, key);
 }
 
 enum mm_error

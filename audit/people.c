@@ -527,10 +527,28 @@ mm_audit_order(const struct mm_audit_at *at)
 enum mm_error
 mm_audit_revocation(const struct mm_audit_at *at)
 {
+	struct mm_audit *audit = at->audit;
+	struct mm_span none = mm_span(NULL, 0);
 	struct mm_revoke_claim claim;
 	struct mm_audit_basis basis;
+	enum mm_error error = state(at, MM_STATEMENT_REVOKE, &claim, &basis);
 
-	return state(at, MM_STATEMENT_REVOKE, &claim, &basis);
+	if (error != MM_OK)
+		return error;
+	for (mm_list_each(const struct mm_revoked, one, claim.revoked)) {
+		struct mm_thing_name serial =
+		    mm_thing_name(MM_THING_SERIAL, one->serial, none, none);
+		uint32_t act;
+
+		error = mm_revocations_add(
+		    audit->revocations, &serial, at->index, one->reason, &act);
+		if (error == MM_OK)
+			error = mm_fact_revoked(
+			    audit->ledger, &serial, at->index, act);
+		if (error != MM_OK)
+			return error;
+	}
+	return MM_OK;
 }
 
 /* --- keys --- */

@@ -7,12 +7,13 @@
 #define MM_AUDIT_STATE_H
 
 #include "audit/audit.h"
+#include "audit/revoked.h"
 #include "audit/verifier.h"
 #include "audit/waiting.h"
 #include "hsm/judge.h"
 #include "policy/decide.h"
 
-enum { MM_AUDIT_KEYS = 64, MM_AUDIT_CERTIFICATES = 8 };
+enum { MM_AUDIT_KEYS = MM_ISSUERS_MAX, MM_AUDIT_CERTIFICATES = 8 };
 
 /* A key of the mint, and the certificates of it. */
 struct mm_audit_key {
@@ -59,6 +60,7 @@ struct mm_audit_person {
 	uint8_t key[32]; /* that is taken by it, where `holds_key` */
 	bool holds_key;
 	uint64_t day, today; /* certificates of its last day */
+	uint64_t export_day, exports;
 };
 
 struct mm_audit_people {
@@ -84,6 +86,8 @@ struct mm_audit {
 	struct mm_waiting_list waiting;
 	struct mm_verifier *verifier;
 	struct mm_ledger *ledger;
+	struct mm_revocations *revocations;
+	bool blob_fault;     /* a blob could not be had: no fault of an entry */
 	bool begun, started; /* a genesis, a `start` entry was there */
 	const char *never;   /* of the entry at hand: as in mm_waiting */
 };

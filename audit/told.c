@@ -4,6 +4,8 @@
 #include "audit/state.h"
 #include "protocol/message.h"
 
+enum { DAY = 86400 };
+
 bool
 mm_audit_is_error(struct mm_span name)
 {
@@ -55,14 +57,43 @@ mm_audit_refusals(const struct mm_audit_at *at)
 enum mm_error
 mm_audit_start(const struct mm_audit_at *at)
 {
-	at->audit->started = true;
+	const struct mm_start_entry *body = at->body;
+	struct mm_audit *audit = at->audit;
+	uint64_t undecided = audit->waiting.count - audit->waiting.done;
+
+	if (body->undecided != undecided)
+		return mm_audit_wrong(
+		    "it has found %llu entries without a signature, and there "
+		    "are %llu",
+		    (unsigned long long)body->undecided,
+		    (unsigned long long)undecided);
+	audit->started = true;
 	return MM_OK;
+}
+
+/* The authority puts no more than so many a day on record. */
+static enum mm_error
+count_export(const struct mm_audit_at *at, struct mm_span principal)
+{
+	struct mm_audit_person *person = mm_audit_person(at->audit, principal);
+	uint64_t day = at->frame->time / DAY;
+
+	if (person->export_day != day)
+		person->exports = 0;
+	person->export_day = day;
+	if (person->exports++ < MM_EXPORTS_DAILY)
+		return MM_OK;
+	return mm_audit_wrong(
+	    "it is a day's export %llu of principal %.*s, and %d are allowed",
+	    (unsigned long long)person->exports, MM_SPAN(principal),
+	    MM_EXPORTS_DAILY);
 }
 
 enum mm_error
 mm_audit_export(const struct mm_audit_at *at)
 {
 	const struct mm_export_entry *body = at->body;
+	enum mm_error error;
 
 	if (body->from >= body->to || body->to > at->index)
 		return mm_audit_wrong("entries %llu to %llu were not there",
@@ -71,6 +102,7 @@ mm_audit_export(const struct mm_audit_at *at)
 	if (!mm_span_is(body->format, "csv") &&
 	    !mm_span_is(body->format, "json"))
 		return mm_audit_wrong("an export is csv or json");
-	return mm_audit_asked(
+	error = mm_audit_asked(
 	    at, MM_MESSAGE_EXPORT, body->principal, body->request);
+	return error == MM_OK ? count_export(at, body->principal) : error;
 }

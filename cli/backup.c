@@ -94,28 +94,21 @@ check_unfinished(const char *path)
 static enum mm_error
 check_prefix(struct mm_backup *backup)
 {
-	const struct mm_checkpoint *newest;
-	struct mm_proof proof;
-	enum mm_error error =
-	    mm_source_consistency(backup->source, backup->old.size, &proof);
+	uint64_t size = mm_source_checkpoint(backup->source)->size;
+	enum mm_error error = mm_source_has(backup->source, &backup->old);
 
-	if (error != MM_OK)
-		return error == MM_E_BEHIND
-			   ? mm_fail(error,
-				 "%s has %llu entries, more than the log that "
-				 "it was to follow",
-				 backup->directory,
-				 (unsigned long long)backup->old.size)
-			   : error;
-	newest = mm_source_checkpoint(backup->source);
-	if (mm_consistency_check(backup->old.size, newest->size, &proof,
-		&backup->old.root, &newest->root) != MM_OK)
-		return mm_fail(MM_E_FORK,
+	if (error == MM_E_BEHIND)
+		return mm_fail(error,
+		    "%s has %llu entries, more than the log that it was to "
+		    "follow",
+		    backup->directory, (unsigned long long)backup->old.size);
+	if (error == MM_E_FORK)
+		return mm_fail(error,
 		    "the log's %llu entries do not go on from the %llu in %s: "
 		    "keep both, they prove a fork",
-		    (unsigned long long)newest->size,
+		    (unsigned long long)size,
 		    (unsigned long long)backup->old.size, backup->directory);
-	return MM_OK;
+	return error;
 }
 
 /* The hashes of the level's last tile, where it is not full at `size`. */

@@ -43,7 +43,6 @@ read_one(struct mm_span text, const struct mm_vkey *vkey,
 	return error;
 }
 
-/* The receipts before it: a log has one root a size. */
 static enum mm_error
 check_place(const struct mm_bundled *items, size_t at)
 {
@@ -55,13 +54,6 @@ check_place(const struct mm_bundled *items, size_t at)
 		    "the log's order",
 		    (uintmax_t)own->receipt.index,
 		    (uintmax_t)items[at - 1].receipt.index);
-	for (size_t i = 0; i < at; i++)
-		if (items[i].checkpoint.size == own->checkpoint.size &&
-		    !mm_hash_equal(
-			&items[i].checkpoint.root, &own->checkpoint.root))
-			return mm_fail(MM_E_FORK,
-			    "receipt %zu has another root for the size %ju",
-			    i + 1, (uintmax_t)own->checkpoint.size);
 	return MM_OK;
 }
 

@@ -3,6 +3,9 @@
  * their indexes. Each begins with the line `c2sp.org/tlog-proof@v1`, so that
  * anybody can take it apart; nothing stands between or around them.
  *
+ * All are against one checkpoint, that of the receipt which the bundle goes
+ * with: under another root, the same key may have signed another history.
+ *
  * With a receipt goes the bundle of what its entry rests on: the genesis,
  * every change of policy up to the entry, and for a certificate the order or
  * principal that it names and the certificates of its issuers. By these it
@@ -26,13 +29,16 @@ struct mm_bundled {
  * Reads a bundle and verifies every receipt in it, as a list of mm_bundled
  * with ascending indexes; spans point into text and arena. The errors of
  * mm_receipt_decode() and mm_receipt_verify(), which say the number of the
- * receipt; MM_E_RECEIPT for one out of its order or there twice, MM_E_FORK
- * for two roots of one size, MM_E_ENTRY.
+ * receipt; MM_E_RECEIPT for one out of its order or there twice, MM_E_ENTRY.
+ * Their checkpoints are for mm_mandate_check() to hold against the subject's.
  */
 enum mm_error mm_bundle_read(struct mm_span text, const struct mm_vkey *vkey,
     struct mm_arena *arena, struct mm_list *out) mm_must_use;
 
-/* Fetches the bundle that goes with a receipt and appends its text. */
+/*
+ * Fetches the bundle that goes with a receipt and appends its text. The errors
+ * of mm_source_has() and mm_source_receipt_under().
+ */
 enum mm_error mm_bundle_fetch(struct mm_source *source,
     const struct mm_attested *subject, struct mm_buffer *out) mm_must_use;
 

@@ -242,26 +242,6 @@ compare_indexes(const void *a, const void *b)
 	return (left > right) - (left < right);
 }
 
-/* The receipt at hand and the source must be of one history. */
-static enum mm_error
-check_source(const struct fetch *fetch)
-{
-	const struct mm_checkpoint *seen = &fetch->subject->checkpoint;
-	const struct mm_checkpoint *now = mm_source_checkpoint(fetch->source);
-
-	if (now->size < seen->size)
-		return mm_fail(MM_E_BEHIND,
-		    "the log has %ju entries here, and %ju in the receipt's "
-		    "checkpoint",
-		    (uintmax_t)now->size, (uintmax_t)seen->size);
-	if (now->size == seen->size && !mm_hash_equal(&now->root, &seen->root))
-		return mm_fail(MM_E_FORK,
-		    "the receipt's checkpoint has another root for the size "
-		    "%ju",
-		    (uintmax_t)now->size);
-	return MM_OK;
-}
-
 enum mm_error
 mm_bundle_fetch(struct mm_source *source, const struct mm_attested *subject,
     struct mm_buffer *out)
@@ -273,7 +253,7 @@ mm_bundle_fetch(struct mm_source *source, const struct mm_attested *subject,
 		return mm_fail(MM_E_MEMORY, "no memory for a bundle");
 	fetch->source = source;
 	fetch->subject = subject;
-	error = check_source(fetch);
+	error = mm_source_has(source, &subject->checkpoint);
 	if (error == MM_OK)
 		error = find_policies(fetch);
 	if (error == MM_OK && subject->entry.kind == MM_ENTRY_CERTIFICATE) {
@@ -287,8 +267,8 @@ mm_bundle_fetch(struct mm_source *source, const struct mm_attested *subject,
 		mm_auto(buffer) receipt = {0};
 
 		mm_buffer_init(&receipt, MM_RECEIPT_MAX);
-		error = mm_source_receipt(
-		    source, fetch->indexes[i], false, &receipt);
+		error = mm_source_receipt_under(
+		    source, fetch->indexes[i], subject->receipt.note, &receipt);
 		if (error == MM_OK)
 			mm_buffer_add(out, receipt.data, receipt.size);
 	}

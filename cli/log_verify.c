@@ -1,7 +1,8 @@
 /*
  * mintmark log verify: a whole log, from a directory of tiles or from the
  * appliance itself, entry by entry against its checkpoint, and against one
- * that was kept from an earlier time.
+ * that was kept from an earlier time; with witnesses' keys also who else saw
+ * it.
  */
 #include <string.h>
 #include <unistd.h>
@@ -9,6 +10,7 @@
 #include "audit/directory.h"
 #include "cli/json_value.h"
 #include "cli/progress.h"
+#include "cli/quorum.h"
 #include "cli/source.h"
 #include "cli/values.h"
 
@@ -20,7 +22,10 @@ struct verifying {
 	struct mm_vkey vkey;
 	bool offline;
 	struct mm_checkpoint kept;
+	struct mm_quorum quorum;
 	struct mm_audit_options options;
+	struct mm_source *source; /* an appliance */
+	struct mm_blob read;      /* the last that came from it */
 	struct mm_progress progress;
 	struct mm_buffer note; /* that was verified */
 	struct mm_directory_report report;
@@ -105,6 +110,54 @@ read_options(struct verifying *v)
 	return error == MM_OK ? check_save(v) : error;
 }
 
+/* --- witnesses --- */
+
+/* The note is held against the entries by whoever reads them. */
+static enum mm_error
+check_quorum(struct verifying *v, struct mm_span note)
+{
+	static const char advice[] = "mintmark witness collect asks them";
+	struct mm_checkpoint cosigned;
+	enum mm_error error;
+
+	if (v->quorum.count == 0)
+		return MM_OK;
+	if (note.size == 0)
+		return mm_fail(MM_E_QUORUM,
+		    "no witness has cosigned this log; %llu must have (%s)",
+		    (unsigned long long)v->quorum.needed, advice);
+	error = mm_checkpoint_open(note, &v->vkey, &cosigned);
+	if (error == MM_OK)
+		error = mm_quorum_check(&v->quorum, &v->vkey, note, advice);
+	return error == MM_OK ? MM_OK
+			      : mm_fail(error, "cosigned: %s", mm_why(error));
+}
+
+static enum mm_error
+check_directory_quorum(void *self, struct mm_span note)
+{
+	return check_quorum(self, note);
+}
+
+/* Against the newest that the appliance says is cosigned; the source has
+ * shown that it is of the same history. */
+static enum mm_error
+check_source_quorum(struct verifying *v, struct mm_source *source)
+{
+	mm_auto(buffer) note = {0};
+	struct mm_checkpoint cosigned = {.size = 0};
+	enum mm_error error;
+
+	if (v->quorum.count == 0)
+		return MM_OK;
+	mm_buffer_init(&note, MM_NOTE_MAX);
+	error = mm_source_cosigned(source, &note, &cosigned);
+	if (error != MM_OK && error != MM_E_NOT_FOUND)
+		return error;
+	v->report.cosigned = cosigned.size;
+	return check_quorum(v, mm_buffer_span(&note));
+}
+
 /* --- a directory --- */
 
 static enum mm_error
@@ -113,6 +166,7 @@ verify_directory(struct verifying *v)
 	struct mm_directory_options options = {
 	    .directory = v->invocation->operands[0],
 	    .progress = show_progress,
+	    .cosigned = check_directory_quorum,
 	    .self = v,
 	    .note = &v->note};
 	enum mm_error error =
@@ -127,6 +181,16 @@ verify_directory(struct verifying *v)
 
 /* --- an appliance --- */
 
+/* A CRL's blob, which the audit reads. */
+static enum mm_error
+read_blob(void *self, const struct mm_blob *blob, struct mm_buffer *out)
+{
+	struct verifying *v = self;
+
+	v->read = *blob;
+	return mm_source_blob(v->source, blob, out);
+}
+
 /* What an entry says of a blob is true of the appliance's. */
 static enum mm_error
 check_blob(struct verifying *v, struct mm_source *source, struct mm_span entry)
@@ -139,6 +203,9 @@ check_blob(struct verifying *v, struct mm_source *source, struct mm_span entry)
 		return error;
 	mm_buffer_init(&bytes, MM_BLOB_MAX);
 	v->report.blobs++;
+	if (memcmp(v->read.sha256, blob.sha256, sizeof(blob.sha256)) == 0 &&
+	    v->read.size == blob.size)
+		return MM_OK;
 	return mm_source_blob(source, &blob, &bytes);
 }
 
@@ -188,10 +255,15 @@ audit_source(struct verifying *v, struct mm_source *source)
 	enum mm_error error;
 
 	v->vkey = *mm_source_vkey(source);
+	v->source = source;
+	v->options.blob = read_blob;
+	v->options.self = v;
 	mm_buffer_add(&v->note, note.data, note.size);
 	error = read_options(v);
 	if (error == MM_OK)
 		error = check_not_behind(v, source);
+	if (error == MM_OK)
+		error = check_source_quorum(v, source);
 	if (error == MM_OK)
 		error = mm_audit_new(&v->options, &audit);
 	if (error == MM_OK)
@@ -266,8 +338,11 @@ report(const struct verifying *v)
 		add_number(out, "files", found->files);
 		add_number(out, "bytes", found->bytes);
 		add_number(out, "ahead", found->ahead);
-		add_number(out, "cosigned", found->cosigned);
+		add_number(out, "others", found->others);
 	}
+	if (v->offline || v->quorum.count > 0)
+		add_number(out, "cosigned", found->cosigned);
+	mm_quorum_json(&v->quorum, out);
 	mm_print(v->invocation, out);
 }
 
@@ -283,6 +358,9 @@ run(const struct mm_invocation *invocation)
 	if (key == identity || key != v.offline)
 		return mm_fail(MM_E_USAGE,
 		    "say --key and a directory, or --identity alone");
+	error = mm_quorum_read(invocation, &v.quorum);
+	if (error != MM_OK)
+		return error;
 	mm_buffer_init(&v.note, MM_NOTE_MAX);
 	mm_progress_begin(&v.progress, "entries");
 	error = v.offline ? verify_directory(&v) : verify_appliance(&v);
@@ -302,6 +380,7 @@ static const struct mm_cli_option options[] = {
     {"tree", NULL, "the tree and its files, not what entries mean", false},
     {"work", "DIR", "for temporary files ($TMPDIR or /var/tmp)", false},
     {"jobs", "N", "processes (as many as processors)", false},
+    MM_WITNESS_OPTIONS,
 };
 
 const struct mm_command mm_log_verify_command = {
@@ -315,8 +394,11 @@ const struct mm_command mm_log_verify_command = {
 	       "principals, orders,\nrevocations, keys, crls, exports, starts, "
 	       "first, last (times), since\n(size of --checkpoint), blobs; of "
 	       "a directory: files, bytes, ahead\n(files of a newer "
-	       "checkpoint), cosigned (size, 0 for none).\nWith --tree not "
-	       "those from certificates to last",
+	       "checkpoint), cosigned (size, 0 for none), others\n(names "
+	       "beside checkpoint, cosigned, tile and blob: no part of the\n"
+	       "log, not looked at). With --tree not those from certificates "
+	       "to last.\nWith --witness also of an appliance: cosigned, "
+	       "and " MM_WITNESS_RESULTS,
     .writes = true,
     MM_COMMAND_OPTIONS(options),
     .run = run,

@@ -1,8 +1,8 @@
 /*
  * mintmark log watch: follows a log, an appliance's or a directory's. Each
  * round shows, entry by entry, that what is new continues what was verified
- * before, then runs the hooks, and only then remembers it: a crash repeats
- * hooks and skips nothing.
+ * before, then runs the hooks, and remembers of them only what has run: a
+ * crash repeats hooks and skips nothing.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -27,7 +27,9 @@ enum {
 	INTERVAL = 10, /* seconds between rounds */
 	INTERVAL_MAX = 86400,
 	AWAY_PAUSE = 1,
-	LOOK_EVERY = 256 /* entries between two looks for a signal */
+	LOOK_EVERY = 256,   /* entries between two looks for a signal */
+	SECOND = 1000,      /* milliseconds */
+	SAVE_EVERY = SECOND /* while hooks run */
 };
 
 struct watch {
@@ -68,13 +70,15 @@ ended_within(struct watch *watch, uint64_t seconds)
 	return watch->stopped;
 }
 
+/* In milliseconds. */
 static uint64_t
 now(void)
 {
 	struct timespec time;
 
 	clock_gettime(CLOCK_BOOTTIME, &time);
-	return (uint64_t)time.tv_sec;
+	return (uint64_t)time.tv_sec * SECOND +
+	       (uint64_t)time.tv_nsec / (1000000000 / SECOND);
 }
 
 /* ---- what the filter lets through waits in a file without a name */
@@ -125,27 +129,34 @@ spool_get(FILE *spool, uint64_t *index, struct mm_buffer *entry)
 /* ---- one round: verify */
 
 static enum mm_error
+append(struct mm_frontier *frontier, struct mm_span entry)
+{
+	struct mm_hash leaf = mm_leaf_hash(entry);
+
+	return mm_frontier_append(frontier, &leaf, NULL, NULL);
+}
+
+/* From the first that no hook was told of; the remembered ones have a proof
+ * of their own, which verify() settles. */
+static enum mm_error
 verify_entries(struct watch *watch, struct mm_source *source, FILE *spool,
     struct mm_frontier *frontier)
 {
 	uint64_t size = mm_source_checkpoint(source)->size;
 	bool quiet = watch->from_now && watch->state.note.size == 0;
-	uint64_t begun = frontier->size;
+	uint64_t begun = watch->state.told;
 	struct mm_progress progress;
 	enum mm_error error = MM_OK;
 
 	mm_progress_begin(&progress, "entries");
-	for (uint64_t i = frontier->size; i < size && error == MM_OK; i++) {
+	for (uint64_t i = begun; i < size && error == MM_OK; i++) {
 		struct mm_span entry;
-		struct mm_hash leaf;
 
 		if (i % LOOK_EVERY == 0 && ended_within(watch, 0))
 			break;
 		error = mm_source_entry(source, i, &entry);
-		if (error != MM_OK)
-			break;
-		leaf = mm_leaf_hash(entry);
-		error = mm_frontier_append(frontier, &leaf, NULL, NULL);
+		if (error == MM_OK && i == frontier->size)
+			error = append(frontier, entry);
 		if (error == MM_OK && !quiet &&
 		    mm_watch_filter(&watch->filter, i, entry))
 			error = spool_put(spool, i, entry);
@@ -179,17 +190,17 @@ verify(struct watch *watch, struct mm_source *source, FILE *spool,
 		return error;
 	root = mm_frontier_root(frontier);
 	if (!mm_hash_equal(&root, &newer->root))
-		error = mm_fail(MM_E_LOG_WRONG,
+		return mm_fail(MM_E_LOG_WRONG,
 		    "the entries %ju to %ju do not lead from the checkpoint "
 		    "before to the one of now",
 		    (uintmax_t)older->size, (uintmax_t)newer->size - 1);
-	return error;
+	return mm_source_settle(source);
 }
 
 /* ---- one round: tell */
 
 static enum mm_error
-tell(const struct watch *watch, const struct mm_hook_entry *entry)
+tell(struct watch *watch, const struct mm_hook_entry *entry)
 {
 	char time[MM_TIME_TEXT];
 	json_t *object;
@@ -197,6 +208,9 @@ tell(const struct watch *watch, const struct mm_hook_entry *entry)
 
 	if (watch->hook != NULL) {
 		error = mm_hook_run(watch->hook, entry);
+		/* A signal to us all has ended it too: it is run again. */
+		if (error == MM_E_HOOK && ended_within(watch, 0))
+			return MM_OK;
 		if (error != MM_E_HOOK || !watch->keep_going)
 			return error;
 		mm_say("%s; going on", mm_why(error));
@@ -214,8 +228,67 @@ tell(const struct watch *watch, const struct mm_hook_entry *entry)
 	return MM_OK;
 }
 
+/* ---- one round: remember */
+
+/* What a round has verified, and whom it has told. */
+struct verified {
+	const struct mm_source *source;
+	struct mm_frontier frontier;
+	uint64_t told;
+	uint64_t saved; /* when; 0: not yet */
+};
+
 static enum mm_error
-tell_all(struct watch *watch, const char *origin, FILE *spool)
+remember(struct watch *watch, struct verified *verified)
+{
+	struct mm_span note = mm_source_note(verified->source);
+	enum mm_error error = mm_output_end();
+
+	/* Nobody heard of them, so they are not remembered either. */
+	watch->unheard = error != MM_OK;
+	if (error != MM_OK)
+		return error;
+	mm_buffer_reset(&watch->state.note);
+	mm_buffer_add(&watch->state.note, note.data, note.size);
+	watch->state.checkpoint = *mm_source_checkpoint(verified->source);
+	watch->state.frontier = verified->frontier;
+	watch->state.told = verified->told;
+	verified->saved = now();
+	return mm_watch_save(watch->path, &watch->state);
+}
+
+static bool
+is_time(const struct watch *watch, const struct verified *verified)
+{
+	return verified->told > watch->state.told &&
+	       (verified->saved == 0 || now() - verified->saved >= SAVE_EVERY);
+}
+
+static enum mm_error
+tell_entry(struct watch *watch, uint64_t index, struct mm_span bytes,
+    struct verified *verified)
+{
+	struct mm_hook_entry entry = {.index = index,
+	    .bytes = bytes,
+	    .origin = mm_source_checkpoint(verified->source)->origin};
+	mm_auto(arena) arena = {0};
+	enum mm_error error = MM_OK;
+
+	/* Before a hook, not after it: the last one's comes at the end. */
+	if (is_time(watch, verified))
+		error = remember(watch, verified);
+	mm_arena_init(&arena, FRAME_ARENA);
+	if (error == MM_OK)
+		error = mm_entry_decode(bytes, &arena, &entry.frame);
+	if (error == MM_OK)
+		error = tell(watch, &entry);
+	if (error == MM_OK && !watch->stopped)
+		verified->told = index + 1;
+	return error;
+}
+
+static enum mm_error
+tell_spooled(struct watch *watch, FILE *spool, struct verified *verified)
 {
 	mm_auto(buffer) bytes = {0};
 	uint64_t index;
@@ -225,50 +298,40 @@ tell_all(struct watch *watch, const char *origin, FILE *spool)
 		return mm_fail(MM_E_FILE, "cannot keep entries aside: %s",
 		    strerror(errno));
 	mm_buffer_init(&bytes, MM_ENTRY_MAX);
-	while (error == MM_OK && spool_get(spool, &index, &bytes)) {
-		struct mm_hook_entry entry = {.index = index,
-		    .bytes = mm_buffer_span(&bytes),
-		    .origin = origin};
-		mm_auto(arena) arena = {0};
-
-		if (ended_within(watch, 0))
-			return MM_OK;
-		mm_arena_init(&arena, FRAME_ARENA);
-		error = mm_entry_decode(entry.bytes, &arena, &entry.frame);
-		if (error == MM_OK)
-			error = tell(watch, &entry);
+	while (error == MM_OK && !watch->stopped &&
+	       spool_get(spool, &index, &bytes)) {
+		if (!ended_within(watch, 0))
+			error = tell_entry(
+			    watch, index, mm_buffer_span(&bytes), verified);
 	}
 	if (error == MM_OK && ferror(spool) != 0)
 		error = mm_fail(MM_E_FILE, "cannot read an entry back");
-	if (error != MM_OK)
-		return error;
-	/* Nobody heard of them, so they are not remembered either. */
-	error = mm_output_end();
-	watch->unheard = error != MM_OK;
 	return error;
 }
 
-/* ---- one round: remember */
-
+/* However the telling ends, what was told is remembered. */
 static enum mm_error
-remember(struct watch *watch, const struct mm_source *source,
-    const struct mm_frontier *frontier)
+tell_all(struct watch *watch, FILE *spool, struct verified *verified)
 {
-	struct mm_span note = mm_source_note(source);
-	uint64_t before = watch->state.checkpoint.size;
-	enum mm_error error;
+	uint64_t size = mm_source_checkpoint(verified->source)->size;
+	uint64_t before = watch->state.told;
+	enum mm_error error, saved = MM_OK;
+	char why[1024];
 
-	mm_buffer_reset(&watch->state.note);
-	mm_buffer_add(&watch->state.note, note.data, note.size);
-	watch->state.checkpoint = *mm_source_checkpoint(source);
-	watch->state.frontier = *frontier;
-	error = mm_watch_save(watch->path, &watch->state);
-	if (error == MM_OK)
+	verified->told = before;
+	error = tell_spooled(watch, spool, verified);
+	if (error == MM_OK && !watch->stopped)
+		verified->told = size;
+	snprintf(why, sizeof(why), "%s", error != MM_OK ? mm_why(error) : "");
+	if (verified->told > watch->state.told || verified->told == size)
+		saved = remember(watch, verified);
+	if (error != MM_OK)
+		return mm_fail(error, "%s", why);
+	if (saved == MM_OK && verified->told == size)
 		mm_say("%s: %ju entries, %ju of them new: consistent",
-		    watch->state.checkpoint.origin,
-		    (uintmax_t)watch->state.checkpoint.size,
-		    (uintmax_t)(watch->state.checkpoint.size - before));
-	return error;
+		    watch->state.checkpoint.origin, (uintmax_t)size,
+		    (uintmax_t)(size - before));
+	return saved;
 }
 
 static bool
@@ -277,6 +340,7 @@ is_known(const struct watch *watch, const struct mm_source *source)
 	const struct mm_checkpoint *shown = mm_source_checkpoint(source);
 
 	return watch->state.note.size > 0 &&
+	       watch->state.told == watch->state.checkpoint.size &&
 	       shown->size == watch->state.checkpoint.size &&
 	       mm_hash_equal(&shown->root, &watch->state.checkpoint.root);
 }
@@ -333,17 +397,13 @@ alarm_of(struct watch *watch, struct mm_source *source, enum mm_error error)
 static enum mm_error
 follow(struct watch *watch, struct mm_source *source, FILE *spool)
 {
-	struct mm_frontier frontier = watch->state.frontier;
-	enum mm_error error = verify(watch, source, spool, &frontier);
+	struct verified verified = {
+	    .source = source, .frontier = watch->state.frontier};
+	enum mm_error error = verify(watch, source, spool, &verified.frontier);
 
 	if (error != MM_OK)
 		return alarm_of(watch, source, error);
-	if (!watch->stopped)
-		error = tell_all(
-		    watch, mm_source_checkpoint(source)->origin, spool);
-	if (error == MM_OK && !watch->stopped)
-		error = remember(watch, source, &frontier);
-	return error;
+	return watch->stopped ? MM_OK : tell_all(watch, spool, &verified);
 }
 
 /* A checkpoint that could not even be opened: as it came. */
@@ -402,15 +462,16 @@ round_once(struct watch *watch)
 static enum mm_error
 one_round(struct watch *watch)
 {
-	uint64_t end = now() + watch->wait;
+	uint64_t end = now() + watch->wait * SECOND;
 
 	for (;;) {
 		enum mm_error error = round_once(watch);
 
 		if (error == MM_OK && watch->stopped)
 			return mm_fail(MM_E_STOPPING,
-			    "a signal ended it before all was verified");
-		if (!is_away(watch, error) || now() + AWAY_PAUSE > end ||
+			    "a signal ended it before all was told");
+		if (!is_away(watch, error) ||
+		    now() + AWAY_PAUSE * SECOND > end ||
 		    ended_within(watch, AWAY_PAUSE))
 			return error;
 	}
@@ -509,9 +570,10 @@ const struct mm_command mm_log_watch_command = {
     .results = "an object a line and entry, as `log show` has it",
     .about =
 	"Each round verifies that the new entries continue what FILE has, "
-	"then runs\nthe hooks, then writes FILE: after a crash, a signal or a "
-	"hook that failed,\nhooks are told of entries again, and none is left "
-	"out. A hook has\nMINTMARK_INDEX, MINTMARK_KIND, MINTMARK_TIME and "
+	"then runs\nthe hooks, and FILE keeps, once a second and at the end, "
+	"how far they are:\nafter a crash hooks are told of entries again, "
+	"after a signal of the one\nthat it broke off, and none is left out. "
+	"A hook has\nMINTMARK_INDEX, MINTMARK_KIND, MINTMARK_TIME and "
 	"MINTMARK_LOG in its\nenvironment; without one, entries are "
 	"printed.\n\n"
 	"A log that is shorter, forked or wrongly signed ends it with 1; both "
@@ -519,7 +581,7 @@ const struct mm_command mm_log_watch_command = {
 	"and\nFILE.evidence-*. An appliance that is away is waited for; with "
 	"--once the\nend is 69. A hook that fails is 75. SIGTERM and SIGINT "
 	"end it with 0, after\nthe hook that runs (--once: 75, if not all was "
-	"verified).",
+	"told).",
     MM_COMMAND_OPTIONS(options),
     .run = run,
 };

@@ -117,6 +117,7 @@ check_used(const struct matter *matter)
 	return MM_OK;
 }
 
+/* All must be of one tree, which only one and the same root shows. */
 static enum mm_error
 check_history(const struct mm_attested *subject, const struct mm_bundled *item)
 {
@@ -131,8 +132,15 @@ check_history(const struct mm_attested *subject, const struct mm_bundled *item)
 		return mm_fail(MM_E_FORK,
 		    "bundle and receipt have two entries %ju",
 		    (uintmax_t)item->receipt.index);
-	if (item->checkpoint.size == subject->checkpoint.size &&
-	    !mm_hash_equal(&item->checkpoint.root, &subject->checkpoint.root))
+	if (item->checkpoint.size != subject->checkpoint.size)
+		return mm_fail(MM_E_RECEIPT,
+		    "entry %ju of the bundle is proven against a checkpoint of "
+		    "%ju entries, the receipt against one of %ju, so that they "
+		    "may be of two histories; fetch the bundle of this receipt",
+		    (uintmax_t)item->receipt.index,
+		    (uintmax_t)item->checkpoint.size,
+		    (uintmax_t)subject->checkpoint.size);
+	if (!mm_hash_equal(&item->checkpoint.root, &subject->checkpoint.root))
 		return mm_fail(MM_E_FORK,
 		    "bundle and receipt have two roots of the size %ju",
 		    (uintmax_t)item->checkpoint.size);

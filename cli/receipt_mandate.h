@@ -38,8 +38,9 @@ struct mm_mandate {
 /*
  * `bundle`: mm_bundled, as mm_bundle_read() gives it; it outlives `out`. On
  * failure `out` is to be cleared all the same. MM_E_RECEIPT where a piece is
- * missing or does not belong, MM_E_LOG_WRONG where what they say does not
- * carry the entry, MM_E_FORK.
+ * missing, does not belong or is against a checkpoint of another size than
+ * the subject's, MM_E_LOG_WRONG where what they say does not carry the entry,
+ * MM_E_FORK.
  */
 enum mm_error
 mm_mandate_check(const struct mm_attested *subject, const struct mm_vkey *vkey,

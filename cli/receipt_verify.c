@@ -8,9 +8,9 @@
 
 #include "cli/appliance.h"
 #include "cli/bundle.h"
+#include "cli/quorum.h"
 #include "cli/receipt_mandate.h"
 #include "cli/receipt_match.h"
-#include "cli/receipt_witness.h"
 
 enum {
 	ARENA = 16 << 20,
@@ -253,8 +253,9 @@ run(const struct mm_invocation *invocation)
 	if (error == MM_OK)
 		error = check_opaque(&p);
 	if (error == MM_OK)
-		error = mm_quorum_check(
-		    &p.quorum, &p.vkey, p.attested.receipt.note);
+		error =
+		    mm_quorum_check(&p.quorum, &p.vkey, p.attested.receipt.note,
+			"mintmark log prove --cosigned gets a newer receipt");
 	if (error == MM_OK)
 		error = prove_mandate(&p);
 	if (error == MM_OK)

@@ -75,34 +75,6 @@ same(const struct mm_checkpoint *a, const struct mm_checkpoint *b)
 	return a->size == b->size && mm_hash_equal(&a->root, &b->root);
 }
 
-/* Both are prefixes of one and the same checkpoint. */
-static enum mm_error
-relate(struct mm_source *source, const struct mm_checkpoint *other)
-{
-	for (int i = 0; i < TRIES; i++) {
-		mm_auto(newer) ours = {.proof = {.count = 0}};
-		mm_auto(newer) theirs = {.proof = {.count = 0}};
-		enum mm_error error;
-
-		if (same(other, &source->checkpoint))
-			return MM_OK;
-		if (other->size == source->checkpoint.size)
-			return mm_fail(MM_E_FORK,
-			    "the log signed two different checkpoints of %llu "
-			    "entries",
-			    (unsigned long long)other->size);
-		error = ask_newest(source, &source->checkpoint, &ours);
-		if (error == MM_OK)
-			error = ask_newest(source, other, &theirs);
-		if (error != MM_OK)
-			return error;
-		if (same(&ours.checkpoint, &theirs.checkpoint))
-			return MM_OK;
-	}
-	return mm_fail(
-	    MM_E_BUSY, "the log grows too fast to compare its checkpoints");
-}
-
 static void
 take(struct mm_source *source, struct mm_newer *newer)
 {
@@ -250,21 +222,20 @@ past_the_end(const struct mm_source *source, uint64_t index)
 	    (unsigned long long)index);
 }
 
-static enum mm_error
-prove(struct mm_source *source, uint64_t index, bool cosigned,
-    struct mm_proven *out)
+static void
+begin_proven(struct mm_proven *out)
 {
-	enum mm_error error;
-
 	mm_buffer_init(&out->text, MM_RECEIPT_MAX);
 	mm_arena_init(&out->arena, ARENA);
-	if (index >= source->checkpoint.size)
-		return past_the_end(source, index);
-	error =
-	    source->backend->receipt(source->self, index, cosigned, &out->text);
-	if (error == MM_OK)
-		error = mm_receipt_decode(
-		    mm_buffer_span(&out->text), &out->arena, &out->receipt);
+}
+
+/* The receipt that came as text: of this entry, under the log's key. */
+static enum mm_error
+read_proven(struct mm_source *source, uint64_t index, struct mm_proven *out)
+{
+	enum mm_error error = mm_receipt_decode(
+	    mm_buffer_span(&out->text), &out->arena, &out->receipt);
+
 	if (error == MM_OK && out->receipt.index != index)
 		error = mm_fail(MM_E_RECEIPT,
 		    "the receipt is of entry %llu, not %llu",
@@ -278,38 +249,31 @@ prove(struct mm_source *source, uint64_t index, bool cosigned,
 		    "entry %llu, or the hashes beside it, are not those of the "
 		    "checkpoint",
 		    (unsigned long long)index);
-	return error == MM_OK ? relate(source, &out->checkpoint) : error;
+	return error;
 }
 
-enum mm_error
-mm_source_receipt(struct mm_source *source, uint64_t index, bool cosigned,
-    struct mm_buffer *out)
+static enum mm_error
+prove_under(struct mm_source *source, uint64_t index, struct mm_span note,
+    const struct mm_checkpoint *under, struct mm_proven *out)
 {
-	mm_auto(proven) proven = {.receipt = {.index = 0}};
-	enum mm_error error = prove(source, index, cosigned, &proven);
+	enum mm_error error;
 
-	if (error != MM_OK)
-		return error;
-	mm_buffer_add(out, proven.text.data, proven.text.size);
-	return out->error;
+	begin_proven(out);
+	if (index >= under->size)
+		return mm_fail(MM_E_NOT_FOUND,
+		    "the checkpoint has %llu entries, and none with index %llu",
+		    (unsigned long long)under->size, (unsigned long long)index);
+	error = source->backend->receipt_under(
+	    source->self, index, under->size, note, &out->text);
+	if (error == MM_OK)
+		error = read_proven(source, index, out);
+	if (error == MM_OK && !same(&out->checkpoint, under))
+		error = mm_fail(MM_E_FORK,
+		    "the log proves entry %llu against another checkpoint than "
+		    "the one of %llu entries that was asked for",
+		    (unsigned long long)index, (unsigned long long)under->size);
+	return error;
 }
-
-/* It is what the receipt of genesis ends with. */
-enum mm_error
-mm_source_cosigned(
-    struct mm_source *source, struct mm_buffer *note, struct mm_checkpoint *out)
-{
-	mm_auto(proven) proven = {.receipt = {.index = 0}};
-	enum mm_error error = prove(source, 0, true, &proven);
-
-	if (error != MM_OK)
-		return error;
-	mm_buffer_add(note, proven.receipt.note.data, proven.receipt.note.size);
-	*out = proven.checkpoint;
-	return note->error;
-}
-
-/* --- runs --- */
 
 /*
  * The left side of a verified inclusion proof is the right edge of the tree
@@ -343,6 +307,195 @@ left_side(
 	*out = frontier;
 	return MM_OK;
 }
+
+/* --- one checkpoint and another --- */
+
+struct noted {
+	const struct mm_checkpoint *checkpoint;
+	struct mm_span note;
+};
+
+/*
+ * What the entry after the older one's last has on its left under the newer
+ * is the older tree. MM_E_NOT_FOUND where the newer one is not to be had.
+ */
+static enum mm_error
+check_prefix(struct mm_source *source, const struct mm_checkpoint *older,
+    const struct noted *newer)
+{
+	mm_auto(proven) proven = {.receipt = {.index = 0}};
+	struct mm_frontier edge;
+	struct mm_hash root;
+	enum mm_error error;
+
+	if (older->size == 0)
+		return MM_OK;
+	error = prove_under(
+	    source, older->size, newer->note, newer->checkpoint, &proven);
+	if (error == MM_OK)
+		error =
+		    left_side(&proven.receipt, newer->checkpoint->size, &edge);
+	if (error != MM_OK)
+		return error;
+	root = mm_frontier_root(&edge);
+	return mm_hash_equal(&root, &older->root)
+		   ? MM_OK
+		   : mm_fail(MM_E_FORK,
+			 "the first %llu of %llu entries have another root "
+			 "than the checkpoint of that size",
+			 (unsigned long long)older->size,
+			 (unsigned long long)newer->checkpoint->size);
+}
+
+/* Both are prefixes of one and the same checkpoint, which a log that grows
+ * fast may not show twice. */
+static enum mm_error
+relate_by_newest(struct mm_source *source, const struct mm_checkpoint *other)
+{
+	for (int i = 0; i < TRIES; i++) {
+		mm_auto(newer) ours = {.proof = {.count = 0}};
+		mm_auto(newer) theirs = {.proof = {.count = 0}};
+		enum mm_error error;
+
+		error = ask_newest(source, &source->checkpoint, &ours);
+		if (error == MM_OK)
+			error = ask_newest(source, other, &theirs);
+		if (error != MM_OK)
+			return error;
+		if (same(&ours.checkpoint, &theirs.checkpoint))
+			return MM_OK;
+	}
+	return mm_fail(
+	    MM_E_BUSY, "the log grows too fast to compare its checkpoints");
+}
+
+static enum mm_error
+relate(struct mm_source *source, const struct noted *other)
+{
+	const struct noted ours = {&source->checkpoint, mm_source_note(source)};
+	bool newer = other->checkpoint->size > ours.checkpoint->size;
+	const struct mm_checkpoint *older =
+	    newer ? ours.checkpoint : other->checkpoint;
+	enum mm_error error;
+
+	if (same(other->checkpoint, ours.checkpoint))
+		return MM_OK;
+	if (other->checkpoint->size == ours.checkpoint->size)
+		return mm_fail(MM_E_FORK,
+		    "the log signed two different checkpoints of %llu entries",
+		    (unsigned long long)ours.checkpoint->size);
+	error = check_prefix(source, older, newer ? other : &ours);
+	return error == MM_E_NOT_FOUND
+		   ? relate_by_newest(source, other->checkpoint)
+		   : error;
+}
+
+/* Against our checkpoint where that one is still to be had, so that a log
+ * that grows meanwhile disturbs nobody. */
+static enum mm_error
+ask_receipt(struct mm_source *source, uint64_t index, bool cosigned,
+    struct mm_buffer *out)
+{
+	enum mm_error error = MM_E_NOT_FOUND;
+
+	if (!cosigned)
+		error = source->backend->receipt_under(source->self, index,
+		    source->checkpoint.size, mm_source_note(source), out);
+	return error == MM_E_NOT_FOUND ? source->backend->receipt(
+					     source->self, index, cosigned, out)
+				       : error;
+}
+
+static enum mm_error
+prove(struct mm_source *source, uint64_t index, bool cosigned,
+    struct mm_proven *out)
+{
+	enum mm_error error;
+
+	begin_proven(out);
+	if (index >= source->checkpoint.size)
+		return past_the_end(source, index);
+	error = ask_receipt(source, index, cosigned, &out->text);
+	if (error == MM_OK)
+		error = read_proven(source, index, out);
+	return error == MM_OK
+		   ? relate(source, &(const struct noted){&out->checkpoint,
+					out->receipt.note})
+		   : error;
+}
+
+enum mm_error
+mm_source_receipt(struct mm_source *source, uint64_t index, bool cosigned,
+    struct mm_buffer *out)
+{
+	mm_auto(proven) proven = {.receipt = {.index = 0}};
+	enum mm_error error = prove(source, index, cosigned, &proven);
+
+	if (error != MM_OK)
+		return error;
+	mm_buffer_add(out, proven.text.data, proven.text.size);
+	return out->error;
+}
+
+enum mm_error
+mm_source_receipt_under(struct mm_source *source, uint64_t index,
+    struct mm_span note, struct mm_buffer *out)
+{
+	mm_auto(proven) proven = {.receipt = {.index = 0}};
+	struct mm_checkpoint under;
+	enum mm_error error = mm_checkpoint_open(note, &source->vkey, &under);
+
+	if (error == MM_OK)
+		error = prove_under(source, index, note, &under, &proven);
+	if (error != MM_OK)
+		return error;
+	mm_buffer_add(out, proven.text.data, proven.text.size);
+	return out->error;
+}
+
+enum mm_error
+mm_source_has(struct mm_source *source, const struct mm_checkpoint *seen)
+{
+	const struct mm_checkpoint *now = &source->checkpoint;
+	struct mm_frontier edge;
+	struct mm_hash root = now->root;
+	enum mm_error error = MM_OK;
+
+	if (now->size < seen->size)
+		return mm_fail(MM_E_BEHIND,
+		    "the log has %llu entries here, and %llu in the checkpoint",
+		    (unsigned long long)now->size,
+		    (unsigned long long)seen->size);
+	if (now->size > seen->size) {
+		error = mm_source_edge(source, seen->size, &edge);
+		if (error != MM_OK)
+			return error;
+		root = mm_frontier_root(&edge);
+	}
+	return mm_hash_equal(&root, &seen->root)
+		   ? MM_OK
+		   : mm_fail(MM_E_FORK,
+			 "the first %llu entries of the log have another root "
+			 "than the checkpoint",
+			 (unsigned long long)seen->size);
+}
+
+/* It is what the receipt of genesis ends with. */
+enum mm_error
+mm_source_cosigned(
+    struct mm_source *source, struct mm_buffer *note, struct mm_checkpoint *out)
+{
+	mm_auto(proven) proven = {.receipt = {.index = 0}};
+	enum mm_error error = prove(source, 0, true, &proven);
+
+	if (error != MM_OK)
+		return error;
+	mm_buffer_add(note, proven.receipt.note.data, proven.receipt.note.size);
+	*out = proven.checkpoint;
+	return note->error;
+}
+
+/* --- runs --- */
 
 enum mm_error
 mm_source_edge(

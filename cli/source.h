@@ -69,6 +69,17 @@ enum mm_error mm_source_blob(struct mm_source *source,
  * against the newest cosigned one; MM_E_NOT_FOUND where none covers it. */
 enum mm_error mm_source_receipt(struct mm_source *source, uint64_t index,
     bool cosigned, struct mm_buffer *out) mm_must_use;
+/*
+ * A receipt against the very checkpoint of this note, or another note of the
+ * same size and root, verified. MM_E_NOT_FOUND where the appliance has not
+ * kept that checkpoint, or the index is not in it; MM_E_FORK.
+ */
+enum mm_error mm_source_receipt_under(struct mm_source *source, uint64_t index,
+    struct mm_span note, struct mm_buffer *out) mm_must_use;
+/* Whether a checkpoint is of this log's history: MM_E_BEHIND where the log is
+ * not that far, MM_E_FORK where its first entries have another root. */
+enum mm_error mm_source_has(
+    struct mm_source *source, const struct mm_checkpoint *seen) mm_must_use;
 /* The newest cosigned checkpoint, its note appended; MM_E_NOT_FOUND where
  * there is none. */
 enum mm_error mm_source_cosigned(struct mm_source *source,

@@ -222,19 +222,39 @@ appliance_blob(void *self, const struct mm_blob *blob, struct mm_buffer *out)
 }
 
 static enum mm_error
-appliance_receipt(
-    void *self, uint64_t index, bool cosigned, struct mm_buffer *out)
+ask_receipt(struct source_appliance *source,
+    const struct mm_prove_request *request, struct mm_buffer *out)
 {
-	const struct mm_prove_request request = {index, cosigned};
 	struct mm_prove_answer answer;
 	mm_auto(arena) arena = {0};
 	enum mm_error error =
-	    call(self, MM_MESSAGE_PROVE, &request, &arena, &answer);
+	    call(source, MM_MESSAGE_PROVE, request, &arena, &answer);
 
 	if (error != MM_OK)
 		return error;
 	mm_buffer_add(out, answer.receipt.data, answer.receipt.size);
 	return out->error;
+}
+
+static enum mm_error
+appliance_receipt(
+    void *self, uint64_t index, bool cosigned, struct mm_buffer *out)
+{
+	const struct mm_prove_request request = {
+	    .index = index, .cosigned = cosigned};
+
+	return ask_receipt(self, &request, out);
+}
+
+/* It has kept the notes that it gave out. */
+static enum mm_error
+appliance_receipt_under(void *self, uint64_t index, uint64_t size,
+    struct mm_span note, struct mm_buffer *out)
+{
+	const struct mm_prove_request request = {.index = index, .size = size};
+
+	(void)note;
+	return ask_receipt(self, &request, out);
 }
 
 const struct mm_source_backend mm_source_appliance_backend = {
@@ -243,4 +263,5 @@ const struct mm_source_backend mm_source_appliance_backend = {
     .entry = appliance_entry,
     .blob = appliance_blob,
     .receipt = appliance_receipt,
+    .receipt_under = appliance_receipt_under,
 };

@@ -108,12 +108,26 @@ choose_note(struct directory *directory, bool cosigned, struct mm_buffer *note,
 }
 
 static enum mm_error
+directory_receipt_under(void *self, uint64_t index, uint64_t size,
+    struct mm_span note, struct mm_buffer *out)
+{
+	struct directory *directory = self;
+	struct mm_tree tree = mm_log_tree(directory->reader);
+	struct mm_receipt receipt = {.index = index, .note = note};
+	enum mm_error error =
+	    mm_log_entry(directory->reader, index, &receipt.entry);
+
+	if (error == MM_OK)
+		error =
+		    mm_tree_prove_inclusion(&tree, index, size, &receipt.proof);
+	return error == MM_OK ? mm_receipt_encode(&receipt, out) : error;
+}
+
+static enum mm_error
 directory_receipt(
     void *self, uint64_t index, bool cosigned, struct mm_buffer *out)
 {
 	struct directory *directory = self;
-	struct mm_tree tree = mm_log_tree(directory->reader);
-	struct mm_receipt receipt = {.index = index};
 	mm_auto(buffer) note = {0};
 	uint64_t size;
 	enum mm_error error;
@@ -125,13 +139,9 @@ directory_receipt(
 		    "the cosigned checkpoint has %llu entries: %llu is not "
 		    "among them yet",
 		    (unsigned long long)size, (unsigned long long)index);
-	if (error == MM_OK)
-		error = mm_log_entry(directory->reader, index, &receipt.entry);
-	if (error == MM_OK)
-		error =
-		    mm_tree_prove_inclusion(&tree, index, size, &receipt.proof);
-	receipt.note = mm_buffer_span(&note);
-	return error == MM_OK ? mm_receipt_encode(&receipt, out) : error;
+	return error == MM_OK ? directory_receipt_under(self, index, size,
+				    mm_buffer_span(&note), out)
+			      : error;
 }
 
 const struct mm_source_backend mm_source_directory_backend = {
@@ -140,4 +150,5 @@ const struct mm_source_backend mm_source_directory_backend = {
     .entry = directory_entry,
     .blob = directory_blob,
     .receipt = directory_receipt,
+    .receipt_under = directory_receipt_under,
 };

@@ -20,6 +20,10 @@ struct mm_source_backend {
 	    void *self, const struct mm_blob *blob, struct mm_buffer *out);
 	enum mm_error (*receipt)(
 	    void *self, uint64_t index, bool cosigned, struct mm_buffer *out);
+	/* Against a checkpoint of `size` > index entries, not more than the
+	 * log has; `note` is one that its key signed. */
+	enum mm_error (*receipt_under)(void *self, uint64_t index,
+	    uint64_t size, struct mm_span note, struct mm_buffer *out);
 };
 
 /* `self` is the backend's; both read the log's key into `vkey`. */

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -12,6 +13,8 @@
 enum { STATE_MAX = MM_NOTE_MAX + 8192, HASH_TEXT = 44 };
 
 static const char header[] = "mintmark-watch@v1\n";
+static const char told_header[] = "mintmark-watch@v2\n";
+static const char told_word[] = "told ";
 
 enum mm_error
 mm_watch_lock(const char *path, int *out)
@@ -63,18 +66,54 @@ take_hashes(struct mm_span *text, struct mm_frontier *frontier)
 	return true;
 }
 
+static bool
+take_word(struct mm_span *text, const char *word)
+{
+	size_t size = strlen(word);
+
+	if (text->size < size || memcmp(text->data, word, size) != 0)
+		return false;
+	*text = mm_span(text->data + size, text->size - size);
+	return true;
+}
+
+/* The two lines that only a round under way has. */
+static bool
+take_told(struct mm_span *text, uint64_t *told)
+{
+	uint8_t said[MM_HASH_SIZE], is[MM_HASH_SIZE];
+	const uint8_t *end;
+	size_t size;
+
+	if (text->size <= HASH_TEXT || text->data[HASH_TEXT] != '\n' ||
+	    !mm_base64_read(mm_span(text->data, HASH_TEXT), said, sizeof(said)))
+		return false;
+	*text = mm_span(text->data + HASH_TEXT + 1, text->size - HASH_TEXT - 1);
+	crypto_hash_sha256(is, text->data, text->size);
+	if (memcmp(said, is, sizeof(is)) != 0 || !take_word(text, told_word))
+		return false;
+	end = memchr(text->data, '\n', text->size);
+	if (end == NULL)
+		return false;
+	size = (size_t)(end - text->data);
+	if (!mm_decimal_read(mm_span(text->data, size), told))
+		return false;
+	*text = mm_span(end + 1, text->size - size - 1);
+	return true;
+}
+
 static enum mm_error
 read_state(const char *path, struct mm_span text, const struct mm_vkey *vkey,
     struct mm_watch_state *out)
 {
-	const size_t head = sizeof(header) - 1;
 	struct mm_hash root;
 	enum mm_error error;
+	bool under_way = take_word(&text, told_header);
 
-	if (text.size < head || memcmp(text.data, header, head) != 0)
+	if (!under_way && !take_word(&text, header))
 		return damaged(path, "is no state of a watch");
-	text = mm_span(text.data + head, text.size - head);
-	if (!take_hashes(&text, &out->frontier))
+	if ((under_way && !take_told(&text, &out->told)) ||
+	    !take_hashes(&text, &out->frontier))
 		return damaged(path, "is damaged");
 	error = mm_checkpoint_open(text, vkey, &out->checkpoint);
 	if (error != MM_OK)
@@ -86,6 +125,10 @@ read_state(const char *path, struct mm_span text, const struct mm_vkey *vkey,
 	    !mm_hash_equal(&root, &out->checkpoint.root))
 		return damaged(
 		    path, "has hashes that do not make its checkpoint");
+	if (under_way && out->told >= out->checkpoint.size)
+		return damaged(path, "tells of more than its checkpoint has");
+	if (!under_way)
+		out->told = out->checkpoint.size;
 	mm_buffer_add(&out->note, text.data, text.size);
 	return out->note.error;
 }
@@ -108,6 +151,48 @@ mm_watch_load(
 		   : error;
 }
 
+static void
+add_hash(const uint8_t hash[MM_HASH_SIZE], struct mm_buffer *out)
+{
+	mm_base64_write(mm_span(hash, MM_HASH_SIZE), out);
+	mm_buffer_add_text(out, "\n");
+}
+
+static void
+add_told(uint64_t told, struct mm_buffer *out)
+{
+	char line[LINE_MAX];
+
+	snprintf(line, sizeof(line), "%s%ju\n", told_word, (uintmax_t)told);
+	mm_buffer_add_text(out, line);
+}
+
+static void
+add_verified(const struct mm_watch_state *state, struct mm_buffer *out)
+{
+	for (size_t i = 0; i < state->frontier.count; i++)
+		add_hash(state->frontier.hashes[i].bytes, out);
+	mm_buffer_add_text(out, "\n");
+	mm_buffer_add(out, state->note.data, state->note.size);
+}
+
+static void
+add_under_way(const struct mm_watch_state *state, struct mm_buffer *out)
+{
+	mm_auto(buffer) rest = {0};
+	uint8_t hash[MM_HASH_SIZE];
+
+	mm_buffer_init(&rest, STATE_MAX);
+	add_told(state->told, &rest);
+	add_verified(state, &rest);
+	crypto_hash_sha256(hash, rest.data, rest.size);
+	mm_buffer_add_text(out, told_header);
+	add_hash(hash, out);
+	mm_buffer_add(out, rest.data, rest.size);
+	if (out->error == MM_OK)
+		out->error = rest.error;
+}
+
 enum mm_error
 mm_watch_save(const char *path, const struct mm_watch_state *state)
 {
@@ -115,15 +200,12 @@ mm_watch_save(const char *path, const struct mm_watch_state *state)
 	enum mm_error error;
 
 	mm_buffer_init(&text, STATE_MAX);
-	mm_buffer_add_text(&text, header);
-	for (size_t i = 0; i < state->frontier.count; i++) {
-		mm_base64_write(
-		    mm_span(state->frontier.hashes[i].bytes, MM_HASH_SIZE),
-		    &text);
-		mm_buffer_add_text(&text, "\n");
+	if (state->told < state->checkpoint.size) {
+		add_under_way(state, &text);
+	} else {
+		mm_buffer_add_text(&text, header);
+		add_verified(state, &text);
 	}
-	mm_buffer_add_text(&text, "\n");
-	mm_buffer_add(&text, state->note.data, state->note.size);
 	if (text.error != MM_OK)
 		return mm_fail(text.error, "the state does not fit");
 	error = mm_file_write(path, mm_buffer_span(&text), 0644, true);

@@ -24,8 +24,9 @@ MM_SHAPE(mm_archive_entries_answer_shape, mm_archive_entries_answer,
 
 static const struct mm_field receipt_request_fields[] = {
     MM_FIELD(mm_archive_receipt_request, 0, index, MM_UINT, 0, INT64_MAX),
-    MM_FIELD(mm_archive_receipt_request, 1, against, MM_UINT, 0,
-	MM_AGAINST_COSIGNED)};
+    MM_FIELD(
+	mm_archive_receipt_request, 1, against, MM_UINT, 0, MM_AGAINST_SIZE),
+    MM_OPTIONAL(mm_archive_receipt_request, 2, size, MM_UINT, 1, INT64_MAX)};
 MM_SHAPE(mm_archive_receipt_request_shape, mm_archive_receipt_request,
     receipt_request_fields);
 

@@ -38,16 +38,20 @@ struct mm_archive_entries_answer {
 /*
  * Against the checkpoint of the batch that the entry came with, so that a
  * receipt asked for again is the same byte for byte; or the newest published
- * one; or the newest cosigned one.
+ * one; or the newest cosigned one; or, so that several receipts can speak of
+ * one root, the one of a given size, if it was published: MM_E_NOT_FOUND where
+ * it is not stored.
  */
 enum mm_archive_against {
 	MM_AGAINST_BATCH = 0,
 	MM_AGAINST_NEWEST = 1,
-	MM_AGAINST_COSIGNED = 2
+	MM_AGAINST_COSIGNED = 2,
+	MM_AGAINST_SIZE = 3
 };
 struct mm_archive_receipt_request {
 	uint64_t index;
 	uint64_t against; /* enum mm_archive_against */
+	uint64_t size;    /* with MM_AGAINST_SIZE */
 };
 struct mm_archive_receipt_answer {
 	struct mm_span entry, note;

@@ -84,13 +84,16 @@ struct chosen {
 };
 
 static enum mm_error
-choose_batch(struct mm_archive *archive, uint64_t index, struct chosen *out)
+choose_batch(struct mm_archive *archive,
+    const struct mm_archive_receipt_request *in, struct chosen *out)
 {
 	struct mm_store_checkpoint stored;
 	enum mm_error error = MM_E_NOT_FOUND;
 
-	if (index < archive->newest.size)
-		error = mm_store_covering(archive->store, index, &stored);
+	if (in->index < archive->newest.size)
+		error = mm_store_covering(archive->store, in->index, &stored);
+	if (error == MM_E_NOT_FOUND)
+		return MM_OK;
 	if (error != MM_OK)
 		return error;
 	out->size = stored.size;
@@ -105,31 +108,60 @@ choose_batch(struct mm_archive *archive, uint64_t index, struct chosen *out)
 }
 
 static enum mm_error
-choose_newest(struct mm_archive *archive, uint64_t index, struct chosen *out)
+choose_newest(struct mm_archive *archive,
+    const struct mm_archive_receipt_request *in, struct chosen *out)
 {
-	(void)index;
+	(void)in;
 	out->size = archive->newest.size;
 	out->note = mm_buffer_span(&archive->note);
 	return MM_OK;
 }
 
 static enum mm_error
-choose_cosigned(struct mm_archive *archive, uint64_t index, struct chosen *out)
+choose_cosigned(struct mm_archive *archive,
+    const struct mm_archive_receipt_request *in, struct chosen *out)
 {
-	(void)index;
+	(void)in;
 	out->size = mm_cosigned_size(archive->cosigned);
 	out->note = mm_cosigned_note(archive->cosigned);
 	return MM_OK;
 }
 
-/* What each kind of checkpoint is called where it lacks the entry. */
+/* One that has no note was never given out. */
+static enum mm_error
+choose_size(struct mm_archive *archive,
+    const struct mm_archive_receipt_request *in, struct chosen *out)
+{
+	struct mm_store_checkpoint stored = {.size = 0};
+	enum mm_error error = MM_E_NOT_FOUND;
+
+	if (in->size == archive->newest.size)
+		return choose_newest(archive, in, out);
+	if (in->size > 0 && in->size < archive->newest.size)
+		error =
+		    mm_store_covering(archive->store, in->size - 1, &stored);
+	if (error != MM_OK && error != MM_E_NOT_FOUND)
+		return error;
+	if (stored.size != in->size || stored.note.size == 0)
+		return mm_fail(MM_E_NOT_FOUND,
+		    "no checkpoint of %llu entries is stored (a restored log "
+		    "has none of before)",
+		    (unsigned long long)in->size);
+	*out = (struct chosen){stored.size, stored.note};
+	return MM_OK;
+}
+
+/* What each kind of checkpoint is called where it lacks the entry; size 0:
+ * there is none. */
 static const struct {
-	enum mm_error (*choose)(
-	    struct mm_archive *archive, uint64_t index, struct chosen *out);
+	enum mm_error (*choose)(struct mm_archive *archive,
+	    const struct mm_archive_receipt_request *in, struct chosen *out);
 	const char *name;
-} choices[] = {[MM_AGAINST_BATCH] = {choose_batch, "published"},
-    [MM_AGAINST_NEWEST] = {choose_newest, "published"},
-    [MM_AGAINST_COSIGNED] = {choose_cosigned, "cosigned"}};
+} choices[] = {
+    [MM_AGAINST_BATCH] = {choose_batch, "newest published checkpoint"},
+    [MM_AGAINST_NEWEST] = {choose_newest, "newest published checkpoint"},
+    [MM_AGAINST_COSIGNED] = {choose_cosigned, "newest cosigned checkpoint"},
+    [MM_AGAINST_SIZE] = {choose_size, "checkpoint of that size"}};
 
 /* The checkpoint that a receipt speaks of; its note is in the arena. */
 static enum mm_error
@@ -138,16 +170,13 @@ choose_checkpoint(struct mm_archive *archive,
     uint64_t *size, struct mm_span *note)
 {
 	struct chosen chosen = {.size = 0};
-	enum mm_error error =
-	    choices[in->against].choose(archive, in->index, &chosen);
+	enum mm_error error = choices[in->against].choose(archive, in, &chosen);
 
-	if (error == MM_E_NOT_FOUND ||
-	    (error == MM_OK && in->index >= chosen.size))
-		return mm_fail(MM_E_NOT_FOUND,
-		    "entry %llu is not in the newest %s checkpoint",
-		    (unsigned long long)in->index, choices[in->against].name);
 	if (error != MM_OK)
 		return error;
+	if (in->index >= chosen.size)
+		return mm_fail(MM_E_NOT_FOUND, "entry %llu is not in the %s",
+		    (unsigned long long)in->index, choices[in->against].name);
 	*size = chosen.size;
 	*note = mm_arena_copy(arena, chosen.note);
 	if (note->data == NULL)

@@ -146,7 +146,7 @@ extern const struct mm_shape mm_refusal_shape, mm_refusal_entry_shape;
 
 struct mm_start_entry {
 	struct mm_span version; /* of the program */
-	uint64_t undecided;     /* entries found without a signature */
+	uint64_t undecided;     /* before it: neither signed nor void */
 };
 extern const struct mm_shape mm_start_entry_shape;
 

@@ -333,7 +333,11 @@ find_checkpoint(struct mm_publisher *publisher, const struct mm_vkey *vkey)
 		return error;
 	if (found.size > newest.size || !mm_hash_equal(&root, &found.root))
 		return mm_fail(MM_E_ROLLBACK,
-		    "%s is signed by this log, but log.db does not lead to it",
+		    "%s is signed by this log, but log.db does not lead to it: "
+		    "log.db was rolled back, and going on would fork the log, "
+		    "so nothing is signed. Do not delete these files: move "
+		    "the old log.db away and restore it from them with "
+		    "mintmarkd --restore",
 		    path);
 	publisher->written = found.size;
 	return MM_OK;

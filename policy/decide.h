@@ -18,6 +18,10 @@ struct mm_principal {
 	uint64_t basis; /* index of its entry */
 };
 
+/* Exports of one principal a day (UTC) that are put on record: they fill no
+ * log. */
+enum { MM_EXPORTS_DAILY = 100 };
+
 /* The requester's right to a message type at all: MM_E_PRINCIPAL (NULL or
  * disabled), MM_E_ROLE. */
 enum mm_error mm_decide_message(

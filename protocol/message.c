@@ -118,7 +118,8 @@ static const struct mm_field entries_answer_fields[] = {
 
 static const struct mm_field prove_request_fields[] = {
     MM_FIELD(mm_prove_request, 0, index, MM_UINT, 0, INT64_MAX),
-    MM_OPTIONAL(mm_prove_request, 1, cosigned, MM_BOOL, 0, 1)};
+    MM_OPTIONAL(mm_prove_request, 1, cosigned, MM_BOOL, 0, 1),
+    MM_OPTIONAL(mm_prove_request, 2, size, MM_UINT, 1, INT64_MAX)};
 
 static const struct mm_field prove_answer_fields[] = {
     MM_FIELD(mm_prove_answer, 0, receipt, MM_BYTES, 1, MM_RECEIPT_MAX)};

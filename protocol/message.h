@@ -167,6 +167,8 @@ struct mm_prove_request {
 	uint64_t index;
 	bool cosigned; /* against the newest checkpoint that witnesses have
 			* cosigned, not the newest of all */
+	uint64_t size; /* against the checkpoint of this size, which was given
+			* out before; 0: none; not together with `cosigned` */
 };
 extern const struct mm_shape mm_prove_request_shape;
 

@@ -67,19 +67,43 @@ prove_read(
 	mm_answer(a, job, &mm_prove_answer_shape, &answer);
 }
 
-static void
-prove(struct mm_authority *a, struct mm_job *job)
+/* What an auditor asks in the archive's words. */
+static enum mm_error
+read_prove(struct mm_job *job, struct mm_archive_receipt_request *out)
 {
 	struct mm_prove_request request;
 	enum mm_error error = mm_shape_decode(
 	    &mm_prove_request_shape, job->ask.body, &job->arena, &request);
 
 	if (error != MM_OK)
+		return error;
+	if (request.cosigned && request.size != 0)
+		return mm_fail(MM_E_SHAPE,
+		    "say cosigned or size, not both: a receipt is against one "
+		    "checkpoint");
+	*out = (struct mm_archive_receipt_request){.index = request.index,
+	    .against = MM_AGAINST_NEWEST,
+	    .size = request.size};
+	if (request.cosigned)
+		out->against = MM_AGAINST_COSIGNED;
+	if (request.size != 0)
+		out->against = MM_AGAINST_SIZE;
+	return MM_OK;
+}
+
+static void
+prove(struct mm_authority *a, struct mm_job *job)
+{
+	struct mm_archive_receipt_request request;
+	enum mm_error error = read_prove(job, &request);
+
+	if (error != MM_OK) {
 		mm_answer_error(a, job, error);
-	else
-		mm_reading_ask_receipt(a, job, request.index,
-		    request.cosigned ? MM_AGAINST_COSIGNED : MM_AGAINST_NEWEST,
-		    prove_read);
+		return;
+	}
+	job->index = request.index;
+	mm_reading_ask(a, job, MM_ARCHIVE_RECEIPT,
+	    &mm_archive_receipt_request_shape, &request, prove_read);
 }
 
 /*

@@ -168,15 +168,17 @@ refer_unproven(struct mm_authority *a)
 static enum mm_error
 add_start(struct mm_authority *a)
 {
-	struct mm_start_entry body = {.version = mm_span_text("1"),
-	    .undecided = mm_index_unsigned_count(a->index)};
+	struct mm_start_entry body = {.version = mm_span_text("1")};
 	mm_auto(arena) arena = {0};
 	struct mm_list policies;
 	enum mm_error error;
 
 	mm_arena_init(&arena, 1 << 20);
-	error = mm_index_policies(a->index, &arena, &policies);
-	for (size_t i = 0; i < policies.count && error == MM_OK; i++)
+	/* An auditor counts as well: a fault is not written down as 0. */
+	error = mm_index_unsigned_count(a->index, &body.undecided);
+	if (error == MM_OK)
+		error = mm_index_policies(a->index, &arena, &policies);
+	for (size_t i = 0; error == MM_OK && i < policies.count; i++)
 		error = mm_batch_refer(
 		    a, mm_list_at(policies, struct mm_uint_item, i)->value);
 	if (error == MM_OK)

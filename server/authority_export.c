@@ -6,8 +6,6 @@
 
 #include <string.h>
 
-enum { DAILY_MAX = 100 /* exports of a principal: they fill no log */ };
-
 static bool
 is_same(const struct mm_export_entry *logged, const struct mm_job *job,
     const struct mm_export_request *request)
@@ -83,10 +81,10 @@ check_daily(struct mm_authority *a, const struct mm_job *job)
 	enum mm_error error = mm_index_daily(a->index, job->principal.name,
 	    MM_ENTRY_EXPORT, a->batch.now, &today);
 
-	if (error == MM_OK && today >= DAILY_MAX)
+	if (error == MM_OK && today >= MM_EXPORTS_DAILY)
 		error = mm_fail(MM_E_DAILY,
 		    "%d exports of one principal a day are put on record",
-		    DAILY_MAX);
+		    MM_EXPORTS_DAILY);
 	return error;
 }
 

@@ -138,7 +138,8 @@ mm_reading_ask_receipt(struct mm_authority *a, struct mm_job *job,
     uint64_t index, uint64_t against,
     void (*done)(struct mm_authority *, struct mm_job *, struct mm_received *))
 {
-	struct mm_archive_receipt_request request = {index, against};
+	struct mm_archive_receipt_request request = {
+	    .index = index, .against = against};
 
 	job->index = index;
 	mm_reading_ask(a, job, MM_ARCHIVE_RECEIPT,

@@ -113,7 +113,8 @@ enum mm_error mm_index_resting(struct mm_index *index, uint64_t basis,
 /* The first unsigned entry at or after `from`. */
 enum mm_error mm_index_unsigned(
     struct mm_index *index, uint64_t from, uint64_t *idx) mm_must_use;
-uint64_t mm_index_unsigned_count(struct mm_index *index);
+enum mm_error
+mm_index_unsigned_count(struct mm_index *index, uint64_t *count) mm_must_use;
 
 /* The entry that a principal's request made. */
 enum mm_error mm_index_request(struct mm_index *index, struct mm_span principal,

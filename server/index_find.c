@@ -263,13 +263,10 @@ mm_index_unsigned(struct mm_index *index, uint64_t from, uint64_t *idx)
 	return FIND_UINT(idx, MM_SQL_UNSIGNED_AFTER, "u", from);
 }
 
-uint64_t
-mm_index_unsigned_count(struct mm_index *index)
+enum mm_error
+mm_index_unsigned_count(struct mm_index *index, uint64_t *count)
 {
-	uint64_t count = 0;
-
-	return FIND_UINT(&count, MM_SQL_UNSIGNED_COUNT, "") == MM_OK ? count
-								     : 0;
+	return FIND_UINT(count, MM_SQL_UNSIGNED_COUNT, "");
 }
 
 enum mm_error

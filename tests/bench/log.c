@@ -42,7 +42,8 @@ restart_notary(struct mint *mint)
 static double
 time_receipt(struct mint *mint, uint64_t index, uint64_t against)
 {
-	struct mm_archive_receipt_request request = {index, against};
+	struct mm_archive_receipt_request request = {
+	    .index = index, .against = against};
 	struct mm_archive_receipt_answer answer;
 	struct mm_receipt receipt = {.index = index};
 	mm_auto(received) received = {.fds = {-1, -1}};
@@ -100,6 +101,7 @@ restart_archive(struct mint *mint)
 static double
 restart_index(struct mint *mint)
 {
+	uint64_t count;
 	double began;
 
 	if (mint->index == NULL)
@@ -108,7 +110,8 @@ restart_index(struct mint *mint)
 	began = now();
 	must("index",
 	    mm_index_open(mint->places.index_path, false, &mint->index));
-	if (mm_index_unsigned_count(mint->index) != mint->unsigned_count)
+	must("index", mm_index_unsigned_count(mint->index, &count));
+	if (count != mint->unsigned_count)
 		bench_die("the index is another log's", MM_E_STATE);
 	return now() - began;
 }

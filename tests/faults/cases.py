@@ -40,10 +40,11 @@ class Fault:
     over how many groups the numbers are dealt."""
 
     def __init__(self, what, role, operation, action, cause=0, parts=1,
-                 requests=BOTH):
+                 requests=BOTH, fresh=False):
         self.what, self.role, self.operation = what, role, operation
         self.action, self.cause = action, cause
         self.parts, self.requests = parts, requests
+        self.fresh = fresh  # each case is the first request after a start
 
 
 def faults(what, roles, operation, action, cause=0, **more):
@@ -57,6 +58,8 @@ FAULTS = [
             "alloc", "fail", parts=4),
     *faults("allocation fails", HELPERS, "alloc", "fail", parts=4,
             requests=("sign",)),
+    *faults("allocation fails, first request", ["authority"], "alloc", "fail",
+            parts=8, requests=("issue",), fresh=True),
     *faults("SQLite step: IOERR", STORES, "step", "fail", SQLITE_IOERR,
             parts=2),
     *faults("SQLite step: NOMEM", STORES, "step", "fail", SQLITE_NOMEM,
@@ -250,6 +253,9 @@ class FaultGroup(Group):
         fault, page = self.fault, mint.page
         request = REQUESTS[self.request](mint)
         archive = fault.role == "archive"
+        if fault.fresh:
+            mint.stop()
+            mint.begin()
         mint.connected(request.identity)
         if archive:  # it works behind the answers
             mint.connected("auditor")
@@ -397,7 +403,7 @@ class DiskGroup(Group):
 
     def __init__(self, place, request):
         self.place, self.request = place, request
-        self.what, self.role = "disk full (ENOSPC)", OWNERS[place]
+        self.what, self.role = f"disk full: {place}", OWNERS[place]
 
     def open(self):
         mint = Mintage(reserve="1M")
@@ -450,7 +456,7 @@ class LateDiskGroup(DiskGroup):
 
     def __init__(self, request):
         super().__init__("state", request)
-        self.what = "disk full before the signature is stored"
+        self.what = "disk full after C_Sign: state"
 
     def case(self, mint, n):
         request, page = REQUESTS[self.request](mint), mint.page

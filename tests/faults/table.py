@@ -44,25 +44,27 @@ def failures(rows):
     return out
 
 
-def markdown(rows):
-    head, *body = lines(rows)
+def markdown(body):
     return "".join("| " + " | ".join(line) + " |\n"
-                   for line in (head, ("---",) * len(HEAD), *body))
+                   for line in (HEAD, ("---",) * len(HEAD), *body))
 
 
-def put_into_readme(rows):
-    readme = README.read_text()
-    before, _, rest = readme.partition(BEGIN)
-    after = rest.partition(END)[2]
-    README.write_text(before + BEGIN + markdown(rows) + END + after)
+def cells_of_readme():
+    part = README.read_text().partition(BEGIN)[2].partition(END)[0]
+    return [tuple(cell.strip() for cell in line.strip("|").split("|"))
+            for line in part.splitlines()[2:]]
 
 
 def rows_of_readme():
     """(fault, process, request) -> (cases, outcomes)."""
-    part = README.read_text().partition(BEGIN)[2].partition(END)[0]
-    out = {}
-    for line in part.splitlines()[2:]:
-        what, role, request, count, came = [
-            cell.strip() for cell in line.strip("|").split("|")]
-        out[what, role, request] = int(count), came
-    return out
+    return {line[:3]: (int(line[3]), line[4]) for line in cells_of_readme()}
+
+
+def put_into_readme(rows, order):
+    """`order`: all that there is, as keys; what was not run stays."""
+    known = {line[:3]: line for line in cells_of_readme()}
+    known.update({line[:3]: line for line in lines(rows)[1:]})
+    body = [known[key] for key in order if key in known]
+    before, _, rest = README.read_text().partition(BEGIN)
+    after = rest.partition(END)[2]
+    README.write_text(before + BEGIN + markdown(body) + END + after)

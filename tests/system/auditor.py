@@ -399,7 +399,8 @@ class Auditor:
         self.key_devices = {}   # key -> {device: how many}
         self.requests = set()   # (principal, request id)
         self.crls = Counter()   # issuer -> number
-        self.revoked = {}       # serial -> reason
+        self.revoked = {}       # serial -> [(index, reason)]
+        self.exports = Counter()  # (principal, day) -> how many
 
     def add(self, data):
         self.index += 1
@@ -672,12 +673,16 @@ class Auditor:
 
     def add_start(self, body):
         must(body[0], "a start without a version")
+        must(body[1] == len(self.pending()), "what it found unsigned")
 
     def add_export(self, body):
         must(body[6] in self.principals, f"who is {body[6]}?")
         must(self.principals[body[6]][1] in (AUDITOR, OFFICER), "its role")
         must(body[0] < body[1] <= self.index, "its range")
         must(body[2] in ("csv", "json"), "its format")
+        self.exports[body[6], self.time // 86400] += 1
+        must(self.exports[body[6], self.time // 86400] <= 100,
+             "too many exports on a day")
         self.request(body[6], body[7])
 
     def add_revocation(self, body):
@@ -685,13 +690,34 @@ class Auditor:
             serial = int.from_bytes(item[0], "big")
             must(serial in self.serials, "a certificate nobody issued")
             must(item[1] <= 10 and item[1] != 7, "its reason")
-            self.revoked[serial] = item[1]
+            acts = self.revoked.setdefault(serial, [])
+            last = acts[-1][1] if acts else 8
+            must(last == 6 and item[1] != 6 or last == 8 and item[1] != 8,
+                 "it is revoked already, or not held")
+            acts.append((self.index, item[1]))
 
     def add_crl(self, body):
         must(body[0] in self.keys, f"no key is called {body[0]}")
         must(body[1] > self.crls[body[0]], "its number")
         must(body[4] <= self.index, "its size")
         self.crls[body[0]] = body[1]
+        if 6 in body:
+            self.check_crl(body)
+
+    def check_crl(self, body):
+        """RFC 5280 5.1.2; what is a blob is not read here."""
+        crl = x509.load_der_x509_crl(assemble(body[6], b"\x00"))
+        must(crl.extensions.get_extension_for_class(
+            x509.CRLNumber).value.crl_number == body[1], "its CRL's number")
+        listed = sorted(one.serial_number for one in crl)
+        must(len(listed) == body[5], "its CRL's count")
+        there = []
+        for serial, acts in self.revoked.items():
+            acts = [reason for index, reason in acts if index < body[4]]
+            issuer = self.certificates[self.serials[serial]][3]
+            if acts and acts[-1] != 8 and issuer == body[0]:
+                there.append(serial)
+        must(listed == sorted(there), "its CRL lists others than are revoked")
 
     def add_key(self, body):
         self.check_statements(body[4], S_CEREMONY)

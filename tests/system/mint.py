@@ -209,7 +209,9 @@ class Mint:
         return self.start(*options)
 
     def audit(self, pending=()):
-        """The independent auditor over the tiles."""
+        """The independent auditor over the tiles, and ours."""
+        run(MINTMARK, "log", "verify", "--jobs", "1", "--key",
+            self.dir / "public/log.vkey", self.dir / "log")
         audited = auditor.audit_directory(self.dir / "log", self.vkey)
         assert audited.pending() == list(pending), (
             f"neither signed nor void: {audited.pending()}")

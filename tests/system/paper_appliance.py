@@ -150,19 +150,21 @@ class PaperAppliance:
         count = min(body[1], PAGE)
         return {0: body[0], 1: self.log.entries[body[0]:body[0] + count]}
 
-    def receipt(self, index, log=None):
+    def receipt(self, index, log=None, size=None):
         log = log or self.log
-        leaves = [auditor.leaf_hash(e) for e in log.entries]
+        leaves = [auditor.leaf_hash(e) for e in log.entries[:size]]
+        if index >= len(leaves):
+            raise KeyError("not among them")
         lines = ["c2sp.org/tlog-proof@v1", "extra " + base64.b64encode(
             log.entries[index]).decode(), f"index {index}"]
         lines += [base64.b64encode(h).decode()
                   for h in inclusion(leaves, index)]
-        return ("\n".join(lines) + "\n\n").encode() + log.note()
+        return ("\n".join(lines) + "\n\n").encode() + log.note(size)
 
     def prove(self, body):
         if body.get(1):
             raise KeyError("nothing is cosigned")
-        return {0: self.receipt(body[0])}
+        return {0: self.receipt(body[0], size=body.get(2))}
 
     def consistent(self, body):
         proof = consistency(self.leaves(), body[0]) if body[0] else []

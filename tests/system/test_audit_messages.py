@@ -65,6 +65,30 @@ def test_every_older_size_is_a_prefix(mint, auditor_client, order):
         auditor_client.ask(CONSISTENCY, {0: len(leaves) + 1})
 
 
+def test_receipts_against_a_checkpoint_of_before(mint, auditor_client):
+    grow(mint)
+    note = newest(auditor_client)
+    size, root = auditor.open_checkpoint(note, mint.vkey)
+    grow(mint)
+    for index in 0, size - 1:
+        text = auditor_client.ask("prove", {0: index, 2: size})[0]
+        receipt = auditor.Receipt(text, mint.vkey)
+        assert (receipt.index, receipt.size) == (index, size)
+        assert auditor.open_checkpoint(
+            text.split(b"\n\n", 1)[1], mint.vkey) == (size, root)
+    now = auditor.open_checkpoint(newest(auditor_client), mint.vkey)[0]
+    text = auditor_client.ask("prove", {0: size, 2: now})[0]
+    assert auditor.Receipt(text, mint.vkey).size == now
+    for index, wrong in (size, size), (now, now), (0, now + 1), (0, 2**62):
+        with refused("not-found"):
+            auditor_client.ask("prove", {0: index, 2: wrong})
+    with refused("message-malformed"):
+        auditor_client.ask("prove", {0: 0, 1: True, 2: size})
+    for wrong in 0, 2**63:
+        with refused("out-of-range"):
+            auditor_client.ask("prove", {0: 0, 2: wrong})
+
+
 def test_anybody_may_ask_whether_it_only_grew(mint):
     for name in "station", "release", "auditor", "officer":
         with mint.client(name) as client:

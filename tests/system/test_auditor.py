@@ -1,6 +1,7 @@
 """What an auditor asks of a log: status, list, show, export and backup, from
 the appliance and from a directory, and what is refused on the way."""
 
+import copy
 import csv
 import io
 import json
@@ -9,6 +10,7 @@ import pty
 import shutil
 import signal
 import subprocess
+import threading
 
 import pytest
 
@@ -743,11 +745,35 @@ def liar(workdir):
     for i in range(200):
         log.sign(log.certificate(f"lamp-{i}", serial(i + 1), basis=order))
     with PaperAppliance(log, workdir / "liar") as appliance:
+        appliance.order = order
         yield appliance
 
 
 def of(liar, *words, **expect):
     return mintmark("log", *words, "--identity", liar.place, **expect)
+
+
+def bundle_of(liar, workdir, **expect):
+    """The bundle of the genesis, by a receipt of before."""
+    (workdir / "receipt").write_bytes(liar.receipt(0, size=9))
+    return mintmark("receipt", "verify", "--key", liar.place / "log.vkey",
+                    "--statements", workdir / "bundle", "--identity",
+                    liar.place, workdir / "receipt", ok=(NO,), **expect)
+
+
+def test_receipts_against_another_checkpoint_than_asked_for(liar, workdir):
+    # A paper log's ceremony is no real one: so far, and no further.
+    assert ": log-inconsistent: " in bundle_of(liar, workdir).stderr
+    other = copy.copy(liar.log)
+    other.entries = [*liar.log.entries[:8], liar.log.entries[9]]
+    for lie in (lambda body: liar.receipt(body[0]),
+                lambda body: liar.receipt(body[0], other)):
+        liar.answers[10] = lambda body, lie=lie: (
+            {0: lie(body)} if 2 in body else liar.prove(body))
+        done = bundle_of(liar, workdir)
+        assert ": log-forked: " in done.stderr
+        assert "against another checkpoint" in done.stderr
+    assert not (workdir / "bundle").exists()
 
 
 def test_a_paper_appliance_is_believed(liar, workdir):
@@ -761,6 +787,110 @@ def test_a_paper_appliance_is_believed(liar, workdir):
     said = json.loads(of(liar, "export", "--format", "csv", "--out",
                          workdir / "x", "--json").stdout)
     assert said["recorded"]
+
+
+def grow_with(liar, *kinds):
+    """An entry more after each such answer."""
+    def grown(answer):
+        def then(body):
+            said = answer(body)
+            device = fresh("more")
+            liar.log.sign(liar.log.certificate(
+                device, serial(len(liar.log.entries)), basis=liar.order))
+            return said
+        return then
+
+    for kind in kinds:
+        liar.answers[kind] = grown(liar.answers[kind])
+
+
+def test_a_log_that_grows_with_every_answer(liar, workdir):
+    """No two answers about the newest checkpoint are of one."""
+    grow_with(liar, 9, 10, 11)
+    assert len(of(liar, "list", "--json").stdout.splitlines()) == 202
+    of(liar, "list", "--from", "302")
+    of(liar, "list", "--from", "250", "--to", "260")
+    of(liar, "show", "150")
+    of(liar, "prove", "150", "--out", workdir / "receipt")
+    of(liar, "verify", "--tree")
+    of(liar, "export", "--format", "csv", "--out", workdir / "x")
+    of(liar, "export", "--to", workdir / "copy")
+    said = json.loads(of(liar, "export", "--to", workdir / "copy",
+                         "--json").stdout)
+    assert said["size"] > said["before"] > 402
+    liar.log.write(workdir / "real", said["size"])
+    assert (workdir / "copy/checkpoint").read_bytes() == (
+        workdir / "real/checkpoint").read_bytes()
+
+
+def test_a_checkpoint_that_is_not_to_be_had_again(liar):
+    """The newest one serves, and what leads to it."""
+    prove = liar.prove
+    asked = []
+
+    def without(body):
+        if 2 in body:
+            asked.append(body[2])
+            raise KeyError("not kept")
+        return prove(body)
+
+    liar.answers[10] = without
+    honest = liar.answers[11]
+    grow_with(liar, 11)
+    grows, liar.answers[11] = liar.answers[11], honest
+
+    def grow_once(body):
+        liar.answers[11] = honest
+        return grows(body)
+
+    words = ["list", "--json", "--from", "302", "--to", "310"]
+    found = of(liar, *words).stdout
+    asked.clear()
+    liar.answers[11] = grow_once
+    assert of(liar, *words).stdout == found != "" and asked
+    # One that grows all the time cannot be read so.
+    liar.answers[11] = grows
+    done = of(liar, *words, ok=(75,))
+    assert "grows too fast" in done.stderr
+
+
+def test_proofs_of_another_history(liar, workdir):
+    """Of the size that was asked for, or of the newest."""
+    other = copy.copy(liar.log)
+    other.entries = [*liar.log.entries[:8], liar.log.entries[9],
+                     *liar.log.entries[9:]]
+    size = len(other.entries)
+    for size, name in ((size, "log-forked"), (size - 1, "proof-wrong")):
+        liar.answers[10] = lambda body, size=size: {
+            0: liar.receipt(body[0], other, size)}
+        for words in (["list", "--from", "250"], ["show", "250"],
+                      ["prove", "250", "--out", workdir / "receipt"]):
+            assert f": {name}: " in of(liar, *words, ok=(NO,)).stderr
+
+
+def test_lists_and_exports_of_an_appliance_that_issues(filled, workdir):
+    order = filled.new_order()
+    enough = threading.Event()
+
+    def issue():
+        with filled.client() as client:
+            while not enough.is_set():
+                client.issue(order, fresh("lamp"), new_csr())
+
+    threads = [threading.Thread(target=issue) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    try:
+        for turn in range(6):
+            online(filled, "list", "--from", 5)
+            online(filled, "list", "--order", order, "--json")
+            online(filled, "export", "--format", "csv", "--out",
+                   workdir / f"{turn}")
+            online(filled, "export", "--to", workdir / "log")
+    finally:
+        enough.set()
+        for thread in threads:
+            thread.join()
 
 
 def test_an_altered_entry_online(liar, workdir):

@@ -4,17 +4,23 @@ changes one thing of an honest log and makes checkpoint and tiles anew."""
 
 import base64
 import copy
+import datetime
+import hashlib
 
 import cbor2
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import (
     Ed25519PrivateKey)
 
 import auditor
 import mintmark_client as mm
-from auditor import (CERTIFICATE, EXPORT, GENESIS, IMAGE, ORDER, PRINCIPAL,
-                     SIGNATURES, VOID)
+from auditor import (CERTIFICATE, CRL, EXPORT, GENESIS, IMAGE, ORDER,
+                     PRINCIPAL, REVOCATION, SIGNATURES, START, VOID)
 from mint import MINTMARK, Mint, fresh, new_csr, run
+from paper_appliance import PaperAppliance
 
 BODY = 3
 
@@ -73,20 +79,40 @@ class History:
                         return i, j
         raise AssertionError(f"{index} is not signed")
 
-    def write(self, entries, directory):
-        """The directory of a log with these entries, signed."""
-        data = [cbor2.dumps(e, canonical=True) if isinstance(e, dict) else e
-                for e in entries]
-        for path, content in auditor.expected_tiles(data).items():
-            (directory / path).parent.mkdir(parents=True, exist_ok=True)
-            (directory / path).write_bytes(content)
+    def note(self, data):
         root = auditor.tree_root([auditor.leaf_hash(e) for e in data])
         text = (f"{self.vkey.name}\n{len(data)}\n"
                 f"{base64.b64encode(root).decode()}\n")
         signature = base64.b64encode(
             self.vkey.id + self.key.sign(text.encode())).decode()
-        (directory / "checkpoint").write_text(
-            f"{text}\n\u2014 {self.vkey.name} {signature}\n")
+        return f"{text}\n\u2014 {self.vkey.name} {signature}\n".encode()
+
+    def write(self, entries, directory):
+        """The directory of a log with these entries, signed."""
+        data = encode(entries)
+        for path, content in auditor.expected_tiles(data).items():
+            (directory / path).parent.mkdir(parents=True, exist_ok=True)
+            (directory / path).write_bytes(content)
+        (directory / "checkpoint").write_bytes(self.note(data))
+
+
+def encode(entries):
+    return [cbor2.dumps(e, canonical=True) if isinstance(e, dict) else e
+            for e in entries]
+
+
+class Shown:
+    """The log as an appliance on paper shows it."""
+
+    def __init__(self, history, entries, blobs=()):
+        self.history, self.entries = history, encode(entries)
+        self.origin, self.id = history.vkey.name, history.vkey.id
+        self.raw = history.key.public_key().public_bytes(
+            serialization.Encoding.Raw, serialization.PublicFormat.Raw)
+        self.blobs = [(len(entries), blob) for blob in blobs]
+
+    def note(self, size=None):
+        return self.history.note(self.entries[:size])
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +131,41 @@ def forgery(change):
 def last_like(log, kind, body):
     """A new entry at the end, under the policy in force."""
     log.append({**log[-1], 0: kind, BODY: body})
+
+
+def serial_at(log, index):
+    return x509.load_der_x509_certificate(auditor.assemble(
+        log[index][BODY][5], b"\0")).serial_number
+
+
+def revoke(h, log, serial, reason):
+    body = {0: [{0: serial.to_bytes(20, "big"), 1: reason}]}
+    last_like(log, REVOCATION, {
+        0: [h.officer.state(h.vkey.name, "revoke", body, made=log[-1][1])],
+        1: "officer", 2: hashlib.sha256(bytes(len(log))).digest()[:16]})
+
+
+def make_crl(log, serials, number=1):
+    """What is signed, of the device CA's CRL."""
+    tbs = next(e[BODY][5] for e in log if e[0] == CERTIFICATE and
+               e[BODY][0] == "device-ca")
+    now = datetime.datetime.fromtimestamp(log[-1][1], datetime.timezone.utc)
+    day = datetime.timedelta(1)
+    builder = x509.CertificateRevocationListBuilder(
+        x509.load_der_x509_certificate(auditor.assemble(tbs, b"\0")).subject,
+        now, now + day).add_extension(x509.CRLNumber(number), False)
+    for serial in serials:
+        builder = builder.add_revoked_certificate(
+            x509.RevokedCertificateBuilder(serial, now).build())
+    return builder.sign(ec.generate_private_key(ec.SECP256R1()),
+                        hashes.SHA256()).tbs_certlist_bytes
+
+
+def add_crl(log, tbs, count, blob=False):
+    body = {0: "device-ca", 1: 1, 2: log[-1][1], 3: log[-1][1] + 86400,
+            4: len(log), 5: count}
+    body.update({7: auditor.sha256(tbs), 8: len(tbs)} if blob else {6: tbs})
+    last_like(log, CRL, body)
 
 
 # --- the forgeries: each changes `log`, a copy of h.entries ---
@@ -333,6 +394,64 @@ def an_export_in_no_format(h, log):
 
 
 @forgery
+def exports_that_fill_the_log(h, log):
+    for i in range(101):
+        last_like(log, EXPORT, {0: 0, 1: 5, 2: "csv", 4: bytes(32), 5: 10,
+                                6: "auditor", 7: bytes([7]) * 15 + bytes([i])})
+
+
+@forgery
+def a_start_that_found_more(h, log):
+    log[h.at(START, -1)][BODY][1] += 1
+
+
+@forgery
+def a_revocation_for_reason_7(h, log):
+    revoke(h, log, serial_at(log, h.device(0)), 7)
+
+
+@forgery
+def a_revocation_of_nobody(h, log):
+    revoke(h, log, 1 << 157, 1)
+
+
+@forgery
+def a_revocation_again(h, log):
+    revoke(h, log, serial_at(log, h.device(0)), 1)
+    revoke(h, log, serial_at(log, h.device(0)), 4)
+
+
+@forgery
+def a_crl_that_misses_one(h, log):
+    revoke(h, log, serial_at(log, h.device(0)), 1)
+    add_crl(log, make_crl(log, []), 0)
+
+
+@forgery
+def a_crl_with_one_too_many(h, log):
+    revoke(h, log, serial_at(log, h.device(0)), 1)
+    add_crl(log, make_crl(log, [serial_at(log, h.device(n)) for n in (0, 1)]),
+            2)
+
+
+@forgery
+def a_crl_with_another_in_place_of_one(h, log):
+    revoke(h, log, serial_at(log, h.device(0)), 1)
+    add_crl(log, make_crl(log, [serial_at(log, h.device(1))]), 1)
+
+
+@forgery
+def a_crl_with_another_count(h, log):
+    revoke(h, log, serial_at(log, h.device(0)), 1)
+    add_crl(log, make_crl(log, [serial_at(log, h.device(0))]), 2)
+
+
+@forgery
+def a_crl_with_another_number(h, log):
+    add_crl(log, make_crl(log, [], number=2), 0)
+
+
+@forgery
 def a_principal_with_a_key_of_the_mint(h, log):
     key = auditor.sha256(log[0][BODY][2][0][2])
     body = mm.principal_body("stranger", "auditor", key)
@@ -363,6 +482,44 @@ def test_the_honest_one_passes(history, workdir):
     history.write(history.entries, log)
     run(MINTMARK, "log", "verify", "--key", key, log)
     auditor.audit_directory(log, history.vkey)
+
+
+def test_revocations_and_crls_pass(history, workdir):
+    """In a directory and from an appliance; what is in a blob is read."""
+    key, directory = verify(history, workdir)
+    entries = copy.deepcopy(history.entries)
+    serial = serial_at(entries, history.device(0))
+    revoke(history, entries, serial, 1)
+    good, bad = make_crl(entries, [serial]), make_crl(entries, [])
+    for blob, ok, number in ((None, 0, 0), (good, 0, 1), (bad, 1, 2)):
+        log = copy.deepcopy(entries)
+        add_crl(log, blob or good, 1 if blob != bad else 0, bool(blob))
+        history.write(log, directory)
+        blobs = [blob] if blob else []
+        for one in blobs:
+            (directory / "blob").mkdir(exist_ok=True)
+            for former in (directory / "blob").iterdir():
+                former.unlink()
+            (directory / "blob" / auditor.sha256(one).hex()).write_bytes(one)
+        done = run(MINTMARK, "log", "verify", "--key", key, directory,
+                   ok=(1, 65) if ok else (0,))
+        with PaperAppliance(Shown(history, log, blobs),
+                            workdir / f"identity-{number}"):
+            online = run(MINTMARK, "log", "verify", "--identity",
+                         workdir / f"identity-{number}",
+                         ok=(1, 65) if ok else (0,))
+        if ok:
+            for answer in (done, online):
+                assert "have revoked 1 of its CA" in answer.stderr
+
+
+def test_an_appliance_without_the_crl_is_refused(history, workdir):
+    log = copy.deepcopy(history.entries)
+    add_crl(log, make_crl(log, []), 0, blob=True)
+    with PaperAppliance(Shown(history, log), workdir / "identity"):
+        done = run(MINTMARK, "log", "verify", "--identity",
+                   workdir / "identity", ok=(1, 65))
+    assert "not-found" in done.stderr or "blob" in done.stderr
 
 
 def test_there_are_forgeries():

@@ -8,7 +8,10 @@ import random
 import shutil
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import (
+    Ed25519PrivateKey)
 
+from logmaker import Cosigner
 from mint import mintmark, new_csr
 
 NO, USAGE, DATA = 1, 64, 65
@@ -81,6 +84,87 @@ def test_what_is_kept_is_not_overwritten(mint, copy, workdir):
     assert kept.read_text() == "mine"
     verify(*key(mint), copy, "--save", kept, "--force")
     assert kept.read_bytes() == (copy / "checkpoint").read_bytes()
+
+
+# --------------------------------------------------------------------- witnesses
+
+@pytest.fixture
+def witnesses(workdir):
+    out = []
+    for i in range(3):
+        key = Ed25519PrivateKey.from_private_bytes(bytes([i + 1] * 32))
+        out.append(Cosigner(f"w{i}.example/witness", key))
+        (workdir / f"w{i}").write_text(out[i].vkey + "\n")
+    return out
+
+
+def named(workdir, *numbers):
+    return [w for i in numbers for w in ("--witness", workdir / f"w{i}")]
+
+
+def refused(name, *words, ok=(NO,)):
+    answer = verify(*words, ok=ok).stderr
+    assert f": {name}: " in answer, answer
+    return answer
+
+
+def cosign(copy, *lines):
+    (copy / "cosigned").write_bytes(
+        (copy / "checkpoint").read_bytes() + b"".join(lines))
+
+
+def test_witnesses_of_a_directory_are_counted(mint, copy, workdir, witnesses):
+    note = (copy / "checkpoint").read_bytes()
+    where = (*key(mint), copy)
+    cosign(copy, witnesses[0].line(note, 1700000000),
+           witnesses[1].line(note, 1700000001))
+    found = said(*where, *named(workdir, 0, 1))
+    assert found["quorum"] == 2 and found["cosigned"] == found["size"]
+    assert found["witnesses"] == [
+        {"name": "w0.example/witness", "time": "2023-11-14T22:13:20Z"},
+        {"name": "w1.example/witness", "time": "2023-11-14T22:13:21Z"}]
+    found = said(*where, *named(workdir, 0, 1, 2), "--quorum", 2, "--tree")
+    assert found["quorum"] == len(found["witnesses"]) == 2
+    answer = refused("quorum-missing", *where, *named(workdir, 0, 1, 2))
+    assert "2 of the 3" in answer and "3 must" in answer
+    refused("quorum-missing", *where, *named(workdir, 2))
+    assert "quorum" not in said(*where)
+
+
+def test_a_cosignature_that_is_wrong(mint, copy, workdir, witnesses):
+    note = (copy / "checkpoint").read_bytes()
+    other = note.replace(mint.origin.encode(), b"other.example")
+    where = (*key(mint), copy)
+    cosign(copy, witnesses[0].line(other), witnesses[1].line(note))
+    refused("cosignature-wrong", *where, *named(workdir, 0, 1))
+    refused("cosignature-wrong", *where, *named(workdir, 0, 1),
+            "--quorum", 1)
+    said(*where, *named(workdir, 1))  # nobody asked about the other
+
+
+def test_nothing_is_cosigned(mint, copy, workdir, witnesses):
+    (copy / "cosigned").unlink(missing_ok=True)
+    for where in [(*key(mint), copy),
+                  ("--identity", mint.identity("auditor"))]:
+        answer = refused("quorum-missing", *where, *named(workdir, 0))
+        assert "no witness has cosigned" in answer
+
+
+def test_cosigned_is_of_another_log(mint, copy, workdir, witnesses):
+    """A quorum of something else is none."""
+    note = (copy / "checkpoint").read_bytes()
+    other = note.replace(mint.origin.encode(), b"other.example")
+    (copy / "cosigned").write_bytes(other + witnesses[0].line(other))
+    verify(*key(mint), copy, *named(workdir, 0), ok=(NO, DATA))
+
+
+@pytest.mark.parametrize("words", [
+    ["--quorum", "1"], ["0", "--quorum", "2"], ["0", "0"]])
+def test_quorums_that_cannot_be(mint, copy, workdir, witnesses, words):
+    names = [int(w) for w in words if w == "0"]
+    rest = [w for w in words if w != "0"]
+    refused("usage", *key(mint), copy, *named(workdir, *names), *rest,
+            ok=(USAGE,))
 
 
 # ------------------------------------------------------------------- what is not

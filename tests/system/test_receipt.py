@@ -475,6 +475,17 @@ def bundle(made, workdir):
     return workdir / "bundle"
 
 
+def own_tree(made):
+    """The log as it was when the certificate's receipt was given."""
+    receipt = auditor.Receipt((made / "receipt").read_bytes(),
+                              made.maker.vkey)
+    return made.entries[:receipt.size]
+
+
+def at_of(made, piece):
+    return auditor.Receipt(piece, made.maker.vkey).index
+
+
 def test_who_stands_for_a_certificate(made, bundle):
     said = made.verify("--statements", bundle, made / "receipt", made / "crt")
     assert said["officers"] == ["first"] and said["threshold"] == 1
@@ -554,17 +565,21 @@ def test_pieces_come_once(made, bundle):
             "--statements", bundle, made / "receipt", ok=(DATA,))
 
 
-@pytest.mark.parametrize("index", [3, -1])
-def test_pieces_that_are_good_but_others(made, bundle, workdir, index):
-    """Of the same log, in their place, and nothing to do with it."""
+@pytest.mark.parametrize("index, said", [
+    (3, "of kind"), (-1, "comes after entry")])
+def test_pieces_that_are_good_but_others(made, workdir, index, said):
+    """Of the same tree, in their place, and nothing to do with it."""
     index %= made.at(CERTIFICATE, -1)
+    bundle = workdir / "bundle"
+    receipt = made.receipt_of(made.at(CERTIFICATE, -2), workdir / "receipt")
+    made.verify("--statements", bundle, "--log", made.log, receipt)
     pieces = split(bundle.read_bytes())
     pieces.append(made.receipt_of(index, workdir / "x").read_bytes())
-    pieces.sort(key=lambda p: auditor.Receipt(p, made.maker.vkey).index)
+    pieces.sort(key=lambda p: at_of(made, p))
     bundle.write_bytes(b"".join(pieces))
-    done = made.verify("--statements", bundle, made / "receipt", ok=(DATA,))
+    done = made.verify("--statements", bundle, receipt, ok=(DATA,))
     refused(done, "receipt-malformed")
-    assert f"entry {index} of the bundle" in done
+    assert f"entry {index} of the bundle" in done and said in done
 
 
 def test_another_entry_of_the_same_number(made, workdir):
@@ -580,12 +595,60 @@ def test_another_entry_of_the_same_number(made, workdir):
 
 def test_pieces_of_another_tree(made, bundle, workdir):
     """The same key has signed them, but as another history."""
+    tree = own_tree(made)
     pieces = split(bundle.read_bytes())
-    forked = [*made.entries[:-1], made.entries[-2]]
-    pieces[0] = made.receipt_of(0, workdir / "x", forked).read_bytes()
+    forked = [*tree[:-1], tree[-2]]
+    for index, at in (0, 0), (-1, at_of(made, pieces[-1])):
+        changed = [*pieces]
+        changed[index] = made.receipt_of(
+            at, workdir / "x", forked).read_bytes()
+        bundle.write_bytes(b"".join(changed))
+        refused(made.verify("--statements", bundle, made / "receipt",
+                            ok=(NO,)), "log-forked")
+
+
+@pytest.mark.parametrize("more", [-1, 1])
+def test_an_order_from_a_fork_of_another_size(made, bundle, workdir, more):
+    """What carries the certificate is in no tree that has it."""
+    tree = own_tree(made)
+    basis = made.verify(made / "receipt")["basis"]
+    receipt = auditor.Receipt((made / "receipt").read_bytes(),
+                              made.maker.vkey)
+    real = [cbor2.loads(e) for e in tree]
+    real[basis][1] += 1
+    real = [cbor2.dumps(e, canonical=True) for e in real]
+    subject = made.receipt_of(receipt.index, workdir / "receipt", real)
+    fork = [*tree, tree[-1]] if more > 0 else tree[:more]
+    pieces = [at_of(made, p) for p in split(bundle.read_bytes())]
+    for of_fork in {basis}, set(pieces):
+        bundle.write_bytes(b"".join(made.receipt_of(
+            at, workdir / "x", fork if at in of_fork else real).read_bytes()
+            for at in pieces))
+        done = made.verify("--statements", bundle, subject, ok=(DATA,))
+        refused(done, "receipt-malformed")
+        assert f"against a checkpoint of {len(fork)} entries" in done
+    # In the tree itself there is another order.
+    bundle.write_bytes(b"".join(made.receipt_of(
+        at, workdir / "x", real).read_bytes() for at in pieces))
+    made.verify("--statements", bundle, subject)
+
+
+def test_an_honest_piece_against_a_newer_checkpoint(made, bundle, workdir):
+    """It may be honest; nothing here shows it."""
+    pieces = split(bundle.read_bytes())
+    pieces[0] = made.receipt_of(0, workdir / "x").read_bytes()
     bundle.write_bytes(b"".join(pieces))
-    refused(made.verify("--statements", bundle, made / "receipt", ok=(NO,)),
-            "log-forked")
+    done = made.verify("--statements", bundle, made / "receipt", ok=(DATA,))
+    refused(done, "receipt-malformed")
+    assert "fetch the bundle of this receipt" in done
+
+
+def test_a_bundle_is_of_the_receipts_own_tree(made, bundle):
+    """The log has grown since: still it is one root."""
+    size = len(own_tree(made))
+    assert size < len(made.entries)
+    assert {auditor.Receipt(piece, made.maker.vkey).size
+            for piece in split(bundle.read_bytes())} == {size}
 
 
 def reforged(made, change, place):
@@ -632,6 +695,12 @@ def test_words_that_do_not_carry(made, workdir, change, said):
     refused(done, "log-inconsistent")
     assert said in done
     assert not (workdir / "bundle").exists()
+
+
+def test_a_basis_that_is_not_there(made, workdir):
+    words = reforged(made, lambda e, at, order: e[at][BODY].update(
+        {2: len(e)}), workdir)
+    refused(made.verify(*words, ok=(NO,)), "not-found")
 
 
 def test_a_certificate_of_another_policy(made, workdir):
@@ -786,6 +855,11 @@ def test_a_source_that_is_another_log(made, workdir):
     other = made.maker.directory(forked, workdir / "forked")
     refused(made.verify("--statements", workdir / "b", "--log", other,
                         receipt, ok=(NO,)), "log-forked")
+    # Longer, too: of as many entries as the receipt's it has another root.
+    other = made.maker.directory([*forked, *forked], workdir / "longer")
+    refused(made.verify("--statements", workdir / "b", "--log", other,
+                        receipt, ok=(NO,)), "log-forked")
+    assert not (workdir / "b").exists()
 
 
 # --------------------------------------------------------------------- log prove
@@ -853,6 +927,15 @@ def test_online(mint, station, order, workdir):
     assert done.stdout == again.stdout
     said = json.loads(done.stdout)
     assert (said["order"], said["officers"]) == (order, ["first"])
+    # The same bundle when the log has grown.
+    station.issue(order, fresh("lamp"), new_csr())
+    kept = (workdir / "bundle").read_bytes()
+    mintmark(*words, "--force", "--identity", mint.identity("auditor"),
+             workdir / "receipt", workdir / "crt")
+    assert (workdir / "bundle").read_bytes() == kept
+    vkey = auditor.Vkey((mint.dir / "public/log.vkey").read_text().strip())
+    assert {auditor.Receipt(piece, vkey).size for piece in split(kept)} == {
+        auditor.Receipt(answer[3], vkey).size}
     mintmark("log", "prove", "--identity", mint.identity("auditor"), "--out",
              workdir / "newer", said["index"])
     mintmark("receipt", "verify", "--key", mint.dir / "public/log.vkey",

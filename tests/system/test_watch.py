@@ -2,6 +2,7 @@
 does anything else is told on, with the evidence."""
 
 import base64
+import hashlib
 import json
 import os
 import shutil
@@ -184,10 +185,13 @@ def test_a_hook_that_fails_is_run_again(log):
     hook = f'echo $MINTMARK_INDEX >> {out}; test "$MINTMARK_INDEX" != 2'
     refused(log.watch("--hook", hook, ok=(LATER,)), "hook-failed")
     assert out.read_text().split() == ["0", "1", "2"]
-    assert not log.state.exists()
+    assert b"\ntold 2\n" in log.state.read_bytes()
+    refused(log.watch("--hook", hook, ok=(LATER,)), "hook-failed")
+    assert out.read_text().split() == ["0", "1", "2", "2"]
     done = log.watch("--keep-going", "--hook", hook)
     assert "hook for entry 2" in done.stderr
-    assert len(out.read_text().split()) == 3 + len(log.entries)
+    assert out.read_text().split()[4:] == [
+        str(i) for i in range(2, len(log.entries))]
     assert "nothing new" in log.watch("--hook", hook).stderr
 
 
@@ -205,8 +209,84 @@ def test_a_crash_repeats_and_skips_nothing(log):
     log.watch("--hook", f"echo $MINTMARK_INDEX >> {out}; "
               "test $MINTMARK_INDEX != 6 || kill -9 $PPID",
               ok=(-signal.SIGKILL,))
+    told = int(log.state.read_bytes().split(b"\ntold ")[1].split()[0])
+    assert told in (5, 6)
     log.watch("--hook", f"echo $MINTMARK_INDEX >> {out}")
-    assert out.read_text().split() == ["4", "5", "6", "4", "5", "6", "7", "8"]
+    assert out.read_text().split() == ["4", "5", "6"] + [
+        str(i) for i in range(told, 9)]
+
+
+def test_a_round_that_is_always_killed_gets_on(log):
+    """In its second hook, each time."""
+    log.grow(None)
+    out = log.place / "out"
+    hook = (f"echo $MINTMARK_INDEX >> {out}; echo >> {log.place}/run-$PPID; "
+            f"test $(wc -l < {log.place}/run-$PPID) = 1 || kill -9 $PPID")
+    size = len(log.entries)
+    for _ in range(size - 1):
+        log.watch("--hook", hook, ok=(-signal.SIGKILL,))
+    log.watch("--hook", hook)
+    assert out.read_text().split() == ["0"] + [
+        str(i) for i in range(1, size) for _ in range(2)]
+    assert "nothing new" in log.watch().stderr
+
+
+def test_a_long_round_that_is_always_ended_gets_on(log):
+    """By a signal to its whole group, as timeout and a terminal send it."""
+    log.grow(None)
+    out = log.place / "out"
+    hook = (f"echo $MINTMARK_INDEX >> {out}; "
+            "if test $((MINTMARK_INDEX % 3)) = 2 && "
+            f"mkdir {log.place}/ended-$MINTMARK_INDEX 2>&-; "
+            "then kill -TERM 0; fi")
+    ended = 0
+    while True:
+        done = subprocess.run(
+            [str(MINTMARK), "log", "watch", "--once", "--keep-going",
+             "--key", str(log.place / "vkey"), "--state", str(log.state),
+             "--hook", hook, str(log.log)], stdin=subprocess.DEVNULL,
+            stderr=subprocess.PIPE, text=True, timeout=PATIENCE, check=False,
+            start_new_session=True)
+        if done.returncode == YES:
+            break
+        assert done.returncode == LATER, done.stderr
+        refused(done, "stopping")
+        ended += 1
+        assert ended <= len(log.entries)
+    size = len(log.entries)
+    assert ended == size // 3
+    # Each that was broken off was told of twice.
+    assert out.read_text().split() == [
+        str(i) for i in range(size) for _ in range(2 if i % 3 == 2 else 1)]
+
+
+def test_a_round_under_way_is_held_against_a_log(log):
+    """A fork of what was verified is seen before another hook runs."""
+    log.grow(9)
+    log.watch("--hook", "test $MINTMARK_INDEX != 4", ok=(LATER,))
+    log.grow(9, other_history(log, 6))
+    alarm(log, "log-forked")
+    log.grow(8)
+    log.watch(ok=(NO,))
+    # Entries that hooks wait for are proven again, though they were before.
+    log.grow(9)
+    bundle, = (log.log / "tile/entries").rglob("9")
+    bundle.write_bytes(b"".join(
+        len(e).to_bytes(2, "big") + e for e in other_history(log, 6)[:9]))
+    out = log.place / "out"
+    refused(log.watch("--hook", f"touch {out}", ok=(NO,)),
+            "log-inconsistent")
+    assert not out.exists()
+
+
+def test_a_round_under_way_takes_in_what_is_new(log):
+    log.grow(5)
+    log.watch("--hook", "test $MINTMARK_INDEX != 3", ok=(LATER,))
+    log.grow(9)
+    done = log.watch("--json", "--from-now")
+    assert log.told(done) == [3, 4, 5, 6, 7, 8]
+    assert "9 entries, 6 of them new" in done.stderr
+    assert log.state.read_bytes().startswith(b"mintmark-watch@v1\n")
 
 
 # --------------------------------------------------------------- what no log does
@@ -377,15 +457,40 @@ def test_a_state_that_is_damaged(log):
 
 
 def test_every_bit_of_a_state(log):
-    """Sampled."""
+    """Sampled; each of the number that no signature covers."""
     log.grow(9)
     log.watch()
+    every_bit(log, 0)
+    log.state.unlink()
+    log.watch("--hook", "test $MINTMARK_INDEX != 4", ok=(LATER,))
+    told = log.state.read_bytes().index(b"told 4\n")
+    every_bit(log, 8 * told)
+
+
+def every_bit(log, first):
     good = log.state.read_bytes()
-    for bit in range(0, 8 * len(good), 37):
+    for bit in (*range(0, 8 * len(good), 37), *range(first, first + 56)):
         bad = bytearray(good)
         bad[bit // 8] ^= 1 << bit % 8
         log.state.write_bytes(bad)
         log.watch(ok=(NO, DATA))
+
+
+@pytest.mark.parametrize("told", ["9", "10", "04", "+4", "", "4 ", "4\n"])
+def test_a_number_that_cannot_be(log, told):
+    """Under a hash that is right."""
+    log.grow(9)
+    log.watch("--hook", "test $MINTMARK_INDEX != 4", ok=(LATER,))
+    head, _, rest = log.state.read_bytes().split(b"\n", 2)
+    assert hashed(head, rest) == log.state.read_bytes()
+    log.state.write_bytes(hashed(
+        head, rest.replace(b"told 4\n", f"told {told}\n".encode())))
+    log.watch(ok=(NO, DATA))
+
+
+def hashed(head, rest):
+    return b"\n".join(
+        (head, base64.b64encode(hashlib.sha256(rest).digest()), rest))
 
 
 def test_two_watches_of_one_state(log):
@@ -455,7 +560,7 @@ def test_it_ends_when_it_is_told_to(log, number):
 
 
 def test_it_ends_after_the_hook_that_runs(log):
-    """What the hook began is finished, and told again: nothing is lost."""
+    """What the hook began is finished, and that it was is remembered."""
     log.grow(3)
     out = log.place / "out"
     fifo = log.place / "fifo"
@@ -468,9 +573,9 @@ def test_it_ends_after_the_hook_that_runs(log):
             go.write("\n")
         watching.process.communicate(timeout=PATIENCE)
         assert watching.process.returncode == YES
-    assert out.read_text().split() == ["0"] and not log.state.exists()
+    assert out.read_text().split() == ["0"]
     log.watch("--hook", f"echo $MINTMARK_INDEX >> {out}")
-    assert out.read_text().split() == ["0", "0", "1", "2"]
+    assert out.read_text().split() == ["0", "1", "2"]
 
 
 def test_a_lasting_watch_tells_on_a_log(log):

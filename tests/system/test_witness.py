@@ -679,6 +679,12 @@ def quorum_of_receipts(mint, place, *witnesses):
     mintmark("receipt", "verify", *key, *words, "--witness",
              stranger.dir / "vkey", "--quorum", len(witnesses) + 1,
              place / "receipt", ok=(NO,))
+    log = ["log", "verify", "--identity", mint.identity("auditor"), *words]
+    said = json.loads(mintmark(*log, "--json").stdout)
+    assert said["quorum"] == len(said["witnesses"]) == len(witnesses)
+    assert 0 < said["cosigned"] <= said["size"]
+    done = mintmark(*log, "--witness", stranger.dir / "vkey", ok=(NO,))
+    assert ": quorum-missing: " in done.stderr
 
 
 def test_one_who_is_away_stops_nobody(place):

@@ -257,31 +257,52 @@ static inline enum mm_error
 receipt(struct room *room, uint64_t index, bool newest,
     struct mm_archive_receipt_answer *out)
 {
-	struct mm_archive_receipt_request request = {index, newest};
+	struct mm_archive_receipt_request request = {
+	    .index = index, .against = newest};
 
 	*out = (struct mm_archive_receipt_answer){.entry = {NULL, 0}};
 	return call(room, MM_ARCHIVE_RECEIPT, &request, out);
 }
 
-/* The size of the checkpoint that the verified receipt is bound to. */
+static inline enum mm_error
+receipt_under(struct room *room, uint64_t index, uint64_t size,
+    struct mm_archive_receipt_answer *out)
+{
+	struct mm_archive_receipt_request request = {
+	    .index = index, .against = MM_AGAINST_SIZE, .size = size};
+
+	*out = (struct mm_archive_receipt_answer){.entry = {NULL, 0}};
+	return call(room, MM_ARCHIVE_RECEIPT, &request, out);
+}
+
+/* The size of the checkpoint that a receipt is bound to, by its proof. */
+static inline uint64_t
+verified_size(struct room *room, uint64_t index,
+    const struct mm_archive_receipt_answer *answer)
+{
+	struct mm_vkey vkey = vkey_of(room);
+	struct mm_checkpoint checkpoint;
+	struct mm_receipt found = {.index = index};
+
+	found.entry = answer->entry;
+	found.note = answer->note;
+	assert_int_equal(
+	    mm_proof_from_list(&answer->proof, &found.proof), MM_OK);
+	assert_int_equal(
+	    mm_receipt_verify(&found, &vkey, answer->entry, &checkpoint),
+	    MM_OK);
+	return checkpoint.size;
+}
+
 static inline uint64_t
 receipt_size(struct room *room, uint64_t index, bool newest)
 {
 	struct mm_archive_receipt_answer answer;
-	struct mm_vkey vkey = vkey_of(room);
-	struct mm_checkpoint checkpoint;
-	struct mm_receipt found = {.index = index};
 	enum mm_error error = receipt(room, index, newest, &answer);
 
 	if (error != MM_OK)
 		fail_msg("%s", mm_why(error));
-	found.entry = answer.entry;
-	found.note = answer.note;
-	assert_int_equal(
-	    mm_proof_from_list(&answer.proof, &found.proof), MM_OK);
-	assert_int_equal(
-	    mm_receipt_verify(&found, &vkey, answer.entry, &checkpoint), MM_OK);
-	return checkpoint.size;
+	return verified_size(room, index, &answer);
 }
 
 static inline void

@@ -16,7 +16,7 @@ static struct {
 	EVP_PKEY *soft[SOFT_KEYS]; /* of the ceremony's keys */
 	uint64_t time;             /* of the next entry */
 	uint8_t policy[32];        /* in force */
-	uint8_t request;           /* of the last request */
+	uint16_t request;          /* of the last request */
 	struct mm_span root_tbs, device_ca_tbs, access_ca_tbs;
 	uint64_t genesis, station, order; /* entries */
 	uint64_t born; /* entries of the birth, `start` included */
@@ -75,8 +75,10 @@ add(uint64_t kind, const void *body)
 static inline struct mm_span
 new_request(void)
 {
-	uint8_t id[16] = {++honest.request, 0xaa};
+	uint8_t id[16] = {0, 0, 0xaa};
 
+	honest.request++;
+	memcpy(id, &honest.request, sizeof(honest.request));
 	return mm_span(keep(id, sizeof(id)), sizeof(id));
 }
 
@@ -259,27 +261,119 @@ add_void(uint64_t index)
 	return add(MM_ENTRY_VOID, &body);
 }
 
-/* RFC 5280 5.1.2, with nothing revoked. */
+/* What a CRL says, right or wrong. */
+struct listed {
+	struct mm_span serial;
+	int reason; /* -1: none is given */
+};
+struct crl_plan {
+	struct mm_span ca_tbs;
+	unsigned number; /* one byte */
+	const struct listed *listed;
+	size_t count;
+	bool empty_list;      /* a list of nobody, which is absent else */
+	bool critical, delta; /* an extension that is; of a delta's */
+	bool no_number, number_twice;
+};
+
+static inline void
+put_extension(struct mm_buffer *out, const char *oid, bool critical,
+    unsigned tag, uint8_t value)
+{
+	size_t one = mm_der_open(out, MM_DER_SEQUENCE), octets;
+
+	ok(mm_der_put_oid(out, text(oid)));
+	if (critical)
+		mm_der_put(out, MM_DER_BOOLEAN, "\xff", 1);
+	octets = mm_der_open(out, MM_DER_OCTETS);
+	mm_der_put(out, tag, &value, 1);
+	mm_der_close(out, octets);
+	mm_der_close(out, one);
+}
+
+static inline void
+put_listed(struct mm_buffer *out, const struct crl_plan *plan)
+{
+	size_t list;
+
+	if (plan->count == 0 && !plan->empty_list)
+		return;
+	list = mm_der_open(out, MM_DER_SEQUENCE);
+	for (size_t i = 0; i < plan->count; i++) {
+		size_t one = mm_der_open(out, MM_DER_SEQUENCE), extensions;
+
+		mm_der_put(out, MM_DER_INTEGER, plan->listed[i].serial.data,
+		    plan->listed[i].serial.size);
+		mm_der_put_time(out, honest.time);
+		if (plan->listed[i].reason >= 0) {
+			extensions = mm_der_open(out, MM_DER_SEQUENCE);
+			put_extension(out, "2.5.29.21", false, 0x0a,
+			    (uint8_t)plan->listed[i].reason);
+			mm_der_close(out, extensions);
+		}
+		mm_der_close(out, one);
+	}
+	mm_der_close(out, list);
+}
+
+/* RFC 5280 5.1.2. */
 static inline struct mm_span
-make_crl(struct mm_span ca_tbs)
+make_crl_of(const struct crl_plan *plan)
 {
 	mm_auto(buffer) out = {0};
 	struct mm_tbs ca;
-	size_t whole, tagged;
+	size_t whole, tagged, extensions;
 
-	ok(mm_tbs_read(ca_tbs, &mint.arena, &ca));
-	mm_buffer_init(&out, 4096);
+	ok(mm_tbs_read(plan->ca_tbs, &mint.arena, &ca));
+	mm_buffer_init(&out, 1 << 20);
 	whole = mm_der_open(&out, MM_DER_SEQUENCE);
 	mm_der_put(&out, MM_DER_INTEGER, "\1", 1);
 	mm_buffer_add(&out, mm_ecdsa_sha256.data, mm_ecdsa_sha256.size);
 	mm_buffer_add(&out, ca.subject.data, ca.subject.size);
 	mm_der_put_time(&out, honest.time);
 	mm_der_put_time(&out, honest.time + DAY);
+	put_listed(&out, plan);
 	tagged = mm_der_open(&out, MM_DER_CONTEXT_CONSTRUCTED);
-	mm_der_put(&out, MM_DER_SEQUENCE, "", 0);
+	extensions = mm_der_open(&out, MM_DER_SEQUENCE);
+	if (!plan->no_number)
+		put_extension(&out, "2.5.29.20", plan->critical, MM_DER_INTEGER,
+		    (uint8_t)plan->number);
+	if (plan->number_twice)
+		put_extension(&out, "2.5.29.20", false, MM_DER_INTEGER,
+		    (uint8_t)plan->number);
+	if (plan->delta)
+		put_extension(&out, "2.5.29.27", true, MM_DER_INTEGER, 1);
+	mm_der_close(&out, extensions);
 	mm_der_close(&out, tagged);
 	mm_der_close(&out, whole);
 	return keep_buffer(&out);
+}
+
+/* With nobody revoked. */
+static inline struct mm_span
+make_crl(struct mm_span ca_tbs, unsigned number)
+{
+	return make_crl_of(
+	    &(struct crl_plan){.ca_tbs = ca_tbs, .number = number});
+}
+
+static inline struct mm_span
+serial_of(struct mm_span tbs)
+{
+	uint8_t serial[MM_SERIAL_SIZE];
+
+	ok(mm_serial_of_tbs(tbs, serial));
+	return mm_span(keep(serial, sizeof(serial)), sizeof(serial));
+}
+
+static inline uint64_t
+revoke_serial(struct mm_span serial, uint64_t reason)
+{
+	struct mm_revoked one = {serial, reason, 0};
+	struct mm_revoke_claim claim = {{&one, 1}};
+
+	return add_statements(MM_ENTRY_REVOCATION,
+	    state(said(MM_STATEMENT_REVOKE, &claim)), "officer-1");
 }
 
 /* A release that ada has signed, as entry and claim. */

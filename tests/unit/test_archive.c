@@ -92,6 +92,59 @@ receipts_are_of_the_entrys_own_batch_or_the_newest(void **state)
 }
 
 static void
+receipts_are_of_a_size_that_was_published(void **state)
+{
+	struct room *room = *state;
+	struct mm_archive_receipt_answer answer;
+
+	begin(room);
+	grow(room, 4);
+	assert_int_equal(receipt_under(room, 0, 5, &answer), MM_E_NOT_FOUND);
+	assert_int_equal(publish(room), MM_OK);
+	assert_int_equal(receipt_under(room, 0, 5, &answer), MM_OK);
+	grow(room, 3);
+	assert_int_equal(receipt_under(room, 0, 8, &answer), MM_E_NOT_FOUND);
+	assert_int_equal(publish(room), MM_OK);
+	for (uint64_t size = 0; size < 10; size++)
+		for (uint64_t i = 0; i < 10; i++) {
+			bool stored = size == 1 || size == 5 || size == 8;
+			enum mm_error error =
+			    receipt_under(room, i, size, &answer);
+
+			assert_int_equal(
+			    error, stored && i < size ? MM_OK : MM_E_NOT_FOUND);
+			if (error == MM_OK)
+				assert_int_equal(
+				    verified_size(room, i, &answer), size);
+		}
+	assert_int_equal(receipt_under(room, 0, 4, &answer), MM_E_NOT_FOUND);
+	assert_non_null(strstr(
+	    mm_why(MM_E_NOT_FOUND), "no checkpoint of 4 entries is stored"));
+}
+
+/* As in a restored log, whose old checkpoints were never given out by it. */
+static void
+a_checkpoint_without_a_note_is_none(void **state)
+{
+	struct room *room = *state;
+	struct mm_archive_receipt_answer answer;
+
+	begin(room);
+	grow(room, 4);
+	grow(room, 3);
+	assert_int_equal(publish(room), MM_OK);
+	assert_int_equal(receipt_under(room, 0, 5, &answer), MM_OK);
+	mm_archive_close(mm_take(room->archive));
+	world_close(&room->world);
+	run_sql(room, "UPDATE checkpoint SET note = NULL WHERE size = 5");
+	must_open(room);
+	assert_int_equal(publish(room), MM_OK);
+	assert_int_equal(receipt_under(room, 0, 5, &answer), MM_E_NOT_FOUND);
+	assert_int_equal(receipt_under(room, 0, 8, &answer), MM_OK);
+	assert_int_equal(publish(room), MM_OK);
+}
+
+static void
 a_damaged_entry_is_never_served(void **state)
 {
 	struct room *room = *state;
@@ -335,6 +388,8 @@ main(void)
 	    T(refuses_checkpoints_that_are_not_stored),
 	    T(gives_entries_as_many_as_fit),
 	    T(receipts_are_of_the_entrys_own_batch_or_the_newest),
+	    T(receipts_are_of_a_size_that_was_published),
+	    T(a_checkpoint_without_a_note_is_none),
 	    T(a_damaged_entry_is_never_served),
 	    T(a_damaged_tree_gives_no_receipt), T(waits_for_a_log),
 	    T(knows_the_newest_note_after_a_restart),

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "policy/decide.h"
 #include "tests/unit/honest_log.h"
 
 static int
@@ -580,13 +581,85 @@ revocation_by_no_officer(void)
 static void
 a_revocation_passes(void **unused)
 {
-	struct mm_revoked one = {text("serial"), 1, 0};
-	struct mm_revoke_claim claim = {{&one, 1}};
+	struct issue device = device_issue("dev-01"), voided;
+	struct mm_span serial = serial_of(device.entry.tbs);
 
 	(void)unused;
-	add_statements(MM_ENTRY_REVOCATION,
-	    state(said(MM_STATEMENT_REVOKE, &claim)), "officer-1");
+	issue_signed(&device);
+	voided = device_issue("dev-02");
+	add_void(add_certificate(&voided));
+	revoke_serial(serial_of(voided.entry.tbs), 1);
+	/* RFC 5280 5.3.1: a hold ends, by release or for ever. */
+	revoke_serial(serial, 6);
+	revoke_serial(serial, 8);
+	revoke_serial(serial, 6);
+	revoke_serial(serial, 4);
 	passes();
+}
+
+static struct mm_span
+revoked_device(uint64_t reason)
+{
+	struct issue device = device_issue("dev-01");
+	struct mm_span serial = serial_of(device.entry.tbs);
+
+	issue_signed(&device);
+	revoke_serial(serial, reason);
+	return serial;
+}
+
+static void
+revocation_for_a_reason_not_used(void)
+{
+	revoked_device(7);
+}
+
+static void
+revocation_of_nothing(void)
+{
+	revoke_serial(text("serial"), 1);
+}
+
+static void
+revocation_before_its_certificate(void)
+{
+	struct issue device = device_issue("dev-01");
+
+	revoke_serial(serial_of(device.entry.tbs), 1);
+	issue_signed(&device);
+}
+
+static void
+revoked_twice(void)
+{
+	revoke_serial(revoked_device(1), 4);
+}
+
+static void
+held_twice(void)
+{
+	revoke_serial(revoked_device(6), 6);
+}
+
+static void
+release_of_what_is_revoked(void)
+{
+	revoke_serial(revoked_device(1), 8);
+}
+
+static void
+release_of_what_is_not_held(void)
+{
+	revoked_device(8);
+}
+
+static void
+released_twice(void)
+{
+	struct mm_span serial = revoked_device(6);
+
+	revoke_serial(serial, 8);
+	revoke_serial(serial, 8);
 }
 
 static void
@@ -623,6 +696,15 @@ what_people_say_is_checked(void **state)
 	    ATTACK(order_for_no_device_profile, "no profile tls-client for"),
 	    ATTACK(order_is_a_principal, "of kind 4, not 1"),
 	    ATTACK(revocation_by_no_officer, "not signed by an officer"),
+	    ATTACK(revocation_for_a_reason_not_used, "for the reason 7"),
+	    ATTACK(revocation_of_nothing, "that no certificate before it has"),
+	    ATTACK(revocation_before_its_certificate,
+		"that no certificate before it has"),
+	    ATTACK(revoked_twice, "that entry 17 has revoked"),
+	    ATTACK(held_twice, "that entry 17 has revoked"),
+	    ATTACK(release_of_what_is_revoked, "hold that was not there"),
+	    ATTACK(release_of_what_is_not_held, "hold that was not there"),
+	    ATTACK(released_twice, "hold that was not there"),
 	};
 
 	(void)state;
@@ -1345,6 +1427,58 @@ export_by_a_station(void)
 }
 
 static void
+export_many(unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		export_(0, 5, "auditor-1");
+}
+
+static void
+export_too_often(void)
+{
+	export_many(MM_EXPORTS_DAILY + 1);
+}
+
+static void
+start_after(uint64_t undecided)
+{
+	const struct mm_start_entry start = {text("1"), undecided};
+	struct issue one = device_issue("dev-01"), other;
+
+	issue_signed(&one);
+	one = device_issue("dev-02");
+	add_void(add_certificate(&one));
+	other = device_issue("dev-03");
+	add_certificate(&other);
+	add(MM_ENTRY_START, &start);
+}
+
+static void
+start_that_hides_what_is_undecided(void)
+{
+	start_after(0);
+}
+
+static void
+start_that_finds_too_many(void)
+{
+	start_after(2);
+}
+
+/* A day's exports of one are not another's, and not the next day's. */
+static void
+starts_and_exports_pass(void **state)
+{
+	(void)state;
+	start_after(1);
+	export_many(MM_EXPORTS_DAILY);
+	export_(0, 5, "officer-1");
+	honest.time += DAY;
+	export_many(MM_EXPORTS_DAILY);
+	passes();
+}
+
+static void
 what_is_told_is_checked(void **state)
 {
 	static const struct attack attacks[] = {
@@ -1355,6 +1489,10 @@ what_is_told_is_checked(void **state)
 	    ATTACK(export_of_nothing, "entries 5 to 5 were not there"),
 	    ATTACK(export_of_what_comes, "were not there"),
 	    ATTACK(export_by_a_station, "may not ask for"),
+	    ATTACK(export_too_often, "it is a day's export 101"),
+	    ATTACK(start_that_hides_what_is_undecided,
+		"it has found 0 entries without a signature, and there are 1"),
+	    ATTACK(start_that_finds_too_many, "and there are 1"),
 	};
 
 	(void)state;
@@ -1382,7 +1520,8 @@ add_crl(const char *issuer, uint64_t number, uint64_t size)
 {
 	return add_crl_of(issuer, number, size,
 	    make_crl(strcmp(issuer, "access-ca") == 0 ? honest.access_ca_tbs
-						      : honest.device_ca_tbs));
+						      : honest.device_ca_tbs,
+		(unsigned)number));
 }
 
 static void
@@ -1392,7 +1531,7 @@ crls_pass(void **state)
 	struct mm_audit_report report;
 
 	(void)state;
-	mm_tbs_digest(make_crl(honest.device_ca_tbs), digest);
+	mm_tbs_digest(make_crl(honest.device_ca_tbs, 1), digest);
 	add_signature(
 	    add_crl("device-ca", 1, 5), soft_sign("device-ca", digest));
 	add_crl("access-ca", 7, 5);
@@ -1456,13 +1595,13 @@ crl_that_is_a_certificate(void)
 static void
 crl_of_another_ca(void)
 {
-	add_crl_of("device-ca", 1, 0, make_crl(honest.access_ca_tbs));
+	add_crl_of("device-ca", 1, 0, make_crl(honest.access_ca_tbs, 1));
 }
 
 static void
 crl_of_another_time(void)
 {
-	struct mm_span tbs = make_crl(honest.device_ca_tbs);
+	struct mm_span tbs = make_crl(honest.device_ca_tbs, 1);
 
 	honest.time++;
 	add_crl_of("device-ca", 1, 0, tbs);
@@ -1484,6 +1623,286 @@ static void
 crl_of_nothing(void)
 {
 	struct mm_crl_entry body = {.issuer = text("device-ca"), .number = 1};
+
+	add(MM_ENTRY_CRL, &body);
+}
+
+/* --- what CRLs list --- */
+
+enum { REVOKED = 3, MANY_REVOKED = 200 };
+
+/* Three devices, of which two are revoked at once and the last later, and a
+ * station's certificate by another CA. */
+static struct revoked {
+	struct mm_span device[REVOKED], client;
+	uint64_t middle; /* the third is revoked from here on */
+} revoked;
+
+static void
+revoke_some(void)
+{
+	static const uint64_t reasons[REVOKED] = {1, 0, 4};
+	struct issue client;
+
+	for (unsigned i = 0; i < REVOKED; i++) {
+		struct issue device;
+		char name[8];
+
+		snprintf(name, sizeof(name), "dev-%02u", i);
+		device = device_issue(keep(name, sizeof(name)));
+		revoked.device[i] = serial_of(device.entry.tbs);
+		issue_signed(&device);
+		revoked.middle = mint.log.size;
+		revoke_serial(revoked.device[i], reasons[i]);
+	}
+	client = client_issue();
+	revoked.client = serial_of(client.entry.tbs);
+	issue_signed(&client);
+	revoke_serial(revoked.client, 5);
+}
+
+/* The device CA's first CRL, with what it lists and up to where. */
+static uint64_t
+list_until(uint64_t size, const struct listed *listed, size_t count)
+{
+	struct crl_plan plan = {.ca_tbs = honest.device_ca_tbs,
+	    .number = 1,
+	    .listed = listed,
+	    .count = count};
+	struct mm_crl_entry body = {.issuer = text("device-ca"),
+	    .number = 1,
+	    .this_update = honest.time,
+	    .next_update = honest.time + DAY,
+	    .size = size,
+	    .count = count,
+	    .tbs = make_crl_of(&plan)};
+
+	return add(MM_ENTRY_CRL, &body);
+}
+
+static void
+crls_list_who_is_revoked(void **state)
+{
+	struct listed listed[REVOKED];
+
+	(void)state;
+	revoke_some();
+	/* In another order, and the reasons 0 and 4 not given and given. */
+	listed[0] = (struct listed){revoked.device[2], 4};
+	listed[1] = (struct listed){revoked.device[0], 1};
+	listed[2] = (struct listed){revoked.device[1], -1};
+	list_until(mint.log.size, listed, 3);
+	passes();
+	mint.log.size--;
+	list_until(revoked.middle, &listed[1], 2);
+	passes();
+	mint.log.size--;
+	list_until(revoked.middle + 1, listed, 3);
+	passes();
+}
+
+static void
+crls_follow_a_hold(void **state)
+{
+	struct mm_span serial = revoked_device(6);
+	struct listed held = {serial, 6}, for_ever = {serial, 2};
+
+	(void)state;
+	list_until(mint.log.size, &held, 1);
+	passes();
+	mint.log.size--;
+	revoke_serial(serial, 8);
+	list_until(mint.log.size, NULL, 0);
+	passes();
+	mint.log.size -= 2;
+	revoke_serial(serial, 2);
+	list_until(mint.log.size, &for_ever, 1);
+	passes();
+}
+
+/* More than the table of the revoked holds at first. */
+static void
+crls_list_many(void **state)
+{
+	struct mm_order_claim order = make_order("order-2");
+	struct listed listed[MANY_REVOKED];
+
+	(void)state;
+	order.units = MANY_REVOKED;
+	order.devices = (struct mm_devices){
+	    .first = text("dev-000"), .last = text("dev-999")};
+	honest.order = add_order(&order, "officer-1");
+	for (unsigned i = 0; i < MANY_REVOKED; i++) {
+		struct issue device;
+		char name[8];
+
+		snprintf(name, sizeof(name), "dev-%03u", i);
+		device = device_issue(keep(name, sizeof(name)));
+		listed[i] =
+		    (struct listed){serial_of(device.entry.tbs), (int)i % 6};
+		add_certificate(&device);
+		revoke_serial(listed[i].serial, i % 6);
+	}
+	list_until(mint.log.size, listed, MANY_REVOKED);
+	passes();
+	mint.log.size--;
+	list_until(mint.log.size, listed, MANY_REVOKED - 1);
+	assert_int_equal(audit(&(struct mm_audit_report){0}), MM_E_LOG_WRONG);
+}
+
+static void
+crl_that_misses_one(void)
+{
+	revoke_some();
+	list_until(mint.log.size,
+	    (struct listed[]){{revoked.device[0], 1}, {revoked.device[1], 0}},
+	    2);
+}
+
+static void
+crl_that_lists_one_too_early(void)
+{
+	revoke_some();
+	list_until(revoked.middle,
+	    (struct listed[]){{revoked.device[0], 1}, {revoked.device[1], 0},
+		{revoked.device[2], 4}},
+	    3);
+}
+
+static void
+crl_that_lists_what_is_not_revoked(void)
+{
+	struct issue device = device_issue("dev-05");
+
+	issue_signed(&device);
+	list_until(mint.log.size,
+	    (struct listed[]){{serial_of(device.entry.tbs), 1}}, 1);
+}
+
+static void
+crl_that_lists_one_twice(void)
+{
+	revoke_some();
+	list_until(mint.log.size,
+	    (struct listed[]){{revoked.device[0], 1}, {revoked.device[1], 0},
+		{revoked.device[0], 1}},
+	    3);
+}
+
+/* As many as there are, and one of them is another CA's. */
+static void
+crl_that_lists_another_ca_s(void)
+{
+	revoke_some();
+	list_until(mint.log.size,
+	    (struct listed[]){{revoked.device[0], 1}, {revoked.device[1], 0},
+		{revoked.client, 5}},
+	    3);
+}
+
+static void
+crl_for_another_reason(void)
+{
+	revoke_some();
+	list_until(revoked.middle,
+	    (struct listed[]){{revoked.device[0], 4}, {revoked.device[1], 0}},
+	    2);
+}
+
+static void
+two_crls_that_list_one(void)
+{
+	struct listed one = {revoked_device(1), 1};
+	struct crl_plan plan = {.ca_tbs = honest.access_ca_tbs,
+	    .number = 1,
+	    .listed = &one,
+	    .count = 1};
+	struct mm_crl_entry body = {.issuer = text("access-ca"),
+	    .number = 1,
+	    .this_update = honest.time,
+	    .next_update = honest.time + DAY,
+	    .count = 1,
+	    .tbs = make_crl_of(&plan)};
+
+	list_until(mint.log.size, &one, 1);
+	body.size = mint.log.size;
+	add(MM_ENTRY_CRL, &body);
+}
+
+static void
+crl_after_the_hold_is_taken_back(void)
+{
+	struct listed one = {revoked_device(6), -1};
+
+	revoke_serial(one.serial, 8);
+	list_until(mint.log.size, &one, 1);
+}
+
+static void
+crl_with_another_count(void)
+{
+	struct mm_crl_entry body = {.issuer = text("device-ca"),
+	    .number = 1,
+	    .this_update = honest.time,
+	    .next_update = honest.time + DAY,
+	    .count = 1,
+	    .tbs = make_crl(honest.device_ca_tbs, 1)};
+
+	add(MM_ENTRY_CRL, &body);
+}
+
+static void
+crl_with_another_number(void)
+{
+	add_crl_of("device-ca", 1, 0, make_crl(honest.device_ca_tbs, 2));
+}
+
+static void
+crl_planned(struct crl_plan plan)
+{
+	plan.ca_tbs = honest.device_ca_tbs;
+	plan.number = 1;
+	add_crl_of("device-ca", 1, 0, make_crl_of(&plan));
+}
+
+static void
+crl_without_a_number(void)
+{
+	crl_planned((struct crl_plan){.no_number = true});
+}
+
+static void
+crl_with_two_numbers(void)
+{
+	crl_planned((struct crl_plan){.number_twice = true});
+}
+
+static void
+crl_with_a_critical_number(void)
+{
+	crl_planned((struct crl_plan){.critical = true});
+}
+
+static void
+crl_that_is_a_delta(void)
+{
+	crl_planned((struct crl_plan){.delta = true});
+}
+
+static void
+crl_with_an_empty_list(void)
+{
+	crl_planned((struct crl_plan){.empty_list = true});
+}
+
+/* A blob that nobody can have is not believed. */
+static void
+crl_in_a_lost_blob(void)
+{
+	struct mm_crl_entry body = {.issuer = text("device-ca"),
+	    .number = 1,
+	    .tbs_sha256 = mm_span(honest.policy, 32),
+	    .tbs_size = 3};
 
 	add(MM_ENTRY_CRL, &body);
 }
@@ -1618,6 +2037,24 @@ crls_and_keys_are_checked(void **state)
 	    ATTACK(crl_that_is_a_certificate, "is no list of revoked"),
 	    ATTACK(crl_of_another_ca, "is not by \"device-ca\""),
 	    ATTACK(crl_of_another_time, "has other times"),
+	    ATTACK(crl_that_misses_one,
+		"its CRL lists 2 certificates, and the entries before"),
+	    ATTACK(crl_that_lists_one_too_early, "has revoked"),
+	    ATTACK(crl_that_lists_what_is_not_revoked, "has revoked"),
+	    ATTACK(crl_that_lists_one_twice, "lists twice"),
+	    ATTACK(crl_that_lists_another_ca_s, "another CA has issued"),
+	    ATTACK(crl_for_another_reason, "for the reason 1"),
+	    ATTACK(two_crls_that_list_one, "another CA's CRL lists"),
+	    ATTACK(crl_after_the_hold_is_taken_back, "that no entry before"),
+	    ATTACK(crl_with_another_count, "lists 0 certificates, and it says"),
+	    ATTACK(crl_with_another_number, "has the number 2"),
+	    ATTACK(crl_without_a_number, "has no number"),
+	    ATTACK(crl_with_two_numbers, "has no number"),
+	    ATTACK(crl_with_a_critical_number, "critical extension"),
+	    ATTACK(crl_that_is_a_delta, "critical extension"),
+	    ATTACK(crl_with_an_empty_list, "is no list of revoked"),
+	    {"crl_in_a_lost_blob", crl_in_a_lost_blob, "none can be had",
+		MM_E_BLOB},
 	    {"crl_with_bytes_and_blob", crl_with_bytes_and_blob,
 		"bytes or the blob", MM_E_ENTRY},
 	    {"crl_of_nothing", crl_of_nothing, "neither bytes nor a blob",
@@ -1757,6 +2194,10 @@ main(void)
 	    TEST(many_wait),
 	    TEST(a_revocation_passes),
 	    TEST(crls_pass),
+	    TEST(crls_list_who_is_revoked),
+	    TEST(crls_follow_a_hold),
+	    TEST(crls_list_many),
+	    TEST(starts_and_exports_pass),
 	    TEST(keys_come_and_go),
 	    TEST(what_people_say_is_checked),
 	    TEST(certificates_are_checked),

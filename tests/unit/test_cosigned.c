@@ -318,7 +318,7 @@ cosigned_receipt(
     struct room *room, uint64_t index, struct mm_archive_receipt_answer *out)
 {
 	struct mm_archive_receipt_request request = {
-	    index, MM_AGAINST_COSIGNED};
+	    .index = index, .against = MM_AGAINST_COSIGNED};
 
 	*out = (struct mm_archive_receipt_answer){.entry = {NULL, 0}};
 	return call(room, MM_ARCHIVE_RECEIPT, &request, out);

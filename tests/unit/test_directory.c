@@ -635,42 +635,73 @@ a_blob_has_the_size_that_its_entry_says(void **state)
 	fails(verify(), MM_E_BLOB, "entry 0");
 }
 
-/* A CA signs what is in the blob: it must be a CRL. */
+/* The directory of an honest log with a CRL in a blob, whose name comes out. */
+static void
+put_crl_blob(struct mm_span tbs, char name[MM_BLOB_PATH_MAX])
+{
+	struct mm_crl_entry crl = {.issuer = text("device-ca"),
+	    .number = 1,
+	    .this_update = honest.time,
+	    .next_update = honest.time + DAY,
+	    .size = mint.log.size,
+	    .tbs_size = tbs.size};
+	struct mm_blob blob = {.size = tbs.size};
+
+	crypto_hash_sha256(blob.sha256, tbs.data, tbs.size);
+	crl.tbs_sha256 = mm_span(blob.sha256, 32);
+	add_signature(
+	    add(MM_ENTRY_CRL, &crl), soft_sign("device-ca", blob.sha256));
+	put_honest();
+	mm_blob_path(&blob, name);
+	put_file(name, tbs);
+}
+
+/* A CA signs what is in the blob: it must be a CRL, and the log's. */
 static void
 a_crl_in_a_blob_is_one(void **state)
 {
-	static const struct {
-		bool crl;
-		enum mm_error error;
-	} cases[] = {{true, MM_OK}, {false, MM_E_BLOB}};
+	char name[MM_BLOB_PATH_MAX];
+	struct listed listed;
+	struct crl_plan plan = {.ca_tbs = honest.device_ca_tbs,
+	    .number = 1,
+	    .listed = &listed,
+	    .count = 1};
+	struct issue device;
 
 	(void)state;
-	for (size_t i = 0; i < MM_COUNT(cases); i++) {
-		struct issue device;
-		struct mm_span tbs;
-		struct mm_crl_entry crl = {
-		    .issuer = text("device-ca"), .number = 1};
-		struct mm_blob blob;
-		char name[MM_BLOB_PATH_MAX];
+	honest_with_blob();
+	put_crl_blob(make_crl(honest.device_ca_tbs, 1), name);
+	passes(verify());
+	assert_int_equal(report.blobs, 2);
+	remove_file(name);
+	fails(verify(), MM_E_BLOB, name);
+	honest_with_blob();
+	device = device_issue("dev-01");
+	put_crl_blob(device.entry.tbs, name);
+	fails(verify(), MM_E_LOG_WRONG, "no list of revoked");
+	remove_file(name);
+	honest_with_blob();
+	listed = (struct listed){serial_of(device.entry.tbs), 1};
+	plan.ca_tbs = honest.device_ca_tbs;
+	put_crl_blob(make_crl_of(&plan), name);
+	fails(verify(), MM_E_LOG_WRONG, "has revoked");
+	remove_file(name);
+}
 
-		honest_with_blob();
-		device = device_issue("dev-01");
-		tbs = cases[i].crl ? make_crl(honest.device_ca_tbs)
-				   : device.entry.tbs;
-		blob.size = crl.tbs_size = tbs.size;
-		crypto_hash_sha256(blob.sha256, tbs.data, tbs.size);
-		crl.tbs_sha256 = mm_span(blob.sha256, 32);
-		add_signature(add(MM_ENTRY_CRL, &crl),
-		    soft_sign("device-ca", blob.sha256));
-		put_honest();
-		mm_blob_path(&blob, name);
-		put_file(name, tbs);
-		if (cases[i].error == MM_OK)
-			passes(verify());
-		else
-			fails(verify(), cases[i].error, "no list of revoked");
-		remove_file(name);
-	}
+/* A web server's directory has more; nobody is to overlook it. */
+static void
+what_else_lies_at_the_top_is_counted(void **state)
+{
+	(void)state;
+	put_plain(4);
+	passes(verify_tree());
+	assert_int_equal(report.others, 0);
+	put_file("index.html", text("x"));
+	put_file("README", text("y"));
+	passes(verify_tree());
+	assert_int_equal(report.others, 2);
+	remove_file("index.html");
+	remove_file("README");
 }
 
 /* What the next checkpoint will cover is there already. */
@@ -814,6 +845,7 @@ main(void)
 	    TEST(blobs_are_all_there_and_no_others),
 	    TEST(a_blob_has_the_size_that_its_entry_says),
 	    TEST(a_crl_in_a_blob_is_one),
+	    TEST(what_else_lies_at_the_top_is_counted),
 	    TEST(a_blob_may_be_ahead),
 	    TEST(a_cosigned_checkpoint_is_of_this_log),
 	    TEST(the_log_goes_through_a_kept_checkpoint),

@@ -172,9 +172,10 @@ static const struct mm_fetch_request fetch_request = {
     TEXT("lamp"), TEXT("1.0.0"), TEXT("sha256-ecdsa")};
 static const struct mm_entries_request entries_request = {0, 256};
 static const struct mm_entries_answer entries_answer = {0, SOME};
-static const struct mm_prove_request prove_request = {12, true};
+static const struct mm_prove_request prove_request = {12, true, 0};
 static const struct mm_prove_answer prove_answer = {TEXT("receipt")};
-static const struct mm_prove_request prove_newest = {12, false};
+static const struct mm_prove_request prove_newest = {12, false, 0};
+static const struct mm_prove_request prove_size = {12, false, 13};
 static const struct mm_hash_item some_hashes[] = {{{1}}, {{2}}};
 static const struct mm_consistency_request consistency_request = {1000};
 static const struct mm_consistency_answer consistency_answer = {
@@ -216,6 +217,7 @@ static const struct sample {
     {9, &mm_entries_answer_shape, &entries_answer},
     {10, &mm_prove_request_shape, &prove_request},
     {10, &mm_prove_request_shape, &prove_newest},
+    {10, &mm_prove_request_shape, &prove_size},
     {10, &mm_prove_answer_shape, &prove_answer},
     {11, &mm_consistency_request_shape, &consistency_request},
     {11, &mm_consistency_answer_shape, &consistency_answer},

@@ -1,10 +1,10 @@
 /*
- * Who else saw the checkpoint of a receipt: the witnesses that the command
- * line names, and how many of them must have cosigned. Keys are counted, not
- * names (C2SP tlog-cosignature).
+ * Who else saw a checkpoint: the witnesses that the command line names, and
+ * how many of them must have cosigned. Keys are counted, not names (C2SP
+ * tlog-cosignature).
  */
-#ifndef MM_RECEIPT_WITNESS_H
-#define MM_RECEIPT_WITNESS_H
+#ifndef MM_QUORUM_H
+#define MM_QUORUM_H
 
 #include "cli/command.h"
 #include "cli/witness.h"
@@ -30,11 +30,13 @@ enum mm_error mm_quorum_read(
     const struct mm_invocation *invocation, struct mm_quorum *out) mm_must_use;
 
 /* Of a note that mm_checkpoint_open() took by `log`: MM_E_COSIGNATURE,
- * MM_E_QUORUM; MM_E_USAGE where a witness has the log's own key. */
-enum mm_error mm_quorum_check(struct mm_quorum *quorum,
-    const struct mm_vkey *log, struct mm_span note) mm_must_use;
+ * MM_E_QUORUM, which ends with `advice`; MM_E_USAGE where a witness has the
+ * log's own key. */
+enum mm_error
+mm_quorum_check(struct mm_quorum *quorum, const struct mm_vkey *log,
+    struct mm_span note, const char *advice) mm_must_use;
 
-/* Adds what was seen to a receipt's object; nothing where none was named. */
+/* Adds what was seen to an object; nothing where none was named. */
 void mm_quorum_json(const struct mm_quorum *quorum, json_t *out);
 
 #endif

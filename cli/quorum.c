@@ -1,4 +1,4 @@
-#include "cli/receipt_witness.h"
+#include "cli/quorum.h"
 
 #include <string.h>
 
@@ -68,8 +68,8 @@ check_others(const struct mm_quorum *quorum, const struct mm_vkey *log)
 }
 
 enum mm_error
-mm_quorum_check(
-    struct mm_quorum *quorum, const struct mm_vkey *log, struct mm_span note)
+mm_quorum_check(struct mm_quorum *quorum, const struct mm_vkey *log,
+    struct mm_span note, const char *advice)
 {
 	enum mm_error error = check_others(quorum, log);
 
@@ -78,11 +78,10 @@ mm_quorum_check(
 		    note, quorum->witnesses, quorum->count, &quorum->seen);
 	if (error == MM_OK && quorum->seen.count < quorum->needed)
 		error = mm_fail(MM_E_QUORUM,
-		    "%zu of the %zu witnesses have cosigned the receipt's "
-		    "checkpoint; %llu must have (mintmark log prove "
-		    "--cosigned gets a newer receipt)",
+		    "%zu of the %zu witnesses have cosigned the checkpoint; "
+		    "%llu must have (%s)",
 		    quorum->seen.count, quorum->count,
-		    (unsigned long long)quorum->needed);
+		    (unsigned long long)quorum->needed, advice);
 	return error;
 }
 
