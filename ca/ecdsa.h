@@ -7,6 +7,13 @@
 
 #include "ca/key.h"
 
+/*
+ * Verifies one known signature. What libcrypto could not set up at its first
+ * use, for lack of memory, it never tries again: every signature would be
+ * wrong for as long as the process lives. MM_E_MEMORY.
+ */
+enum mm_error mm_ecdsa_begin(void) mm_must_use;
+
 /* Bytes of a point of the curve MM_KEY_P256 or MM_KEY_P384. */
 size_t mm_ecdsa_point_size(uint64_t type);
 

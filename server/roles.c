@@ -7,6 +7,7 @@
 
 #include <openssl/crypto.h>
 
+#include "ca/ecdsa.h"
 #include "hsm/token.h"
 #include "log/archive.h"
 #include "log/notary.h"
@@ -179,6 +180,8 @@ run(const char *name)
 	if (error == MM_OK &&
 	    OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL) != 1)
 		error = mm_fail(MM_E_SYSTEM, "libcrypto does not start");
+	if (error == MM_OK)
+		error = mm_ecdsa_begin();
 	if (error != MM_OK)
 		return error;
 	return runs[configure.process](

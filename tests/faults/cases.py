@@ -127,7 +127,7 @@ POINTS = [("notary", "fsync"), ("archive", "fsync"), ("token", "sign"),
 STARTING = [("supervisor", "send"), ("notary", "write"), ("notary", "fsync"),
             ("notary", "send"), ("archive", "fsync"), ("archive", "rename"),
             ("archive", "send"), ("token", "sign"), ("token", "send"),
-            ("authority", "write"), ("authority", "fsync"),
+            ("authority", "write"),
             ("authority", "send"), ("gate", "send")]
 
 
