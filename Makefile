@@ -120,10 +120,11 @@ $(BUILD)/faults/mintmarkd: $(call objects,server/main.c tests/faults/faults.c) \
 	@$(CC) $(LDFLAGS_ALL) -rdynamic $(WRAPPED:%=-Wl,--wrap=%) -o $@ $^ \
 		$(PKG_LIBS)
 
-$(BUILD)/faults/module.so: $(call objects,tests/faults/module.c)
+$(BUILD)/faults/module.so: tests/faults/module.c tests/faults/page.h Makefile
 	@mkdir -p $(@D)
 	@echo "  LINK  $@"
-	@$(CC) $(filter-out -pie,$(LDFLAGS_ALL)) -shared -o $@ $^
+	@$(CC) $(CFLAGS_ALL) -fPIC $(filter-out -pie,$(LDFLAGS_ALL)) -shared \
+		-o $@ $<
 
 faults: $(BUILD)/faults/mintmarkd $(BUILD)/faults/module.so
 
