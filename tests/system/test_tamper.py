@@ -145,6 +145,8 @@ def change_the_bundle(dice, log, change):
     path = dice.choice(bundles(log))
     entries = auditor.parse_bundle(path.read_bytes())
     before = list(entries)
+    if len(entries) < 2:
+        return None
     change(entries)
     if entries == before:
         return None
