@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "audit/join.h"
 #include "audit/state.h"
 
 enum {
@@ -24,6 +25,10 @@ union body {
 	struct mm_key_entry key;
 	struct mm_crl_entry crl;
 	struct mm_export_entry export;
+	struct mm_pending_entry pending;
+	struct mm_csr_entry csr;
+	struct mm_import_entry import;
+	struct mm_inherited_entry inherited;
 };
 
 static const struct {
@@ -44,6 +49,13 @@ static const struct {
     [MM_ENTRY_REVOCATION] = {mm_audit_revocation, false},
     [MM_ENTRY_CRL] = {mm_audit_crl, true},
     [MM_ENTRY_EXPORT] = {mm_audit_export, false},
+    [MM_ENTRY_PENDING] = {mm_audit_pending, true},
+    [MM_ENTRY_WITHDRAWAL] = {mm_audit_withdrawal, false},
+    [MM_ENTRY_RELEASE] = {mm_audit_release, false},
+    [MM_ENTRY_CEREMONY] = {mm_audit_ceremony, false},
+    [MM_ENTRY_CSR] = {mm_audit_csr, false},
+    [MM_ENTRY_IMPORT] = {mm_audit_import, false},
+    [MM_ENTRY_INHERITED] = {mm_audit_inherited, true},
 };
 
 enum mm_error
@@ -57,8 +69,7 @@ mm_audit_new(const struct mm_audit_options *options, struct mm_audit **out)
 	audit->options = *options;
 	audit->vkey = *options->vkey;
 	mm_arena_init(&audit->arena, PEOPLE_ARENA);
-	mm_birth_init(&audit->birth);
-	mm_force_init(&audit->force);
+	mm_following_init(&audit->following, NULL);
 	/* A helper has none of the memory that comes later. */
 	error = mm_verifier_new(
 	    options->tree_only ? 0 : options->helpers, &audit->verifier);
@@ -84,8 +95,7 @@ mm_audit_free(struct mm_audit *audit)
 	mm_revocations_free(audit->revocations);
 	mm_waiting_list_clear(&audit->waiting);
 	mm_audit_people_clear(&audit->people);
-	mm_force_clear(&audit->force);
-	mm_birth_clear(&audit->birth);
+	mm_following_clear(&audit->following);
 	mm_arena_clear(&audit->arena);
 	free(audit);
 }
@@ -127,8 +137,9 @@ check_frame(const struct mm_audit *audit, const struct mm_entry *entry)
 		return mm_audit_wrong("a log begins with a genesis");
 	if (entry->time < audit->report.last_time)
 		return mm_audit_wrong("it is from before the entry before it");
-	if (!brings_policy && memcmp(entry->policy, audit->force.digest,
-				  sizeof(entry->policy)) != 0)
+	if (!brings_policy &&
+	    memcmp(entry->policy, mm_audit_force(audit)->digest,
+		sizeof(entry->policy)) != 0)
 		return mm_audit_wrong("its policy is not the one in force");
 	return MM_OK;
 }
@@ -248,8 +259,7 @@ mm_audit_end(struct mm_audit *audit, const struct mm_checkpoint *checkpoint,
 	if (error == MM_OK)
 		error = mm_verifier_end(audit->verifier);
 	if (error == MM_OK)
-		error = mm_facts_judge(
-		    audit->ledger, mm_revocations_issuer, audit->revocations);
+		error = mm_facts_judge(audit->ledger, audit->revocations);
 	if (error == MM_OK)
 		error = mm_revocations_judge(audit->revocations);
 	if (error != MM_OK)

@@ -5,9 +5,10 @@
  * are asked here: counters within budgets, nothing twice, time monotonic.
  *
  * Memory does not grow with the log: what people say (policies, orders,
- * principals, keys, revocations) is kept, and what waits for its signature;
- * all else that has to be remembered goes to a ledger on the disk
- * (audit/ledger.h) and is judged in the end.
+ * principals, keys, revocations) is kept, what was revoked because a reissue
+ * took its place, and what waits for its signature; all else that has to be
+ * remembered goes to a ledger on the disk (audit/ledger.h) and is judged in
+ * the end.
  */
 #ifndef MM_AUDIT_H
 #define MM_AUDIT_H
@@ -27,9 +28,10 @@ struct mm_audit_options {
 	bool tree_only;   /* any log will do: entries may mean what they want */
 	/* Told of each hash of the tree, as its entries come; NULL. */
 	mm_frontier_sink sink;
-	/* Appends the bytes of a CRL's blob, whose hash is right; its errors
-	 * come out of mm_audit_add() as they are. NULL: no blob can be had,
-	 * and a CRL that is one is not believed (MM_E_BLOB). */
+	/* Appends the bytes of a blob, whose hash is right: of a CRL, of what
+	 * is inherited; its errors come out of mm_audit_add() as they are.
+	 * NULL: no blob can be had, and an entry that says something by one is
+	 * not believed (MM_E_BLOB). */
 	enum mm_error (*blob)(
 	    void *self, const struct mm_blob *blob, struct mm_buffer *out);
 	void *self; /* of both */
@@ -48,14 +50,23 @@ void mm_audit_free(struct mm_audit *audit);
 enum mm_error
 mm_audit_add(struct mm_audit *audit, struct mm_span entry) mm_must_use;
 
+/* The last known checkpoint of the log that this one stands in for. */
+struct mm_audit_succeeded {
+	char origin[MM_ORIGIN_MAX + 1]; /* "": it succeeds none */
+	uint64_t size;
+	struct mm_hash root;
+};
+
 struct mm_audit_report {
-	/* Entries by kind; refusals with their counts; devices: certificates
-	 * that are signed and live. */
+	/* Entries by kind; refusals with their counts; devices: signed
+	 * certificates, of which a reissue counts with its former one. */
 	uint64_t size, kinds[MM_ENTRY_KINDS];
 	uint64_t signatures, voids, refusals, devices;
 	uint64_t unsigned_entries; /* neither signature nor void, yet */
 	uint64_t first_time, last_time;
 	struct mm_hash root;
+	struct mm_audit_succeeded succeeds;
+	uint64_t inherited; /* things that were taken over from it */
 };
 /*
  * The entries are all of the checkpoint and make its root, and the ledgers

@@ -318,7 +318,7 @@ mm_cosigner_load(
     const struct mm_cosigner *cosigner, struct mm_cosigner_log *log)
 {
 	const struct mm_frontier nothing = {.size = 0};
-	struct mm_followed followed = {.vkey = log->followed.vkey,
+	struct mm_witnessed followed = {.vkey = log->followed.vkey,
 	    .newest = {.root = mm_frontier_root(&nothing)}};
 	struct mm_cosignatures lines;
 	mm_auto(buffer) file = {0};
@@ -583,7 +583,7 @@ mm_cosigner_identity(const struct mm_cosigner *cosigner)
 	return &cosigner->identity;
 }
 
-const struct mm_followed *
+const struct mm_witnessed *
 mm_cosigner_log(const struct mm_cosigner *cosigner, size_t number)
 {
 	return number < cosigner->count ? &cosigner->logs[number].followed

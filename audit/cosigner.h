@@ -10,7 +10,7 @@
 #include "audit/witness.h"
 
 struct mm_cosigner_log {
-	struct mm_followed followed;
+	struct mm_witnessed followed;
 	char directory[PATH_MAX];
 	char hex[2 * MM_HASH_SIZE + 1]; /* SHA-256 of the origin */
 	bool known; /* `followed` is what the disk has: not after a fault */

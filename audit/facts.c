@@ -6,20 +6,11 @@
 
 enum { TEXT_MAX = 65536 };
 
-/* A fact's kind. What is taken has the thing's kind as its value, and above
- * it a serial number's issuer; what is revoked has the act. */
-enum { TAKEN, GIVEN_BACK, REVOKED };
-enum { THING_BITS = 8 };
-
-/* "entry 9: ", this, and the number of the entry that has it. */
-static const char *const texts[MM_THINGS] = {
-    [MM_THING_SERIAL] = "its serial number is also that of",
-    [MM_THING_DEVICE] = "its device has a live certificate already, of",
-    [MM_THING_KEY] = "its key belongs to another, of",
-    [MM_THING_RELEASE] = "its release has a live signature already, of",
-    [MM_THING_REQUEST] = "its request is also that of",
-    [MM_THING_STATEMENT] = "its statement is also that of",
-    [MM_THING_ORDER] = "its order's name is also that of"};
+/* In a fact's kind, from the top: what it says, by which those of one entry
+ * are sorted, of which kind of thing, and the number's upper bits, of which its
+ * value has the others. */
+enum { THING_BITS = 4, NUMBER_BITS = 24, VALUE_BITS = 32 };
+enum { KIND_SHIFT = NUMBER_BITS + THING_BITS };
 
 /* Each text with its length before it, so that none runs into the next. */
 static void
@@ -53,11 +44,16 @@ mm_thing_name(enum mm_thing thing, struct mm_span first, struct mm_span second,
 	return name;
 }
 
-static enum mm_error
-add(struct mm_ledger *ledger, uint32_t value, const struct mm_thing_name *name,
-    uint64_t index, uint32_t kind)
+enum mm_error
+mm_fact_add(struct mm_ledger *ledger, enum mm_fact_kind kind,
+    enum mm_thing thing, const struct mm_thing_name *name, uint64_t index,
+    uint64_t number)
 {
-	struct mm_fact fact = {.index = index, .kind = kind, .value = value};
+	struct mm_fact fact = {.index = index,
+	    .kind = (uint32_t)kind << KIND_SHIFT |
+		    (uint32_t)thing << NUMBER_BITS |
+		    (uint32_t)(number >> VALUE_BITS),
+	    .value = (uint32_t)number};
 
 	memcpy(fact.name, name->bytes, sizeof(fact.name));
 	return mm_ledger_add(ledger, &fact);
@@ -67,83 +63,25 @@ enum mm_error
 mm_fact_take(struct mm_ledger *ledger, enum mm_thing thing,
     const struct mm_thing_name *name, uint64_t index)
 {
-	return add(ledger, (uint32_t)thing, name, index, TAKEN);
+	return mm_fact_add(ledger, MM_FACT_TAKEN, thing, name, index, 0);
 }
 
-enum mm_error
-mm_fact_give_back(struct mm_ledger *ledger, enum mm_thing thing,
-    const struct mm_thing_name *name, uint64_t index)
+enum mm_fact_kind
+mm_fact_kind(const struct mm_fact *fact)
 {
-	return add(ledger, (uint32_t)thing, name, index, GIVEN_BACK);
+	return (enum mm_fact_kind)(fact->kind >> KIND_SHIFT);
 }
 
-enum mm_error
-mm_fact_issued(struct mm_ledger *ledger, const struct mm_thing_name *serial,
-    uint64_t index, uint32_t issuer)
+enum mm_thing
+mm_fact_thing(const struct mm_fact *fact)
 {
-	return add(ledger, issuer << THING_BITS | MM_THING_SERIAL, serial,
-	    index, TAKEN);
+	return (enum mm_thing)(
+	    (fact->kind >> NUMBER_BITS) % (1U << THING_BITS));
 }
 
-enum mm_error
-mm_fact_revoked(struct mm_ledger *ledger, const struct mm_thing_name *serial,
-    uint64_t index, uint32_t act)
+uint64_t
+mm_fact_number(const struct mm_fact *fact)
 {
-	return add(ledger, act, serial, index, REVOKED);
-}
-
-/* The thing whose facts are being read. */
-struct reading {
-	uint8_t name[MM_LEDGER_NAME];
-	bool taken;
-	uint64_t by;
-	uint32_t issuer;
-	mm_facts_issuer tell;
-	void *self;
-};
-
-static enum mm_error
-judge_revoked(const struct reading *reading, const struct mm_fact *fact)
-{
-	if (reading->taken)
-		return reading->tell(
-		    reading->self, fact->value, reading->issuer);
-	return mm_fail(MM_E_LOG_WRONG,
-	    "entry %llu: it revokes a serial number that no certificate "
-	    "before it has",
-	    (unsigned long long)fact->index);
-}
-
-static enum mm_error
-judge(void *self, const struct mm_fact *fact)
-{
-	struct reading *reading = self;
-
-	if (memcmp(reading->name, fact->name, sizeof(reading->name)) != 0)
-		reading->taken = false;
-	memcpy(reading->name, fact->name, sizeof(reading->name));
-	if (fact->kind == GIVEN_BACK) {
-		reading->taken = false;
-		return MM_OK;
-	}
-	if (fact->kind == REVOKED)
-		return judge_revoked(reading, fact);
-	if (!reading->taken) {
-		reading->issuer = fact->value >> THING_BITS;
-		reading->taken = true;
-		reading->by = fact->index;
-		return MM_OK;
-	}
-	return mm_fail(MM_E_LOG_WRONG, "entry %llu: %s entry %llu",
-	    (unsigned long long)fact->index,
-	    texts[fact->value % (1U << THING_BITS)],
-	    (unsigned long long)reading->by);
-}
-
-enum mm_error
-mm_facts_judge(struct mm_ledger *ledger, mm_facts_issuer issuer, void *self)
-{
-	struct reading reading = {.tell = issuer, .self = self};
-
-	return mm_ledger_read(ledger, judge, &reading);
+	return (uint64_t)(fact->kind % (1U << NUMBER_BITS)) << VALUE_BITS |
+	       fact->value;
 }

@@ -1,8 +1,8 @@
 /*
  * Inside audit: what may be there only once at a time, as facts of a ledger.
- * A thing (a serial, a device under a profile, a key, a release, a request)
- * is taken by an entry and, where that was never signed, given back; it is
- * never taken twice.
+ * A thing (a serial, a device under a profile, a key, a release, a request, a
+ * statement) is taken by an entry and, where that was never signed, given
+ * back. What the facts of a thing come to is judged in the end (audit/join.h).
  */
 #ifndef MM_FACTS_H
 #define MM_FACTS_H
@@ -17,7 +17,6 @@ enum mm_thing {
 	MM_THING_RELEASE,
 	MM_THING_REQUEST,
 	MM_THING_STATEMENT,
-	MM_THING_ORDER,
 	MM_THINGS
 };
 
@@ -28,27 +27,31 @@ struct mm_thing_name {
 struct mm_thing_name mm_thing_name(enum mm_thing thing, struct mm_span first,
     struct mm_span second, struct mm_span third);
 
-/* The errors of mm_ledger_add(). */
+enum mm_fact_kind {
+	MM_FACT_TAKEN = 0, /* serial: number = its issuer's */
+	MM_FACT_GIVEN_BACK = 1,
+	/* Before what is said of it: a blob brings both in one entry. */
+	MM_FACT_INHERITED = 2, /* number = issuer << 32 | which thing */
+	MM_FACT_REVOKED = 3,   /* serial: number = the act (audit/revoked.h) */
+	MM_FACT_REPLACED = 4,  /* serial, device: number = the entry replaced */
+	MM_FACT_HELD = 5,      /* key: taken without a certificate */
+	MM_FACT_CERTIFIED = 6, /* key: a certificate of its holder's */
+	MM_FACT_PENDING = 7,   /* statement */
+	MM_FACT_WITHDRAWN = 8,
+	MM_FACT_SPOKEN = 9 /* statement: another entry rests on it */
+};
+
+/* `number`: below 2^56, as the kind means it. The errors of mm_ledger_add(). */
+enum mm_error mm_fact_add(struct mm_ledger *ledger, enum mm_fact_kind kind,
+    enum mm_thing thing, const struct mm_thing_name *name, uint64_t index,
+    uint64_t number) mm_must_use;
+/* The usual one of them. */
 enum mm_error mm_fact_take(struct mm_ledger *ledger, enum mm_thing thing,
     const struct mm_thing_name *name, uint64_t index) mm_must_use;
-enum mm_error mm_fact_give_back(struct mm_ledger *ledger, enum mm_thing thing,
-    const struct mm_thing_name *name, uint64_t index) mm_must_use;
 
-/* A serial number is taken for ever, by a certificate of an issuer with this
- * number (below 2^24); and is spoken of by a revocation. */
-enum mm_error
-mm_fact_issued(struct mm_ledger *ledger, const struct mm_thing_name *serial,
-    uint64_t index, uint32_t issuer) mm_must_use;
-enum mm_error
-mm_fact_revoked(struct mm_ledger *ledger, const struct mm_thing_name *serial,
-    uint64_t index, uint32_t act) mm_must_use;
-
-/* Told of each revocation whose certificate it is: its issuer's number. */
-typedef enum mm_error (*mm_facts_issuer)(
-    void *self, uint32_t act, uint32_t issuer);
-/* The verdict: MM_E_LOG_WRONG names both entries that took one thing, or the
- * revocation of a serial number that no certificate before it has. */
-enum mm_error mm_facts_judge(
-    struct mm_ledger *ledger, mm_facts_issuer issuer, void *self) mm_must_use;
+/* A fact taken apart. */
+enum mm_fact_kind mm_fact_kind(const struct mm_fact *fact);
+enum mm_thing mm_fact_thing(const struct mm_fact *fact);
+uint64_t mm_fact_number(const struct mm_fact *fact);
 
 #endif

@@ -25,28 +25,47 @@ take(const struct mm_audit_at *at, uint64_t index, uint64_t *next,
 	return MM_OK;
 }
 
+/* Its device's former certificate is void from now on. */
+static enum mm_error
+supersede(const struct mm_audit_at *at, const struct mm_waiting *waiting)
+{
+	struct mm_audit *audit = at->audit;
+	uint32_t act;
+	bool made;
+	enum mm_error error = mm_revocations_supersede(audit->revocations,
+	    &waiting->former, at->index, at->frame->time, &act, &made);
+
+	if (error != MM_OK || !made)
+		return error;
+	return mm_fact_add(audit->ledger, MM_FACT_REVOKED, MM_THING_SERIAL,
+	    &waiting->former, at->index, act);
+}
+
 static enum mm_error
 add_signature(const struct mm_audit_at *at, const struct mm_signature *one,
     const struct mm_waiting *waiting)
 {
 	struct mm_signed pair = {.index = one->index,
 	    .at = at->index,
-	    .spki = waiting->key->key.spki,
+	    .spki = waiting->key->followed->key.spki,
 	    .signature = one->signature};
+	enum mm_error error;
 
 	if (waiting->never != NULL)
 		return mm_audit_wrong("it signs entry %llu, though %s",
 		    (unsigned long long)one->index, waiting->never);
-	if (waiting->key->retired)
+	if (waiting->key->followed->retired != 0)
 		return mm_audit_wrong(
 		    "it signs entry %llu by the key \"%.*s\", which is retired",
 		    (unsigned long long)one->index,
-		    MM_SPAN(waiting->key->key.name));
+		    MM_SPAN(waiting->key->followed->key.name));
 	memcpy(pair.digest, waiting->digest, sizeof(pair.digest));
 	at->audit->report.signatures++;
-	if (waiting->order != NULL)
+	if (waiting->unit != NULL && !waiting->replaces)
 		at->audit->report.devices++;
-	return mm_verifier_add(at->audit->verifier, &pair);
+	error = mm_verifier_add(at->audit->verifier, &pair);
+	return error == MM_OK && waiting->replaces ? supersede(at, waiting)
+						   : error;
 }
 
 enum mm_error
@@ -71,14 +90,16 @@ mm_audit_signatures(const struct mm_audit_at *at)
 static enum mm_error
 give_back(const struct mm_audit_at *at, const struct mm_waiting *waiting)
 {
-	if (waiting->order != NULL)
-		waiting->order->used--;
+	if (waiting->unit != NULL)
+		--*waiting->unit;
+	if (waiting->is_crl && waiting->key->crl_number == waiting->crl)
+		waiting->key->crl_number--;
 	if (waiting->person != NULL && waiting->person->day == waiting->day)
 		waiting->person->today--;
 	for (size_t i = 0; i < waiting->thing_count; i++) {
-		enum mm_error error = mm_fact_give_back(at->audit->ledger,
-		    waiting->things[i].thing, &waiting->things[i].name,
-		    at->index);
+		enum mm_error error = mm_fact_add(at->audit->ledger,
+		    MM_FACT_GIVEN_BACK, waiting->things[i].thing,
+		    &waiting->things[i].name, at->index, 0);
 
 		if (error != MM_OK)
 			return error;

@@ -4,7 +4,8 @@
 #include <string.h>
 
 enum {
-	HOLD = 6, /* RFC 5280 5.3.1 */
+	SUPERSEDED = 4, /* RFC 5280 5.3.1 */
+	HOLD = 6,
 	NOT_USED = 7,
 	REMOVE_FROM_CRL = 8,
 	ACTS_FIRST = 64,
@@ -17,11 +18,13 @@ enum {
 /* One statement about one certificate. */
 struct act {
 	struct mm_thing_name serial;
-	uint64_t index;   /* of its entry */
-	uint64_t listed;  /* the last CRL's entry that has it; 0: none */
-	uint32_t former;  /* of the same serial; NO_ACT: it is the first */
-	uint32_t claimed; /* issuer of the CRLs that have it; NO_ISSUER */
-	uint32_t issuer;  /* in the end */
+	uint64_t index; /* of its entry */
+	uint64_t time;
+	uint64_t certificate; /* in the end */
+	uint64_t listed;      /* the last CRL's entry that has it; 0: none */
+	uint32_t former;      /* of the same serial; NO_ACT: it is the first */
+	uint32_t claimed;     /* issuer of the CRLs that have it; NO_ISSUER */
+	uint32_t issuer;      /* in the end */
 	uint8_t reason;
 };
 
@@ -32,6 +35,7 @@ struct mm_revocations {
 	 * as wide as `acts`. */
 	uint32_t *slots;
 	struct mm_ledger *crls;
+	uint32_t *sorted; /* acts, by certificate, then as they came */
 	/* Of the verdict. */
 	size_t judged;                    /* acts */
 	uint64_t revoked[MM_ISSUERS_MAX]; /* by them, of each issuer */
@@ -66,6 +70,7 @@ mm_revocations_free(struct mm_revocations *revocations)
 		return;
 	mm_ledger_free(revocations->crls);
 	free(revocations->slots);
+	free(revocations->sorted);
 	free(revocations->acts);
 	free(revocations);
 }
@@ -160,29 +165,50 @@ check_reason(const struct act *last, uint64_t reason)
 	return MM_OK;
 }
 
-enum mm_error
-mm_revocations_add(struct mm_revocations *revocations,
-    const struct mm_thing_name *serial, uint64_t index, uint64_t reason,
-    uint32_t *act)
+static enum mm_error
+add_act(struct mm_revocations *revocations, const struct mm_thing_name *serial,
+    const struct mm_revocation *one, uint32_t *act)
 {
+	enum mm_error error = make_room(revocations);
 	uint32_t *slot;
-	enum mm_error error =
-	    check_reason(last_before(revocations, serial, UINT64_MAX), reason);
 
-	if (error == MM_OK)
-		error = make_room(revocations);
 	if (error != MM_OK)
 		return error;
 	slot = slot_of(revocations, serial);
 	*act = (uint32_t)revocations->count++;
 	revocations->acts[*act] = (struct act){.serial = *serial,
-	    .index = index,
+	    .index = one->index,
+	    .time = one->time,
 	    .former = *slot,
 	    .claimed = NO_ISSUER,
 	    .issuer = NO_ISSUER,
-	    .reason = (uint8_t)reason};
+	    .reason = (uint8_t)one->reason};
 	*slot = *act;
 	return MM_OK;
+}
+
+enum mm_error
+mm_revocations_add(struct mm_revocations *revocations,
+    const struct mm_thing_name *serial, const struct mm_revocation *one,
+    uint32_t *act)
+{
+	enum mm_error error = check_reason(
+	    last_before(revocations, serial, UINT64_MAX), one->reason);
+
+	return error == MM_OK ? add_act(revocations, serial, one, act) : error;
+}
+
+enum mm_error
+mm_revocations_supersede(struct mm_revocations *revocations,
+    const struct mm_thing_name *serial, uint64_t index, uint64_t time,
+    uint32_t *act, bool *made)
+{
+	const struct mm_revocation one = {
+	    .index = index, .time = time, .reason = SUPERSEDED};
+	const struct act *last = last_before(revocations, serial, UINT64_MAX);
+
+	*made = !is_revoked(last) || last->reason == HOLD;
+	return *made ? add_act(revocations, serial, &one, act) : MM_OK;
 }
 
 /* --- CRLs --- */
@@ -190,7 +216,7 @@ mm_revocations_add(struct mm_revocations *revocations,
 enum mm_error
 mm_revocations_listed(struct mm_revocations *revocations,
     const struct mm_crl_said *crl, const struct mm_thing_name *serial,
-    const uint64_t *reason)
+    uint64_t reason, uint64_t date)
 {
 	struct act *act = last_before(revocations, serial, crl->size);
 
@@ -203,12 +229,16 @@ mm_revocations_listed(struct mm_revocations *revocations,
 		return mm_fail(MM_E_LOG_WRONG,
 		    "its CRL lists twice what entry %llu has revoked",
 		    (unsigned long long)act->index);
-	if (reason != NULL && *reason != act->reason)
+	if (reason != act->reason)
 		return mm_fail(MM_E_LOG_WRONG,
 		    "its CRL has the reason %llu for what entry %llu has "
 		    "revoked for the reason %u",
-		    (unsigned long long)*reason, (unsigned long long)act->index,
+		    (unsigned long long)reason, (unsigned long long)act->index,
 		    act->reason);
+	if (date != act->time)
+		return mm_fail(MM_E_LOG_WRONG,
+		    "its CRL has another date for what entry %llu has revoked",
+		    (unsigned long long)act->index);
 	if (act->claimed != NO_ISSUER && act->claimed != crl->issuer)
 		return mm_fail(MM_E_LOG_WRONG,
 		    "its CRL lists what entry %llu has revoked, which another "
@@ -256,18 +286,112 @@ mm_revocations_crl(
 /* --- the verdict --- */
 
 enum mm_error
-mm_revocations_issuer(void *revocations, uint32_t number, uint32_t issuer)
+mm_revocations_found(struct mm_revocations *revocations, uint32_t number,
+    uint32_t issuer, uint64_t certificate)
 {
-	struct mm_revocations *all = revocations;
-	struct act *act = &all->acts[number];
+	struct act *act = &revocations->acts[number];
 
 	act->issuer = issuer;
+	act->certificate = certificate;
 	if (act->claimed == NO_ISSUER || act->claimed == issuer)
 		return MM_OK;
 	return mm_fail(MM_E_LOG_WRONG,
 	    "entry %llu: its CRL lists what entry %llu has revoked, which "
 	    "another CA has issued",
 	    (unsigned long long)act->listed, (unsigned long long)act->index);
+}
+
+static int
+compare_acts(const void *one, const void *other, void *self)
+{
+	const struct mm_revocations *revocations = self;
+	uint32_t first = *(const uint32_t *)one;
+	uint32_t second = *(const uint32_t *)other;
+	uint64_t a = revocations->acts[first].certificate;
+	uint64_t b = revocations->acts[second].certificate;
+
+	if (a != b)
+		return a < b ? -1 : 1;
+	return (first > second) - (first < second);
+}
+
+enum mm_error
+mm_revocations_sort(struct mm_revocations *revocations)
+{
+	size_t count = revocations->count;
+
+	if (count == 0)
+		return MM_OK;
+	free(revocations->sorted);
+	revocations->sorted =
+	    reallocarray(NULL, count, sizeof(*revocations->sorted));
+	if (revocations->sorted == NULL)
+		return no_memory();
+	for (size_t i = 0; i < count; i++)
+		revocations->sorted[i] = (uint32_t)i;
+	qsort_r(revocations->sorted, count, sizeof(*revocations->sorted),
+	    compare_acts, revocations);
+	return MM_OK;
+}
+
+/* The place of a certificate's first act among the sorted ones. */
+static size_t
+first_act(const struct mm_revocations *revocations, uint64_t certificate)
+{
+	size_t low = 0, high = revocations->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		const struct act *act =
+		    &revocations->acts[revocations->sorted[middle]];
+
+		if (act->certificate < certificate)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+/* The next of its acts; NULL after the last. */
+static const struct act *
+next_act(const struct mm_revocations *revocations, uint64_t certificate,
+    size_t *place)
+{
+	const struct act *act;
+
+	if (*place == revocations->count)
+		return NULL;
+	act = &revocations->acts[revocations->sorted[(*place)++]];
+	return act->certificate == certificate ? act : NULL;
+}
+
+enum mm_standing
+mm_standing_before(const struct mm_revocations *revocations,
+    uint64_t certificate, uint64_t index)
+{
+	size_t place = first_act(revocations, certificate);
+	const struct act *act, *last = NULL;
+
+	while ((act = next_act(revocations, certificate, &place)) != NULL)
+		if (act->index < index)
+			last = act;
+	if (!is_revoked(last))
+		return MM_STANDS;
+	return last->reason == HOLD ? MM_ON_HOLD : MM_REVOKED;
+}
+
+uint64_t
+mm_revoked_by(const struct mm_revocations *revocations, uint64_t certificate)
+{
+	size_t place = first_act(revocations, certificate);
+	const struct act *act;
+
+	while ((act = next_act(revocations, certificate, &place)) != NULL)
+		if (act->reason != HOLD && act->reason != REMOVE_FROM_CRL &&
+		    act->reason != SUPERSEDED)
+			return act->index;
+	return UINT64_MAX;
 }
 
 /* How many are revoked after this act; only one of a hold and what follows

@@ -10,44 +10,38 @@
 #include "audit/revoked.h"
 #include "audit/verifier.h"
 #include "audit/waiting.h"
+#include "hsm/following.h"
 #include "hsm/judge.h"
 #include "policy/decide.h"
 
-enum { MM_AUDIT_KEYS = MM_ISSUERS_MAX, MM_AUDIT_CERTIFICATES = 8 };
+enum { MM_AUDIT_KEYS = MM_ISSUERS_MAX - 1, MM_AUDIT_CERTIFICATES = 8 };
 
 /* A key of the mint, and the certificates of it. */
 struct mm_audit_key {
-	struct mm_genesis_key key;
-	uint8_t sha256[32]; /* of its SPKI */
-	bool retired;
+	const struct mm_followed_key *followed;
 	struct mm_span tbs[MM_AUDIT_CERTIFICATES]; /* the newest last */
 	size_t tbs_count;
 	bool crl_known;
-	uint64_t crl_number; /* of its last CRL */
-	/* The ceremony that brought it, later than genesis. */
-	uint64_t index; /* of the entry; 0: the genesis */
-	struct mm_ceremony_claim ceremony;
-	uint64_t ceremony_end;
+	uint64_t crl_number; /* of its last CRL that is not void */
 };
 
-/* An entry of people's that others rest on. */
-struct mm_audit_basis {
-	uint64_t index, time; /* of the entry */
-	struct mm_list statements;
-	/* The statements hold by the roster of the policy in this entry. */
-	uint64_t roster;
-	bool holds;
+/* An order by its name, under all of its revisions. */
+struct mm_audit_ordered {
+	struct mm_span name;
+	const struct mm_audit_order *newest;
+	uint64_t used, reissued; /* what waits included */
 };
 
+/* The terms of one revision. */
 struct mm_audit_order {
-	struct mm_audit_basis basis;
+	uint64_t index; /* of its entry */
 	struct mm_order_claim claim;
-	uint64_t used;
+	struct mm_audit_ordered *order;
 };
 
 /* What was said of a principal once. */
 struct mm_audit_principal {
-	struct mm_audit_basis basis;
+	uint64_t index; /* of its entry */
 	struct mm_principal_claim claim;
 	struct mm_audit_person *person;
 };
@@ -63,13 +57,17 @@ struct mm_audit_person {
 	uint64_t export_day, exports;
 };
 
+/* Pointers to things that stay, in an order of the owner's. */
+struct mm_audit_array {
+	void **items;
+	size_t count, capacity;
+};
+
 struct mm_audit_people {
-	struct mm_audit_order **orders; /* by index, ascending */
-	size_t order_count, order_capacity;
-	struct mm_audit_principal **principals; /* by index, ascending */
-	size_t principal_count, principal_capacity;
-	struct mm_audit_person **persons; /* by name, ascending */
-	size_t person_count, person_capacity;
+	struct mm_audit_array revisions;  /* mm_audit_order, by index */
+	struct mm_audit_array orders;     /* mm_audit_ordered, by name */
+	struct mm_audit_array principals; /* mm_audit_principal, by index */
+	struct mm_audit_array persons;    /* mm_audit_person, by name */
 };
 
 struct mm_audit {
@@ -78,10 +76,11 @@ struct mm_audit {
 	struct mm_frontier frontier;
 	struct mm_audit_report report;
 	struct mm_arena arena; /* of people's entries */
-	struct mm_birth birth;
-	struct mm_force force;
+	struct mm_following following;
 	struct mm_audit_key keys[MM_AUDIT_KEYS];
 	size_t key_count;
+	size_t inherited; /* blobs of the predecessor's that were there */
+	uint32_t inherited_things;
 	struct mm_audit_people people;
 	struct mm_waiting_list waiting;
 	struct mm_verifier *verifier;
@@ -107,35 +106,94 @@ struct mm_audit_at {
 
 typedef enum mm_error mm_audit_rule(const struct mm_audit_at *at);
 
-/* What people say: audit/people.c */
-mm_audit_rule mm_audit_genesis, mm_audit_policy, mm_audit_principal,
-    mm_audit_order, mm_audit_revocation, mm_audit_key;
+/* --- people.c: who asks, what they state, what is kept of it --- */
+
+/* Memory that stays; NULL. */
+void *mm_audit_keep(struct mm_audit *audit, size_t size);
+enum mm_error mm_audit_insert(
+    struct mm_audit_array *array, size_t place, void *one) mm_must_use;
+/* The place of a name, or where it would be; all begin with their name. */
+size_t
+mm_audit_name_place(const struct mm_audit_array *array, struct mm_span name);
+/* The item of this name, of this index (all begin with it); NULL. */
+void *mm_audit_named(const struct mm_audit_array *array, struct mm_span name);
+void *mm_audit_at_index(const struct mm_audit_array *array, uint64_t index);
 void mm_audit_people_clear(struct mm_audit_people *people);
 /* Who this is now; NULL for nobody. */
 struct mm_audit_person *
 mm_audit_person(struct mm_audit *audit, struct mm_span name);
+/* The policy in force. */
+const struct mm_force *mm_audit_force(const struct mm_audit *audit);
+/* Of the log. */
+struct mm_span mm_audit_origin(const struct mm_audit *audit);
 /* Somebody who may ask for this, at this place; and takes the request. */
 enum mm_error mm_audit_asked(const struct mm_audit_at *at, uint64_t message,
     struct mm_span principal, struct mm_span request) mm_must_use;
-/* The order, the principal of an entry; MM_E_LOG_WRONG. Sets `never` where
- * the officers who signed are not those of today. */
-enum mm_error mm_audit_find_order(struct mm_audit *audit, uint64_t index,
-    struct mm_audit_order **out) mm_must_use;
+/* The same of what was stated: at the birth of the log nobody asked. */
+enum mm_error mm_audit_brought(const struct mm_audit_at *at,
+    struct mm_span principal, struct mm_span request) mm_must_use;
+/* The thing that statements over one payload are; of its SHA-256. */
+enum mm_error mm_audit_payload(
+    const struct mm_list *statements, struct mm_thing_name *out) mm_must_use;
+struct mm_thing_name mm_audit_payload_of(const uint8_t sha256[32]);
+/* What is common to the entries that people's statements make: brought by
+ * somebody, by the roster in force here, over a payload that is nowhere else.
+ * `claim_body` stays. */
+enum mm_error mm_audit_state(const struct mm_audit_at *at, uint64_t statement,
+    void *claim_body) mm_must_use;
+
+mm_audit_rule mm_audit_principal; /* principals.c */
 enum mm_error mm_audit_find_principal(struct mm_audit *audit, uint64_t index,
     struct mm_audit_principal **out) mm_must_use;
+
+mm_audit_rule mm_audit_order; /* orders.c */
+/* The order's revision of an entry; MM_E_LOG_WRONG. */
+enum mm_error mm_audit_find_order(struct mm_audit *audit, uint64_t index,
+    struct mm_audit_order **out) mm_must_use;
+
+mm_audit_rule mm_audit_policy; /* policies.c */
+
+/* approvals.c */
+mm_audit_rule mm_audit_pending, mm_audit_withdrawal, mm_audit_release;
+
+/* --- ceremonies.c: the mint's own keys --- */
+
+mm_audit_rule mm_audit_genesis, mm_audit_ceremony, mm_audit_key,
+    mm_audit_import, mm_audit_csr;
 /* A key of the mint that is not retired, by name or by SPKI; NULL. */
 struct mm_audit_key *
 mm_audit_key_named(struct mm_audit *audit, struct mm_span name);
 struct mm_audit_key *
 mm_audit_key_of(struct mm_audit *audit, struct mm_span spki);
+/* Its number among all that there ever were. */
+uint32_t mm_audit_key_number(
+    const struct mm_audit *audit, const struct mm_audit_key *key);
+/* Another certificate of the key; copies. */
+enum mm_error mm_audit_key_certified(struct mm_audit *audit,
+    struct mm_audit_key *key, struct mm_span tbs) mm_must_use;
 
-/* What is signed: audit/issued.c */
-mm_audit_rule mm_audit_certificate, mm_audit_image, mm_audit_crl;
+mm_audit_rule mm_audit_inherited; /* inherited.c */
+/* All that the genesis lists has been taken in. */
+enum mm_error mm_audit_inherited_end(const struct mm_audit *audit) mm_must_use;
+/* The bytes of a blob that the entry at hand names. */
+enum mm_error
+mm_audit_blob(const struct mm_audit_at *at, struct mm_buffer *out) mm_must_use;
 
-/* What becomes of it: audit/outcome.c */
+/* --- what is signed --- */
+
+/* sources.c: what the token process's rules ask, answered. */
+struct mm_judge_sources mm_audit_sources(struct mm_audit *audit);
+struct mm_judge mm_audit_judge(
+    const struct mm_audit *audit, const struct mm_judge_sources *sources);
+
+mm_audit_rule mm_audit_certificate;              /* issued.c */
+mm_audit_rule mm_audit_image;                    /* images.c */
+mm_audit_rule mm_audit_revocation, mm_audit_crl; /* revoking.c */
+
+/* What becomes of it: outcome.c */
 mm_audit_rule mm_audit_signatures, mm_audit_voids;
 
-/* What is only told: audit/told.c */
+/* What is only told: told.c */
 mm_audit_rule mm_audit_refusals, mm_audit_start, mm_audit_export;
 /* Whether an error has this name. */
 bool mm_audit_is_error(struct mm_span name);

@@ -68,7 +68,7 @@ mm_audit_start(const struct mm_audit_at *at)
 		    (unsigned long long)body->undecided,
 		    (unsigned long long)undecided);
 	audit->started = true;
-	return MM_OK;
+	return mm_audit_inherited_end(audit);
 }
 
 /* The authority puts no more than so many a day on record. */

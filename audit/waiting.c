@@ -52,16 +52,30 @@ compare_index(const void *wanted, const void *found)
 	return (a > b) - (a < b);
 }
 
-bool
-mm_waiting_take(
-    struct mm_waiting_list *list, uint64_t index, struct mm_waiting *out)
+static struct mm_waiting *
+find(const struct mm_waiting_list *list, uint64_t index)
 {
 	struct mm_waiting *found =
 	    list->count == 0 ? NULL
 			     : bsearch(&index, list->items, list->count,
 				   sizeof(*found), compare_index);
 
-	if (found == NULL || found->done)
+	return found != NULL && !found->done ? found : NULL;
+}
+
+bool
+mm_waiting_has(const struct mm_waiting_list *list, uint64_t index)
+{
+	return find(list, index) != NULL;
+}
+
+bool
+mm_waiting_take(
+    struct mm_waiting_list *list, uint64_t index, struct mm_waiting *out)
+{
+	struct mm_waiting *found = find(list, index);
+
+	if (found == NULL)
 		return false;
 	*out = *found;
 	found->done = true;

@@ -10,19 +10,23 @@
 enum { MM_WAITING_THINGS = 3 };
 
 struct mm_audit_key;
-struct mm_audit_order;
 struct mm_audit_person;
 
 struct mm_waiting {
 	uint64_t index;
 	uint8_t digest[32];
-	const struct mm_audit_key *key; /* that signs */
+	struct mm_audit_key *key; /* that signs */
 	/* Why it must not be signed, though it may be there; NULL: it may. */
 	const char *never;
 	/* A device's certificate: what it uses up. NULL else. */
-	struct mm_audit_order *order;
+	uint64_t *unit; /* of its order: used, or reissued */
 	struct mm_audit_person *person;
 	uint64_t day;
+	/* It replaces the certificate with this serial number. */
+	bool replaces;
+	struct mm_thing_name former;
+	uint64_t crl; /* a CRL's number */
+	bool is_crl;
 	/* What is given back when it is given up. */
 	struct {
 		enum mm_thing thing;
@@ -41,6 +45,8 @@ void mm_waiting_list_clear(struct mm_waiting_list *list);
 /* `one` comes after all that are there. */
 enum mm_error mm_waiting_add(
     struct mm_waiting_list *list, const struct mm_waiting *one) mm_must_use;
+/* Whether this entry waits. */
+bool mm_waiting_has(const struct mm_waiting_list *list, uint64_t index);
 /* Takes it out; false where it does not wait. */
 bool mm_waiting_take(
     struct mm_waiting_list *list, uint64_t index, struct mm_waiting *out);

@@ -114,7 +114,7 @@ is_split(const struct visit *visit)
 static enum mm_witness_status
 check_sizes(struct visit *visit)
 {
-	const struct mm_followed *known = &visit->log->followed;
+	const struct mm_witnessed *known = &visit->log->followed;
 	char where[256];
 
 	if (visit->request.older > visit->asked.size)

@@ -47,13 +47,13 @@ const struct mm_witness *
 mm_cosigner_identity(const struct mm_cosigner *cosigner);
 
 /* A log that is followed. */
-struct mm_followed {
+struct mm_witnessed {
 	struct mm_vkey vkey;
 	struct mm_checkpoint newest; /* cosigned; size 0: the empty tree */
 	uint64_t time;               /* of that cosignature; 0: there is none */
 };
 /* The logs by number, from 0; NULL past the last. */
-const struct mm_followed *
+const struct mm_witnessed *
 mm_cosigner_log(const struct mm_cosigner *cosigner, size_t number);
 /* Follows one more log; MM_E_EXISTS where it does already. */
 enum mm_error mm_cosigner_follow(

@@ -66,6 +66,30 @@ static struct kept_issuer {
 	gnutls_x509_crt_t certificate;
 } kept_issuers[4];
 
+/* A certificate of the TBS: GnuTLS wants the algorithm outside to be the one
+ * inside, which is another where a CA outside has signed. */
+static enum mm_error
+assemble_issuer(struct mm_span tbs, struct mm_buffer *out)
+{
+	struct mm_der whole = mm_der(tbs);
+	struct mm_der fields = mm_der_enter(&whole, MM_DER_SEQUENCE);
+	struct mm_span algorithm;
+	size_t certificate, bits;
+
+	mm_der_take(&fields, MM_DER_CONTEXT_CONSTRUCTED);
+	mm_der_take(&fields, MM_DER_INTEGER);
+	algorithm = mm_der_whole(&fields, MM_DER_SEQUENCE);
+	certificate = mm_der_open(out, MM_DER_SEQUENCE);
+	mm_buffer_add(out, tbs.data, tbs.size);
+	mm_buffer_add(out, algorithm.data, algorithm.size);
+	bits = mm_der_open(out, MM_DER_BITS);
+	mm_buffer_add(out, "", 1); /* no unused bits */
+	mm_buffer_add(out, dummy, sizeof(dummy));
+	mm_der_close(out, bits);
+	mm_der_close(out, certificate);
+	return out->error;
+}
+
 static enum mm_error
 import_issuer(struct mm_span tbs, gnutls_x509_crt_t *out)
 {
@@ -75,8 +99,7 @@ import_issuer(struct mm_span tbs, gnutls_x509_crt_t *out)
 	int code;
 
 	mm_buffer_init(&der, MM_TBS_MAX + 64);
-	error =
-	    mm_certificate_assemble(tbs, mm_span(dummy, sizeof(dummy)), &der);
+	error = assemble_issuer(tbs, &der);
 	if (error != MM_OK)
 		return error;
 	datum = (gnutls_datum_t){der.data, (unsigned)der.size};
@@ -201,13 +224,12 @@ set_purposes(gnutls_x509_crt_t certificate, const struct mm_form *form)
 }
 
 static int
-set_names(gnutls_x509_crt_t certificate, const struct mm_form *form)
+set_server_names(gnutls_x509_crt_t certificate, const struct mm_form *form)
 {
 	uint8_t address[16];
 
-	if (form->plan->profile->purpose != MM_PURPOSE_SERVER)
-		return 0;
-	for (mm_list_each(const struct mm_text_item, item, form->plan->names)) {
+	for (mm_list_each(
+		 const struct mm_text_item, item, mm_form_names(form))) {
 		size_t size = mm_ip_address(item->value, address);
 		int code = gnutls_x509_crt_set_subject_alt_name(certificate,
 		    size > 0 ? GNUTLS_SAN_IPADDRESS : GNUTLS_SAN_DNSNAME,
@@ -221,12 +243,71 @@ set_names(gnutls_x509_crt_t certificate, const struct mm_form *form)
 	return 0;
 }
 
+/* RFC 4108 5: HardwareModuleName. */
+static int
+set_module(gnutls_x509_crt_t certificate,
+    const struct mm_alternative *alternative, struct mm_span serial)
+{
+	mm_auto(buffer) der = {0};
+	size_t module;
+
+	mm_buffer_init(&der, 2 * MM_ALTERNATIVE_MAX);
+	module = mm_der_open(&der, MM_DER_SEQUENCE);
+	if (mm_der_put_oid(&der, alternative->type) != MM_OK)
+		return GNUTLS_E_INVALID_REQUEST;
+	mm_der_put(&der, MM_DER_OCTETS, serial.data, serial.size);
+	mm_der_close(&der, module);
+	if (der.error != MM_OK)
+		return GNUTLS_E_MEMORY_ERROR;
+	return gnutls_x509_crt_set_subject_alt_othername(certificate,
+	    "1.3.6.1.5.5.7.8.4", der.data, (unsigned)der.size,
+	    GNUTLS_FSAN_APPEND);
+}
+
+static int
+set_alternative(gnutls_x509_crt_t certificate, const struct mm_form *form,
+    const struct mm_alternative *alternative)
+{
+	mm_auto(buffer) filled = {0};
+	enum mm_error error;
+
+	mm_buffer_init(&filled, MM_ALTERNATIVE_MAX);
+	error = mm_alternative_fill(alternative, form->plan->subject, &filled);
+	if (error != MM_OK)
+		return error == MM_E_MEMORY ? GNUTLS_E_MEMORY_ERROR
+					    : GNUTLS_E_INVALID_REQUEST;
+	if (alternative->kind == MM_ALTERNATIVE_HARDWARE)
+		return set_module(
+		    certificate, alternative, mm_buffer_span(&filled));
+	return gnutls_x509_crt_set_subject_alt_name(certificate,
+	    alternative->kind == MM_ALTERNATIVE_DNS ? GNUTLS_SAN_DNSNAME
+						    : GNUTLS_SAN_URI,
+	    filled.data, (unsigned)filled.size, GNUTLS_FSAN_APPEND);
+}
+
+static int
+set_names(gnutls_x509_crt_t certificate, const struct mm_form *form)
+{
+	int code = set_server_names(certificate, form);
+
+	for (mm_list_each(const struct mm_alternative, one,
+		 form->plan->profile->names)) {
+		if (code < 0)
+			return code;
+		code = set_alternative(certificate, form, one);
+	}
+	return code;
+}
+
+/* IEEE 802.1AR-2018 8.10.2: an IDevID should have no subjectKeyIdentifier. */
 static int
 set_identifiers(gnutls_x509_crt_t certificate, const struct mm_form *form)
 {
-	int code = gnutls_x509_crt_set_subject_key_id(
-	    certificate, form->key.ski, MM_SKI_SIZE);
+	int code = 0;
 
+	if (form->plan->profile->standard != MM_STANDARD_IDEVID)
+		code = gnutls_x509_crt_set_subject_key_id(
+		    certificate, form->key.ski, MM_SKI_SIZE);
 	return code < 0 ? code
 			: gnutls_x509_crt_set_authority_key_id(certificate,
 			      mm_form_authority(form), MM_SKI_SIZE);

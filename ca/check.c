@@ -144,17 +144,75 @@ put_purposes(const struct mm_form *form, struct mm_buffer *out)
 static bool
 has_names(const struct mm_form *form)
 {
-	return form->plan->profile->purpose == MM_PURPOSE_SERVER;
+	return mm_form_is_server(form) || form->plan->profile->names.count > 0;
 }
 
-/* RFC 5280 4.2.1.6: dNSName is [2], iPAddress [7]. */
+/* RFC 5280 4.2.1.6: otherName is [0]; RFC 4108 5: id-on-hardwareModuleName. */
+static enum mm_error
+put_module(const struct mm_alternative *alternative, struct mm_span serial,
+    struct mm_buffer *out)
+{
+	size_t other = mm_der_open(out, MM_DER_CONTEXT_CONSTRUCTED), value,
+	       module;
+	enum mm_error error =
+	    mm_der_put_oid(out, mm_span_text("1.3.6.1.5.5.7.8.4"));
+
+	if (error != MM_OK)
+		return error;
+	value = mm_der_open(out, MM_DER_CONTEXT_CONSTRUCTED);
+	module = mm_der_open(out, MM_DER_SEQUENCE);
+	error = mm_der_put_oid(out, alternative->type);
+	mm_der_put(out, MM_DER_OCTETS, serial.data, serial.size);
+	mm_der_close(out, module);
+	mm_der_close(out, value);
+	mm_der_close(out, other);
+	return error;
+}
+
+/* dNSName is [2], uniformResourceIdentifier [6]. */
+static enum mm_error
+put_alternative(const struct mm_form *form,
+    const struct mm_alternative *alternative, struct mm_buffer *out)
+{
+	mm_auto(buffer) filled = {0};
+	enum mm_error error;
+
+	mm_buffer_init(&filled, MM_ALTERNATIVE_MAX);
+	error = mm_alternative_fill(alternative, form->plan->subject, &filled);
+	if (error != MM_OK)
+		return error;
+	if (alternative->kind == MM_ALTERNATIVE_HARDWARE)
+		return put_module(alternative, mm_buffer_span(&filled), out);
+	mm_der_put(out,
+	    MM_DER_CONTEXT | (alternative->kind == MM_ALTERNATIVE_DNS ? 2 : 6),
+	    filled.data, filled.size);
+	return out->error;
+}
+
+static enum mm_error
+put_alternatives(const struct mm_form *form, struct mm_buffer *out)
+{
+	enum mm_error error = MM_OK;
+
+	for (mm_list_each(const struct mm_alternative, one,
+		 form->plan->profile->names)) {
+		error = put_alternative(form, one, out);
+		if (error != MM_OK)
+			return error;
+	}
+	return MM_OK;
+}
+
+/* The server's first: dNSName is [2], iPAddress [7]. */
 static enum mm_error
 put_names(const struct mm_form *form, struct mm_buffer *out)
 {
 	size_t value = mm_der_open(out, MM_DER_SEQUENCE);
 	uint8_t address[16];
+	enum mm_error error;
 
-	for (mm_list_each(const struct mm_text_item, item, form->plan->names)) {
+	for (mm_list_each(
+		 const struct mm_text_item, item, mm_form_names(form))) {
 		size_t size = mm_ip_address(item->value, address);
 
 		if (size > 0)
@@ -163,8 +221,17 @@ put_names(const struct mm_form *form, struct mm_buffer *out)
 			mm_der_put(out, MM_DER_CONTEXT | 2, item->value.data,
 			    item->value.size);
 	}
+	error = put_alternatives(form, out);
 	mm_der_close(out, value);
-	return out->error;
+	return error != MM_OK ? error : out->error;
+}
+
+/* IEEE 802.1AR-2018 8.10.2: an IDevID should not have one; RFC 5280 4.2.1.2
+ * wants it of all others. */
+static bool
+has_subject_key(const struct mm_form *form)
+{
+	return form->plan->profile->standard != MM_STANDARD_IDEVID;
 }
 
 /* RFC 5280 4.2.1.2 */
@@ -197,7 +264,8 @@ static const struct extension {
     {"keyUsage", "2.5.29.15", true, NULL, put_usage},
     {"extendedKeyUsage", "2.5.29.37", false, has_purposes, put_purposes},
     {"subjectAltName", "2.5.29.17", false, has_names, put_names},
-    {"subjectKeyIdentifier", "2.5.29.14", false, NULL, put_subject_key},
+    {"subjectKeyIdentifier", "2.5.29.14", false, has_subject_key,
+	put_subject_key},
     {"authorityKeyIdentifier", "2.5.29.35", false, NULL, put_authority_key},
 };
 
@@ -293,7 +361,8 @@ check_against(
     const struct mm_form *form, struct mm_span tbs, const struct mm_tbs *read)
 {
 	struct mm_tbs_parts parts;
-	enum mm_error error = mm_purpose_check(form->plan->profile->purpose,
+	enum mm_error error = mm_purpose_check_standard(
+	    form->plan->profile->purpose, form->plan->profile->standard,
 	    read->ca, read->key_usage, read->purposes);
 
 	if (error == MM_OK)

@@ -4,9 +4,11 @@
 
 enum { ENUMERATED = 0x0a, NUMBER_MAX = 8 /* bytes of a cRLNumber */ };
 
-/* id-ce-cRLNumber, id-ce-cRLReasons (RFC 5280 5.2.3, 5.3.1): contents. */
+/* id-ce-cRLNumber, id-ce-cRLReasons, id-ce-authorityKeyIdentifier (RFC 5280
+ * 5.2.3, 5.3.1, 5.2.1): contents. */
 static const uint8_t number_oid[] = {0x55, 0x1d, 0x14};
 static const uint8_t reason_oid[] = {0x55, 0x1d, 0x15};
+static const uint8_t authority_oid[] = {0x55, 0x1d, 0x23};
 
 /* An extension that was looked for among others. */
 struct wanted {
@@ -61,6 +63,27 @@ read_number(struct mm_der extensions, uint64_t *out)
 	return true;
 }
 
+/* A keyIdentifier [0] and nothing else (4.2.1.1). */
+static bool
+read_authority(struct mm_der extensions, struct mm_span *out)
+{
+	struct wanted wanted = {
+	    .oid = mm_span(authority_oid, sizeof(authority_oid))};
+	struct mm_der value, fields;
+	struct mm_span id;
+
+	if (!find_extension(extensions, &wanted))
+		return false;
+	if (!wanted.found)
+		return true;
+	value = mm_der(wanted.value);
+	fields = mm_der_enter(&value, MM_DER_SEQUENCE);
+	id = mm_der_take(&fields, MM_DER_CONTEXT);
+	if (mm_der_end(&fields) && mm_der_end(&value) && id.size == MM_SKI_SIZE)
+		*out = id;
+	return true;
+}
+
 /* RFC 5280 5.1.2, in the order of a TBSCertList. */
 enum mm_error
 mm_crl_read(struct mm_span tbs, struct mm_crl *out)
@@ -87,7 +110,8 @@ mm_crl_read(struct mm_span tbs, struct mm_crl *out)
 	    version.data[0] != 1 || !mm_span_equal(algorithm, mm_ecdsa_sha256))
 		return mm_fail(
 		    MM_E_CERTIFICATE, "it is no list of revoked certificates");
-	if (!read_number(extensions, &crl.number))
+	if (!read_number(extensions, &crl.number) ||
+	    !read_authority(extensions, &crl.authority))
 		return mm_fail(MM_E_CERTIFICATE,
 		    "its list of revoked certificates has no number, or a "
 		    "critical extension");

@@ -11,7 +11,10 @@
 struct mm_crl {
 	struct mm_span issuer; /* DER Name; lies in the bytes */
 	uint64_t this_update, next_update;
-	uint64_t number;       /* cRLNumber, 5.2.3 */
+	uint64_t number; /* cRLNumber, 5.2.3 */
+	/* 5.2.1: the issuer's key's identifier, MM_SKI_SIZE bytes; empty: of no
+	 * form of ours, or not there. */
+	struct mm_span authority;
 	struct mm_der revoked; /* for mm_crl_next(); nothing where none are */
 };
 

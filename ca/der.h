@@ -75,6 +75,8 @@ void mm_der_put(
 size_t mm_der_open(struct mm_buffer *out, unsigned tag);
 void mm_der_close(struct mm_buffer *out, size_t opened);
 void mm_der_put_time(struct mm_buffer *out, uint64_t seconds);
+/* GeneralizedTime in every year, as an invalidityDate is (5.3.2). */
+void mm_der_put_generalized(struct mm_buffer *out, uint64_t seconds);
 
 /* The last second that a certificate can name: 99991231235959Z. */
 #define MM_DER_TIME_MAX UINT64_C(253402300799)

@@ -90,16 +90,28 @@ mm_der_time(struct mm_der *reader)
 	return days * DAY + hour * 3600 + minute * 60 + second;
 }
 
-void
-mm_der_put_time(struct mm_buffer *out, uint64_t seconds)
+static void
+put_time(struct mm_buffer *out, uint64_t seconds, bool generalized)
 {
 	struct date date = date_of(seconds / DAY);
 	unsigned rest = (unsigned)(seconds % DAY);
-	bool wide = date.year >= FIRST_GENERALIZED;
+	bool wide = generalized || date.year >= FIRST_GENERALIZED;
 	size_t opened = mm_der_open(out, wide ? MM_DER_TIME : MM_DER_UTC_TIME);
 
 	mm_buffer_printf(out, "%0*u%02u%02u%02u%02u%02uZ", wide ? 4 : 2,
 	    wide ? date.year : date.year % 100, date.month, date.day,
 	    rest / 3600, rest / 60 % 60, rest % 60);
 	mm_der_close(out, opened);
+}
+
+void
+mm_der_put_time(struct mm_buffer *out, uint64_t seconds)
+{
+	put_time(out, seconds, false);
+}
+
+void
+mm_der_put_generalized(struct mm_buffer *out, uint64_t seconds)
+{
+	put_time(out, seconds, true);
 }

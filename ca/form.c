@@ -1,6 +1,7 @@
 #include <arpa/inet.h>
 #include <string.h>
 
+#include "ca/request.h"
 #include "ca/tbs.h"
 
 static enum mm_error
@@ -64,7 +65,7 @@ static enum mm_error
 check_issuer(struct mm_form *form)
 {
 	enum mm_error error =
-	    mm_tbs_read(form->plan->issuer, &form->arena, &form->issuer);
+	    mm_issuer_read(form->plan->issuer, &form->arena, &form->issuer);
 
 	if (error != MM_OK)
 		return error;
@@ -135,31 +136,34 @@ mm_ip_address(struct mm_span name, uint8_t out[16])
 	return inet_pton(AF_INET6, text, out) == 1 ? 16 : 0;
 }
 
-/* RFC 1034 3.5: labels of letters, digits and inner hyphens. */
-static bool
-is_dns_name(struct mm_span name)
+bool
+mm_form_is_server(const struct mm_form *form)
 {
-	size_t label = 0;
+	return form->plan->profile->purpose == MM_PURPOSE_SERVER;
+}
 
-	if (name.size == 0 || name.size > 253)
-		return false;
-	for (size_t i = 0; i < name.size; i++) {
-		uint8_t c = name.data[i];
-		uint8_t next = i + 1 < name.size ? name.data[i + 1] : '.';
-		bool letter = (c | 0x20) >= 'a' && (c | 0x20) <= 'z';
-		bool digit = c >= '0' && c <= '9';
+struct mm_list
+mm_form_names(const struct mm_form *form)
+{
+	return mm_form_is_server(form) ? form->plan->names
+				       : (struct mm_list){NULL, 0};
+}
 
-		if (c == '.' && label > 0 && i + 1 < name.size) {
-			label = 0;
-			continue;
-		}
-		if (!letter && !digit &&
-		    (c != '-' || label == 0 || next == '.'))
-			return false;
-		if (++label > 63)
-			return false;
+static enum mm_error
+check_alternatives(const struct mm_certificate_plan *plan)
+{
+	enum mm_error error = MM_OK;
+	mm_auto(buffer) filled = {0};
+
+	mm_buffer_init(&filled, MM_ALTERNATIVE_MAX);
+	for (mm_list_each(
+		 const struct mm_alternative, one, plan->profile->names)) {
+		error = mm_alternative_fill(one, plan->subject, &filled);
+		if (error != MM_OK)
+			return error;
+		mm_buffer_reset(&filled);
 	}
-	return true;
+	return MM_OK;
 }
 
 static enum mm_error
@@ -174,7 +178,7 @@ check_names(const struct mm_certificate_plan *plan)
 		    "subjectAltName: a server has a name or an address");
 	for (mm_list_each(const struct mm_text_item, item, plan->names))
 		if (mm_ip_address(item->value, address) == 0 &&
-		    !is_dns_name(item->value))
+		    !mm_is_dns_name(item->value))
 			return mm_fail(MM_E_CERTIFICATE,
 			    "subjectAltName: \"%.*s\" is neither a DNS name "
 			    "nor an IP address",
@@ -196,6 +200,8 @@ judge(struct mm_form *form)
 					  : check_issuer(form);
 	if (error == MM_OK)
 		error = check_names(form->plan);
+	if (error == MM_OK)
+		error = check_alternatives(form->plan);
 	return error != MM_OK ? error : reckon_times(form);
 }
 

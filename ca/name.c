@@ -8,20 +8,24 @@ enum { PRINTABLE = 1, UTF8 = 2, IA5 = 4, TEXT = PRINTABLE | UTF8 };
 static const struct attribute {
 	const char *oid, *name;
 	unsigned strings;
-	size_t max; /* characters; RFC 5280 appendix A */
-	bool many;  /* may be there more than once */
+	size_t max;    /* characters; RFC 5280 appendix A */
+	bool many;     /* may be there more than once */
+	unsigned only; /* of `strings`, those that are written; 0: all */
 } attributes[] = {
-    {"2.5.4.3", "commonName", TEXT, 64, false},
-    {"2.5.4.5", "serialNumber", PRINTABLE, 64, false},
-    {"2.5.4.6", "countryName", PRINTABLE, 2, false},
-    {"2.5.4.10", "organizationName", TEXT, 64, false},
-    {"2.5.4.11", "organizationalUnitName", TEXT, 64, true},
-    {"2.5.4.12", "title", TEXT, 64, false},
-    {"2.5.4.46", "dnQualifier", PRINTABLE, 64, false},
-    {"0.9.2342.19200300.100.1.25", "domainComponent", IA5, 63, true},
-    {"1.2.840.113549.1.9.1", "emailAddress", IA5, 128, false},
+    {"2.5.4.3", "commonName", TEXT, 64, false, 0},
+    {"2.5.4.5", "serialNumber", PRINTABLE, 64, false, 0},
+    {"2.5.4.6", "countryName", PRINTABLE, 2, false, 0},
+    {"2.5.4.10", "organizationName", TEXT, 64, false, 0},
+    {"2.5.4.11", "organizationalUnitName", TEXT, 64, true, 0},
+    {"2.5.4.12", "title", TEXT, 64, false, 0},
+    {"2.5.4.46", "dnQualifier", PRINTABLE, 64, false, 0},
+    {"0.9.2342.19200300.100.1.25", "domainComponent", IA5, 63, true, 0},
+    {"1.2.840.113549.1.9.1", "emailAddress", IA5, 128, false, 0},
+    /* Matter 6.2.2.1: UTF8Strings. */
+    {"1.3.6.1.4.1.37244.2.1", "Matter VendorID", TEXT, 4, false, UTF8},
+    {"1.3.6.1.4.1.37244.2.2", "Matter ProductID", TEXT, 4, false, UTF8},
 };
-static const struct attribute other = {"", "attribute", TEXT, 128, false};
+static const struct attribute other = {"", "attribute", TEXT, 128, false, 0};
 
 static const struct attribute *
 attribute_of(struct mm_span oid)
@@ -76,12 +80,19 @@ characters(struct mm_span text)
 	return count;
 }
 
+/* A countryName has just two: RFC 5280 appendix A.1. */
+static size_t
+least(const struct attribute *attribute)
+{
+	return attribute->max == 2 ? 2 : 1;
+}
+
 static bool
 length_ok(const struct attribute *attribute, struct mm_span text)
 {
 	size_t count = characters(text);
 
-	return count >= 1 && count <= attribute->max;
+	return count >= least(attribute) && count <= attribute->max;
 }
 
 static enum mm_error
@@ -102,8 +113,9 @@ check_string(
 		    attribute->name);
 	if (!length_ok(attribute, text))
 		return mm_fail(MM_E_CSR,
-		    "the subject's %s has %zu characters; 1 to %zu it may",
-		    attribute->name, characters(text), attribute->max);
+		    "the subject's %s has %zu characters; %zu to %zu it may",
+		    attribute->name, characters(text), least(attribute),
+		    attribute->max);
 	return MM_OK;
 }
 
@@ -173,6 +185,8 @@ mm_name_put_value(const struct mm_subject_part *part, struct mm_span subject,
     struct mm_buffer *out)
 {
 	const struct attribute *attribute = attribute_of(part->oid);
+	unsigned wanted =
+	    attribute->only != 0 ? attribute->only : attribute->strings;
 	mm_auto(buffer) filled = {0};
 	struct mm_span text;
 	enum mm_error error;
@@ -184,12 +198,12 @@ mm_name_put_value(const struct mm_subject_part *part, struct mm_span subject,
 	text = mm_buffer_span(&filled);
 	if (!length_ok(attribute, text))
 		return mm_fail(MM_E_CERTIFICATE,
-		    "the subject's %s would have %zu characters; 1 to %zu "
+		    "the subject's %s would have %zu characters; %zu to %zu "
 		    "it may",
-		    attribute->name, characters(text), attribute->max);
+		    attribute->name, characters(text), least(attribute),
+		    attribute->max);
 	for (size_t i = 0; i < MM_COUNT(kinds); i++) {
-		if ((kinds[i].string & attribute->strings) == 0 ||
-		    !kinds[i].ok(text))
+		if ((kinds[i].string & wanted) == 0 || !kinds[i].ok(text))
 			continue;
 		mm_der_put(out, kinds[i].tag, text.data, text.size);
 		return out->error;

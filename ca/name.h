@@ -15,8 +15,9 @@ enum mm_error mm_name_read(struct mm_der *reader) mm_must_use;
 
 /*
  * Appends the DER string of a part with its template filled:
- * PrintableString where it can be, UTF8String elsewhere, IA5String for what
- * wants it. MM_E_CERTIFICATE where the text does not fit the attribute.
+ * PrintableString where it can be, UTF8String elsewhere and for Matter's
+ * vendor and product, IA5String for what wants it. MM_E_CERTIFICATE where the
+ * text does not fit the attribute.
  */
 enum mm_error mm_name_put_value(const struct mm_subject_part *part,
     struct mm_span subject, struct mm_buffer *out) mm_must_use;

@@ -19,10 +19,17 @@ static const struct mm_field subject_part[] = {
     MM_FIELD(mm_subject_part, 1, template, MM_TEXT, 1, 128)};
 MM_SHAPE(mm_subject_part_shape, mm_subject_part, subject_part);
 
+static const struct mm_field alternative_fields[] = {
+    MM_FIELD(mm_alternative, 0, kind, MM_UINT, MM_ALTERNATIVE_DNS,
+	MM_ALTERNATIVE_HARDWARE),
+    MM_FIELD(mm_alternative, 1, template, MM_TEXT, 1, 128),
+    MM_OPTIONAL(mm_alternative, 2, type, MM_TEXT, 3, MM_OID_TEXT_SIZE - 1)};
+MM_SHAPE(mm_alternative_shape, mm_alternative, alternative_fields);
+
 static const struct mm_field profile_fields[] = {
     MM_FIELD(mm_profile, 0, name, MM_TEXT, 1, 64),
-    MM_FIELD(mm_profile, 1, purpose, MM_UINT, MM_PURPOSE_DEVICE,
-	MM_PURPOSE_CODE_SIGNING),
+    MM_FIELD(
+	mm_profile, 1, purpose, MM_UINT, MM_PURPOSE_DEVICE, MM_PURPOSE_PROOF),
     MM_FIELD(mm_profile, 2, issuer, MM_TEXT, 1, 64),
     MM_MANY(mm_profile, 3, subject, &mm_subject_part_shape, 1, 16),
     MM_OPTIONAL(mm_profile, 4, validity, MM_UINT, 0, PERIOD_MAX),
@@ -31,18 +38,27 @@ static const struct mm_field profile_fields[] = {
     MM_FIELD(mm_profile, 7, key_usage, MM_UINT, 1, USAGE_ALL),
     MM_ANY(mm_profile, 8, purposes, &mm_text_item_shape, 16),
     MM_OPTIONAL(mm_profile, 9, path, MM_BOOL, 0, 0),
-    MM_OPTIONAL(mm_profile, 10, path_length, MM_UINT, 0, 8)};
+    MM_OPTIONAL(mm_profile, 10, path_length, MM_UINT, 0, 8),
+    MM_OPTIONAL(mm_profile, 11, standard, MM_UINT, 1, MM_STANDARDS - 1),
+    MM_ANY(mm_profile, 12, names, &mm_alternative_shape, 8),
+    MM_OPTIONAL(mm_profile, 13, crl, MM_UINT, 1, PERIOD_MAX)};
 MM_SHAPE(mm_profile_shape, mm_profile, profile_fields);
 
 #define SERVER_AUTH "1.3.6.1.5.5.7.3.1"
 #define CLIENT_AUTH "1.3.6.1.5.5.7.3.2"
 #define CODE_SIGNING "1.3.6.1.5.5.7.3.3"
 
-/* What no device may claim to be for: RFC 5280 4.2.1.12. */
-static const char *const privileges[] = {SERVER_AUTH, CODE_SIGNING,
-    "2.5.29.37.0",        /* anyExtendedKeyUsage */
-    "1.3.6.1.5.5.7.3.8",  /* timeStamping */
-    "1.3.6.1.5.5.7.3.9"}; /* OCSPSigning */
+/* What no device may claim to be for (RFC 5280 4.2.1.12), but under the
+ * standard that is named, if one is. */
+static const struct {
+	const char *oid;
+	uint64_t standard;
+} privileges[] = {
+    {SERVER_AUTH, MM_STANDARD_TLS_SERVER}, {CODE_SIGNING, MM_STANDARD_NONE},
+    {"2.5.29.37.0", MM_STANDARD_NONE},       /* anyExtendedKeyUsage */
+    {"1.3.6.1.5.5.7.3.8", MM_STANDARD_NONE}, /* timeStamping */
+    {"1.3.6.1.5.5.7.3.9", MM_STANDARD_NONE}, /* OCSPSigning */
+};
 
 /* The rules of a purpose; `eku` is the one OID, "" none, NULL: any but the
  * privileges. */
@@ -63,7 +79,26 @@ static const struct rule {
 	MM_KU_KEY_CERT_SIGN | MM_KU_CRL_SIGN | MM_KU_DIGITAL_SIGNATURE, ""},
     {MM_PURPOSE_CODE_SIGNING, "code-signing", false, MM_KU_DIGITAL_SIGNATURE,
 	MM_KU_DIGITAL_SIGNATURE, CODE_SIGNING},
+    {MM_PURPOSE_PROOF, "proof", false, MM_KU_DIGITAL_SIGNATURE,
+	MM_KU_DIGITAL_SIGNATURE, ""},
 };
+
+static const char *const standards[MM_STANDARDS] = {
+    [MM_STANDARD_AWS_IOT] = "aws-iot",
+    [MM_STANDARD_IDEVID] = "802.1ar",
+    [MM_STANDARD_MATTER_DAC] = "matter-dac",
+    [MM_STANDARD_MATTER_PAI] = "matter-pai",
+    [MM_STANDARD_MATTER_PAA] = "matter-paa",
+    [MM_STANDARD_TLS_CLIENT] = "tls-client",
+    [MM_STANDARD_TLS_SERVER] = "tls-server",
+    [MM_STANDARD_CODE_SIGNING] = "code-signing",
+    [MM_STANDARD_CA] = "ca"};
+
+const char *
+mm_standard_name(uint64_t standard)
+{
+	return standard < MM_COUNT(standards) ? standards[standard] : NULL;
+}
 
 static const struct rule *
 rule_of(uint64_t purpose)
@@ -75,16 +110,18 @@ rule_of(uint64_t purpose)
 }
 
 static bool
-is_privilege(struct mm_span oid)
+is_privilege(struct mm_span oid, uint64_t standard)
 {
 	for (size_t i = 0; i < MM_COUNT(privileges); i++)
-		if (mm_span_is(oid, privileges[i]))
-			return true;
+		if (mm_span_is(oid, privileges[i].oid))
+			return privileges[i].standard == MM_STANDARD_NONE ||
+			       privileges[i].standard != standard;
 	return false;
 }
 
 static enum mm_error
-check_extended(const struct rule *rule, struct mm_list purposes)
+check_extended(
+    const struct rule *rule, uint64_t standard, struct mm_list purposes)
 {
 	size_t wanted = rule->eku != NULL && *rule->eku != '\0';
 
@@ -95,7 +132,7 @@ check_extended(const struct rule *rule, struct mm_list purposes)
 		    rule->name, purposes.count, wanted);
 	for (mm_list_each(const struct mm_text_item, item, purposes))
 		if (rule->eku != NULL ? !mm_span_is(item->value, rule->eku)
-				      : is_privilege(item->value))
+				      : is_privilege(item->value, standard))
 			return mm_fail(MM_E_CERTIFICATE,
 			    "extendedKeyUsage of a %s certificate may not "
 			    "be %.*s",
@@ -104,8 +141,8 @@ check_extended(const struct rule *rule, struct mm_list purposes)
 }
 
 enum mm_error
-mm_purpose_check(
-    uint64_t purpose, bool ca, uint64_t key_usage, struct mm_list purposes)
+mm_purpose_check_standard(uint64_t purpose, uint64_t standard, bool ca,
+    uint64_t key_usage, struct mm_list purposes)
 {
 	const struct rule *rule = rule_of(purpose);
 
@@ -121,7 +158,15 @@ mm_purpose_check(
 		return mm_fail(MM_E_CERTIFICATE,
 		    "keyUsage 0x%llx does not fit a %s certificate",
 		    (unsigned long long)key_usage, rule->name);
-	return check_extended(rule, purposes);
+	return check_extended(rule, standard, purposes);
+}
+
+enum mm_error
+mm_purpose_check(
+    uint64_t purpose, bool ca, uint64_t key_usage, struct mm_list purposes)
+{
+	return mm_purpose_check_standard(
+	    purpose, MM_STANDARD_NONE, ca, key_usage, purposes);
 }
 
 static enum mm_error
@@ -160,13 +205,41 @@ check_parts(const struct mm_profile *profile)
 	return MM_OK;
 }
 
+/* Whether they can be filled; what comes out depends on the name. */
+static enum mm_error
+check_names(const struct mm_profile *profile)
+{
+	mm_auto(buffer) filled = {0};
+
+	mm_buffer_init(&filled, 1024);
+	for (mm_list_each(const struct mm_alternative, one, profile->names)) {
+		bool hardware = one->kind == MM_ALTERNATIVE_HARDWARE;
+		enum mm_error error =
+		    mm_template_fill(one->template, mm_span_text("x"), &filled);
+
+		if (error != MM_OK)
+			return error;
+		if (one->kind < MM_ALTERNATIVE_DNS ||
+		    one->kind > MM_ALTERNATIVE_HARDWARE)
+			return unsound(profile, "a name is of no known kind");
+		if (hardware != (one->type.size > 0))
+			return unsound(profile,
+			    "a hardwareModuleName has a type, other names "
+			    "have none");
+		if (hardware && check_oid(one->type) != MM_OK)
+			return unsound(profile, mm_why(MM_E_POLICY));
+		mm_buffer_reset(&filled);
+	}
+	return MM_OK;
+}
+
 static enum mm_error
 check_purposes(const struct mm_profile *profile)
 {
 	const struct mm_text_item *items = profile->purposes.items;
 	bool ca = profile->purpose == MM_PURPOSE_CA;
-	enum mm_error error = mm_purpose_check(
-	    profile->purpose, ca, profile->key_usage, profile->purposes);
+	enum mm_error error = mm_purpose_check_standard(profile->purpose,
+	    profile->standard, ca, profile->key_usage, profile->purposes);
 
 	if (error != MM_OK)
 		return unsound(profile, mm_why(error));
@@ -198,8 +271,15 @@ mm_profile_check(const struct mm_profile *profile)
 		    profile, "a path length is a CA's, and only with path");
 	if (profile->validity != 0 && profile->backdate >= profile->validity)
 		return unsound(profile, "it is over before it begins");
+	/* RFC 5280 5.1.1.3, 4.2.1.3: who signs CRLs has the bit. */
+	if (profile->crl != 0 && (profile->key_usage & MM_KU_CRL_SIGN) == 0)
+		return unsound(profile, "only a CA with cRLSign signs a CRL");
 	error = check_purposes(profile);
-	return error != MM_OK ? error : check_parts(profile);
+	if (error == MM_OK)
+		error = check_parts(profile);
+	if (error == MM_OK)
+		error = check_names(profile);
+	return error != MM_OK ? error : mm_profile_check_standard(profile);
 }
 
 enum mm_error

@@ -45,6 +45,18 @@ void mm_form_clear(struct mm_form *form);
 /* The AuthorityKeyIdentifier: the issuer's, or its own. */
 const uint8_t *mm_form_authority(const struct mm_form *form);
 
+/* Whether the plan's own names stand in the subjectAltName, and they; the
+ * profile's come after them. */
+bool mm_form_is_server(const struct mm_form *form);
+struct mm_list mm_form_names(const struct mm_form *form);
+
+enum {
+	MM_ALTERNATIVE_MAX = 1024 /* bytes of a name with its template filled */
+};
+
+/* RFC 1034 3.5: labels of letters, digits and inner hyphens. */
+bool mm_is_dns_name(struct mm_span name);
+
 /* A subjectAltName's bytes: `out` has an IP address's 4 or 16, else 0. */
 size_t mm_ip_address(struct mm_span name, uint8_t out[16]);
 

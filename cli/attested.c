@@ -18,7 +18,14 @@ decode_body(struct mm_attested *attested, struct mm_arena *arena)
 	    [MM_ENTRY_CERTIFICATE] = true,
 	    [MM_ENTRY_IMAGE] = true,
 	    [MM_ENTRY_REVOCATION] = true,
-	    [MM_ENTRY_EXPORT] = true};
+	    [MM_ENTRY_EXPORT] = true,
+	    [MM_ENTRY_PENDING] = true,
+	    [MM_ENTRY_WITHDRAWAL] = true,
+	    [MM_ENTRY_RELEASE] = true,
+	    [MM_ENTRY_CEREMONY] = true,
+	    [MM_ENTRY_KEY] = true,
+	    [MM_ENTRY_CSR] = true,
+	    [MM_ENTRY_IMPORT] = true};
 	uint64_t kind = attested->entry.kind;
 
 	if (!has_body[kind])
@@ -169,12 +176,16 @@ static const struct mm_list *
 statements_of(const struct mm_attested *attested)
 {
 	static const size_t at[MM_ENTRY_KINDS] = {
-	    [MM_ENTRY_PRINCIPAL] =
-		offsetof(struct mm_attested, body.statement.statements),
-	    [MM_ENTRY_ORDER] =
-		offsetof(struct mm_attested, body.statement.statements),
-	    [MM_ENTRY_REVOCATION] =
-		offsetof(struct mm_attested, body.statement.statements),
+#define OF_STATEMENT offsetof(struct mm_attested, body.statement.statements)
+	    [MM_ENTRY_PRINCIPAL] = OF_STATEMENT,
+	    [MM_ENTRY_ORDER] = OF_STATEMENT,
+	    [MM_ENTRY_REVOCATION] = OF_STATEMENT,
+	    [MM_ENTRY_WITHDRAWAL] = OF_STATEMENT,
+	    [MM_ENTRY_RELEASE] = OF_STATEMENT,
+	    [MM_ENTRY_CEREMONY] = OF_STATEMENT,
+#undef OF_STATEMENT
+	    [MM_ENTRY_PENDING] =
+		offsetof(struct mm_attested, body.pending.statements),
 	    [MM_ENTRY_IMAGE] =
 		offsetof(struct mm_attested, body.image.statements)};
 	size_t offset = at[attested->entry.kind];
@@ -218,6 +229,20 @@ static const struct told {
     TOLD(PRINCIPAL, "principal"),
     TOLD(ORDER, "principal"),
     TOLD(REVOCATION, "principal"),
+    TOLD(WITHDRAWAL, "principal"),
+    TOLD(RELEASE, "principal"),
+    TOLD(CEREMONY, "principal"),
+    TOLD(PENDING, "principal"),
+    TOLD(KEY, "name"),
+    TOLD(KEY, "use"),
+    TOLD(KEY, "retired"),
+    TOLD(KEY, "basis"),
+    TOLD(CSR, "key"),
+    TOLD(CSR, "profile"),
+    TOLD(CSR, "subject"),
+    TOLD(CSR, "basis"),
+    TOLD(IMPORT, "key"),
+    TOLD(IMPORT, "basis"),
     TOLD(CERTIFICATE, "profile"),
     TOLD(CERTIFICATE, "subject"),
     TOLD(CERTIFICATE, "issuer"),

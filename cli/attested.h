@@ -23,6 +23,10 @@ struct mm_attested {
 		struct mm_image_entry image;
 		struct mm_statement_entry statement;
 		struct mm_export_entry export;
+		struct mm_pending_entry pending;
+		struct mm_key_entry key;
+		struct mm_csr_entry csr;
+		struct mm_import_entry import;
 	} body;
 };
 
@@ -66,7 +70,8 @@ enum mm_error mm_attested_statement(
 /* What it says, for people and scripts. */
 json_t *mm_attested_json(const struct mm_attested *attested);
 
-/* The keys of that: of all receipts, of certificates, images, exports. */
+/* The keys of that: of all receipts, of certificates, images, exports, and of
+ * the mint's own keys. */
 #define MM_ATTESTED_RESULTS "log, size, index, kind, time"
 #define MM_ATTESTED_CERTIFICATE_RESULTS \
 	"profile, subject, issuer, basis, principal, serial, not_before,\n" \
@@ -74,6 +79,7 @@ json_t *mm_attested_json(const struct mm_attested *attested);
 #define MM_ATTESTED_IMAGE_RESULTS \
 	"product, version, scheme, image_size, sha256, digest, key, format,\n" \
 	"principal"
+#define MM_ATTESTED_KEY_RESULTS "name, use, retired, basis"
 #define MM_ATTESTED_EXPORT_RESULTS \
 	"from, to, format, filter, sha256, export_size, principal"
 

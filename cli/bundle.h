@@ -7,9 +7,11 @@
  * with: under another root, the same key may have signed another history.
  *
  * With a receipt goes the bundle of what its entry rests on: the genesis,
- * every change of policy up to the entry, and for a certificate the order or
- * principal that it names and the certificates of its issuers. By these it
- * shows on whose word the entry was made (receipt_mandate.h).
+ * every change of policy up to the entry, and for a certificate the order,
+ * principal or ceremony that it names and the certificates of its issuers,
+ * with the entries by which their keys came. By these it shows on whose word
+ * the entry was made (receipt_mandate.h). A ceremony, a key or an import is in
+ * its own bundle.
  */
 #ifndef MM_BUNDLE_H
 #define MM_BUNDLE_H

@@ -66,7 +66,8 @@ run(const struct mm_invocation *invocation)
 	struct mm_issue_request request = {
 	    .order = mm_value_text(invocation, "order", NULL),
 	    .profile = mm_value_text(invocation, "profile", "device"),
-	    .device = mm_value_text(invocation, "device", NULL)};
+	    .device = mm_value_text(invocation, "device", NULL),
+	    .reissue = mm_option(invocation, "reissue") != NULL};
 	struct mm_appliance appliance;
 	mm_auto(arena) arena = {0};
 	struct mm_csr csr;
@@ -97,6 +98,7 @@ static const struct mm_cli_option options[] = {
     {"order", "ORDER", "the order that covers the device", true},
     {"device", "ID", "the device's id", true},
     {"profile", "PROFILE", "the certificate's profile (device)", false},
+    {"reissue", NULL, "for repair: voids the one that the device has", false},
     {"out", "PREFIX", "where the files go (the device's id)", false},
     MM_OPTION_WAIT,
 };

@@ -66,15 +66,32 @@ struct mm_command {
 	.options = table, .option_count = MM_COUNT(table)
 
 extern const struct mm_command mm_quickstart_command, mm_cert_issue_command,
-    mm_cert_show_command, mm_release_submit_command, mm_release_fetch_command,
-    mm_log_status_command, mm_log_list_command, mm_log_show_command,
-    mm_log_export_command, mm_log_prove_command, mm_log_watch_command,
-    mm_log_verify_command, mm_receipt_verify_command, mm_image_inspect_command,
-    mm_order_create_command, mm_flash_der_command, mm_witness_create_command,
-    mm_witness_follow_command, mm_witness_show_command,
-    mm_witness_cosign_command, mm_witness_serve_command,
-    mm_witness_collect_command, mm_witness_request_command,
-    mm_witness_deliver_command;
+    mm_cert_show_command, mm_cert_lint_command, mm_release_submit_command,
+    mm_release_fetch_command, mm_log_status_command, mm_log_list_command,
+    mm_log_show_command, mm_log_export_command, mm_log_prove_command,
+    mm_log_watch_command, mm_log_verify_command, mm_receipt_verify_command,
+    mm_image_inspect_command, mm_order_create_command,
+    mm_release_approve_command, mm_cert_revoke_command, mm_cert_crl_command,
+    mm_cert_list_command, mm_station_request_command, mm_station_add_command,
+    mm_station_fetch_command, mm_station_list_command,
+    mm_station_disable_command, mm_station_enable_command,
+    mm_station_renew_command, mm_officer_keygen_command,
+    mm_order_approve_command, mm_order_show_command, mm_order_list_command,
+    mm_order_extend_command, mm_order_close_command, mm_order_reopen_command,
+    mm_pending_list_command, mm_pending_show_command,
+    mm_pending_approve_command, mm_pending_withdraw_command,
+    mm_policy_check_command, mm_policy_propose_command,
+    mm_policy_approve_command, mm_officer_list_command, mm_policy_show_command,
+    mm_flash_der_command, mm_witness_create_command, mm_witness_follow_command,
+    mm_witness_show_command, mm_witness_cosign_command,
+    mm_witness_serve_command, mm_witness_collect_command,
+    mm_witness_request_command, mm_witness_deliver_command,
+    mm_ceremony_prepare_command, mm_ceremony_sign_command,
+    mm_ceremony_run_command, mm_ceremony_record_command,
+    mm_ceremony_fetch_command, mm_ceremony_amend_command,
+    mm_ceremony_approve_command, mm_ceremony_csr_command,
+    mm_ceremony_import_command, mm_ceremony_prove_command,
+    mm_ceremony_succeed_command;
 
 /* The option's value, or NULL; of a flag "" or NULL. */
 const char *mm_option(const struct mm_invocation *invocation, const char *name);
@@ -103,6 +120,10 @@ enum mm_error mm_output_end(void) mm_must_use;
 /* Writes a result: a file (kept unless --force), or stdout for "-". */
 enum mm_error mm_output(const struct mm_invocation *invocation,
     const char *path, struct mm_span bytes) mm_must_use;
+/* The same with text that somebody else wrote: on a terminal, what could
+ * control it stands as `?`. */
+enum mm_error mm_output_lines(const struct mm_invocation *invocation,
+    const char *path, struct mm_span text) mm_must_use;
 /* Whether mm_output() could do that: asked before what cannot be undone.
  * MM_E_EXISTS, MM_E_FILE. */
 enum mm_error mm_output_check(

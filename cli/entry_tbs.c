@@ -1,14 +1,14 @@
 /*
- * DER in the log, shown: certificates and CRLs before they are signed, and
- * public keys.
+ * DER in the log, shown: certificates, CSRs and CRLs before they are signed,
+ * certificates that others have made, and public keys.
  */
 #include <string.h>
 
 #include "ca/certificate.h"
-#include "ca/der.h"
+#include "ca/crl.h"
 #include "cli/json_value.h"
 
-enum { ARENA = 65536 };
+enum { ARENA = 65536, LISTED_MAX = 4096 };
 
 /* --- keys --- */
 
@@ -134,44 +134,104 @@ show_tbs(const struct mm_tbs *tbs)
 	return out;
 }
 
+/* `der`: what stands in the log, of which `tbs` is a part. */
+static json_t *
+view_tbs(struct mm_span tbs, struct mm_span der)
+{
+	mm_auto(arena) arena = {0};
+	struct mm_tbs read;
+	json_t *out;
+
+	mm_arena_init(&arena, ARENA);
+	if (mm_tbs_read(tbs, &arena, &read) != MM_OK)
+		return mm_json_unreadable(der);
+	out = show_tbs(&read);
+	json_object_set_new(out, "der", mm_json_hex(der));
+	return out;
+}
+
 json_t *
 mm_view_tbs(const struct mm_field *field, const void *member)
 {
 	struct mm_span bytes = *(const struct mm_span *)member;
-	mm_auto(arena) arena = {0};
-	struct mm_tbs tbs;
-	json_t *out;
 
 	(void)field;
-	mm_arena_init(&arena, ARENA);
-	if (mm_tbs_read(bytes, &arena, &tbs) != MM_OK)
+	return view_tbs(bytes, bytes);
+}
+
+/* By a CA outside, whose serial numbers need not be like ours. */
+json_t *
+mm_view_certificate(const struct mm_field *field, const void *member)
+{
+	struct mm_span bytes = *(const struct mm_span *)member;
+	mm_auto(buffer) tbs = {0};
+
+	(void)field;
+	mm_buffer_init(&tbs, bytes.size + 1);
+	if (mm_certificate_tbs(bytes, &tbs) != MM_OK)
 		return mm_json_unreadable(bytes);
-	out = show_tbs(&tbs);
-	json_object_set_new(out, "der", mm_json_hex(bytes));
+	return view_tbs(mm_buffer_span(&tbs), bytes);
+}
+
+json_t *
+mm_view_certificates(const struct mm_field *field, const void *member)
+{
+	const struct mm_list *list = member;
+	json_t *out = json_array();
+
+	for (mm_list_each(const struct mm_bytes_item, item, *list))
+		json_array_append_new(
+		    out, mm_view_certificate(field, &item->value));
 	return out;
+}
+
+/* RFC 2986 4.1: version, subject, key, attributes. */
+json_t *
+mm_view_request(const struct mm_field *field, const void *member)
+{
+	struct mm_span bytes = *(const struct mm_span *)member;
+	struct mm_der der = mm_der(bytes);
+	struct mm_der info = mm_der_enter(&der, MM_DER_SEQUENCE);
+	struct mm_span subject, spki;
+
+	mm_der_unsigned(&info);
+	subject = mm_der_whole(&info, MM_DER_SEQUENCE);
+	spki = mm_der_whole(&info, MM_DER_SEQUENCE);
+	if (info.bad)
+		return mm_json_unreadable(bytes);
+	return json_pack("{s:o, s:o, s:o}", "subject", show_name(subject),
+	    "key", mm_view_spki(field, &spki), "der", mm_json_hex(bytes));
 }
 
 /* --- CRLs: RFC 5280 5.1 --- */
 
 static json_t *
+show_listed(const struct mm_crl_revoked *one)
+{
+	const char *reason =
+	    one->has_reason ? mm_revocation_reason(one->reason) : NULL;
+	json_t *out = json_pack("{s:o, s:o}", "serial",
+	    mm_json_hex(one->serial), "date", mm_json_time(one->date));
+
+	if (reason != NULL)
+		json_object_set_new(out, "reason", json_string(reason));
+	return out;
+}
+
+/* Of a million revoked the first ones are shown: the CRL itself has all. */
+static json_t *
 show_revoked(struct mm_der *list)
 {
 	json_t *out = json_array();
 
-	while (mm_der_more(list)) {
-		struct mm_der one = mm_der_enter(list, MM_DER_SEQUENCE);
-		struct mm_span serial = mm_der_unsigned(&one);
-		uint64_t time = mm_der_time(&one);
+	while (mm_der_more(list) && json_array_size(out) < LISTED_MAX) {
+		struct mm_crl_revoked one;
 
-		if (mm_der_more(&one))
-			mm_der_take(&one, MM_DER_SEQUENCE);
-		if (!mm_der_end(&one)) {
+		if (mm_crl_next(list, &one) != MM_OK) {
 			json_decref(out);
 			return NULL;
 		}
-		json_array_append_new(
-		    out, json_pack("{s:o, s:o}", "serial", mm_json_hex(serial),
-			     "date", mm_json_time(time)));
+		json_array_append_new(out, show_listed(&one));
 	}
 	return out;
 }

@@ -49,12 +49,35 @@ view_purpose(const struct mm_field *field, const void *member)
 	    [MM_PURPOSE_CLIENT] = "client",
 	    [MM_PURPOSE_SERVER] = "server",
 	    [MM_PURPOSE_CA] = "ca",
-	    [MM_PURPOSE_CODE_SIGNING] = "code-signing"};
+	    [MM_PURPOSE_CODE_SIGNING] = "code-signing",
+	    [MM_PURPOSE_PROOF] = "proof"};
 	uint64_t purpose = *(const uint64_t *)member;
 
 	(void)field;
 	return word_or_number(
 	    purpose < MM_COUNT(names) ? names[purpose] : NULL, purpose);
+}
+
+static json_t *
+view_standard(const struct mm_field *field, const void *member)
+{
+	uint64_t standard = *(const uint64_t *)member;
+
+	(void)field;
+	return word_or_number(mm_standard_name(standard), standard);
+}
+
+static json_t *
+view_alternative(const struct mm_field *field, const void *member)
+{
+	static const char *const names[] = {[MM_ALTERNATIVE_DNS] = "dns",
+	    [MM_ALTERNATIVE_URI] = "uri",
+	    [MM_ALTERNATIVE_HARDWARE] = "hardware-module"};
+	uint64_t kind = *(const uint64_t *)member;
+
+	(void)field;
+	return word_or_number(
+	    kind < MM_COUNT(names) ? names[kind] : NULL, kind);
 }
 
 /* RFC 5280 5.3.1 */
@@ -76,20 +99,6 @@ view_reason(const struct mm_field *field, const void *member)
 
 	(void)field;
 	return word_or_number(mm_revocation_reason(reason), reason);
-}
-
-const char *
-mm_statement_kind_name(uint64_t kind)
-{
-	static const char *const names[MM_STATEMENT_KINDS] = {
-	    [MM_STATEMENT_ORDER] = "order",
-	    [MM_STATEMENT_RELEASE] = "release",
-	    [MM_STATEMENT_REVOKE] = "revoke",
-	    [MM_STATEMENT_PRINCIPAL] = "principal",
-	    [MM_STATEMENT_POLICY] = "policy",
-	    [MM_STATEMENT_CEREMONY] = "ceremony"};
-
-	return kind < MM_STATEMENT_KINDS ? names[kind] : NULL;
 }
 
 static json_t *
@@ -217,13 +226,21 @@ static const struct row {
     {"mm_genesis", "text", MM_BYTES, view_lines},
     {"mm_policy_entry", "policy", MM_BYTES, view_policy},
     {"mm_policy_entry", "text", MM_BYTES, view_lines},
+    {"mm_pending_entry", "policy", MM_BYTES, view_policy},
+    {"mm_pending_entry", "text", MM_BYTES, view_lines},
+    {"mm_pending_entry", "certificates", MM_LIST, mm_view_certificates},
     {"mm_certificate_entry", "tbs", MM_BYTES, mm_view_tbs},
+    {"mm_csr_entry", "info", MM_BYTES, mm_view_request},
+    {"mm_import_entry", "certificate", MM_BYTES, mm_view_certificate},
     {"mm_crl_entry", "tbs", MM_BYTES, mm_view_crl},
     {"mm_revoked", "reason", MM_UINT, view_reason},
+    {"mm_ceremony_claim", "notes", MM_BYTES, view_lines},
     {"mm_claim", "kind", MM_UINT, view_statement_kind},
     {"mm_threshold", "kind", MM_UINT, view_statement_kind},
     {"mm_profile", "purpose", MM_UINT, view_purpose},
     {"mm_profile", "keys", MM_UINT, view_key_types},
+    {"mm_profile", "standard", MM_UINT, view_standard},
+    {"mm_alternative", "kind", MM_UINT, view_alternative},
 };
 
 mm_view *

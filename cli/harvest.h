@@ -15,10 +15,12 @@ struct mm_harvested {
 	struct mm_span certificate; /* DER; empty: not signed */
 };
 
+enum { MM_HARVEST_MAX = 512 };
+
 struct mm_harvest {
 	struct mm_arena arena;
 	struct mm_genesis genesis;
-	struct mm_harvested certificates[64];
+	struct mm_harvested certificates[MM_HARVEST_MAX];
 	size_t count;
 };
 

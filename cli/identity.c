@@ -4,21 +4,21 @@
 #include <gnutls/abstract.h>
 #include <gnutls/gnutls.h>
 #include <gnutls/x509.h>
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "ca/certificate.h"
 #include "cli/command.h"
 
 static enum mm_error
-write_key(const char *directory, gnutls_x509_privkey_t key)
+write_key(const char *path, gnutls_x509_privkey_t key)
 {
-	char path[4096];
 	gnutls_datum_t pem;
-	enum mm_error error = mm_path(path, sizeof(path), directory, "key.pem");
+	enum mm_error error;
 
-	if (error != MM_OK)
-		return error;
 	if (gnutls_x509_privkey_export2_pkcs8(
 		key, GNUTLS_X509_FMT_PEM, NULL, GNUTLS_PKCS_PLAIN, &pem) < 0)
 		return mm_fail(MM_E_SYSTEM, "cannot encode a key");
@@ -54,26 +54,109 @@ public_half(gnutls_x509_privkey_t key, struct mm_buffer *spki)
 }
 
 enum mm_error
-mm_identity_key(const char *directory, struct mm_buffer *spki)
+mm_key_file_make(const char *path, struct mm_buffer *spki)
 {
 	gnutls_x509_privkey_t key;
 	enum mm_error error;
 
-	if (mkdir(directory, 0700) < 0)
-		return mm_fail(MM_E_FILE, "cannot make %s: %s", directory,
-		    strerror(errno));
 	if (gnutls_x509_privkey_init(&key) < 0)
 		return mm_fail(MM_E_MEMORY, "no memory for a key");
 	if (gnutls_x509_privkey_generate(key, GNUTLS_PK_ECDSA,
 		GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP256R1), 0) < 0)
 		error = mm_fail(MM_E_SYSTEM, "cannot make a key");
 	else
-		error = write_key(directory, key);
+		error = write_key(path, key);
 	if (error == MM_OK)
 		error = public_half(key, spki);
 	gnutls_x509_privkey_deinit(key);
 	return error;
 }
+
+enum mm_error
+mm_identity_key(const char *directory, struct mm_buffer *spki)
+{
+	char path[4096];
+	enum mm_error error = mm_path(path, sizeof(path), directory, "key.pem");
+
+	if (error == MM_OK && mkdir(directory, 0700) < 0)
+		error = mm_fail(MM_E_FILE, "cannot make %s: %s", directory,
+		    strerror(errno));
+	return error == MM_OK ? mm_key_file_make(path, spki) : error;
+}
+
+/* --- a CSR --- */
+
+enum { PEM_MAX = 65536 };
+
+static enum mm_error
+read_key(const char *path, gnutls_x509_privkey_t key)
+{
+	mm_auto(buffer) pem = {0};
+	gnutls_datum_t datum;
+	enum mm_error error;
+
+	mm_buffer_init(&pem, PEM_MAX);
+	error = mm_file_read(path, PEM_MAX, &pem);
+	if (error != MM_OK)
+		return error;
+	datum = (gnutls_datum_t){pem.data, (unsigned)pem.size};
+	if (gnutls_x509_privkey_import2(
+		key, &datum, GNUTLS_X509_FMT_PEM, NULL, 0) < 0)
+		error = mm_fail(MM_E_FORMAT, "%s is no private key", path);
+	gnutls_memset(pem.data, 0, pem.size);
+	return error;
+}
+
+static bool
+sign_request(
+    gnutls_x509_crq_t crq, gnutls_x509_privkey_t key, struct mm_buffer *out)
+{
+	static const char name[] = "mintmark";
+	gnutls_datum_t der = {NULL, 0};
+	bool good =
+	    gnutls_x509_crq_set_version(crq, 1) == 0 &&
+	    gnutls_x509_crq_set_dn_by_oid(crq, GNUTLS_OID_X520_COMMON_NAME, 0,
+		name, sizeof(name) - 1) == 0 &&
+	    gnutls_x509_crq_set_key(crq, key) == 0 &&
+	    gnutls_x509_crq_sign2(crq, key, GNUTLS_DIG_SHA256, 0) == 0 &&
+	    gnutls_x509_crq_export2(crq, GNUTLS_X509_FMT_DER, &der) == 0;
+
+	mm_buffer_add(out, der.data, der.size);
+	gnutls_free(der.data);
+	return good;
+}
+
+enum mm_error
+mm_key_file_request(const char *path, struct mm_buffer *out)
+{
+	gnutls_x509_privkey_t key;
+	gnutls_x509_crq_t crq;
+	enum mm_error error;
+
+	if (gnutls_x509_privkey_init(&key) < 0)
+		return mm_fail(MM_E_MEMORY, "no memory for a key");
+	error = read_key(path, key);
+	if (error == MM_OK && gnutls_x509_crq_init(&crq) < 0)
+		error = mm_fail(MM_E_MEMORY, "no memory for a CSR");
+	else if (error == MM_OK) {
+		if (!sign_request(crq, key, out))
+			error = mm_fail(MM_E_SYSTEM, "cannot make a CSR");
+		gnutls_x509_crq_deinit(crq);
+	}
+	gnutls_x509_privkey_deinit(key);
+	return error == MM_OK ? out->error : error;
+}
+
+enum mm_error
+mm_identity_request(const char *directory, struct mm_buffer *out)
+{
+	char path[4096];
+	enum mm_error error = mm_path(path, sizeof(path), directory, "key.pem");
+
+	return error == MM_OK ? mm_key_file_request(path, out) : error;
+}
+
+/* --- files --- */
 
 static enum mm_error
 write_file(const char *directory, const char *name, struct mm_span bytes)
@@ -124,4 +207,118 @@ mm_identity_write(const char *directory, const struct mm_identity_parts *parts)
 	if (error == MM_OK)
 		error = write_line(directory, "log.vkey", parts->vkey);
 	return error;
+}
+
+enum mm_error
+mm_identity_renew(const char *directory, struct mm_span certificate)
+{
+	char path[4096];
+	mm_auto(buffer) pem = {0};
+	enum mm_error error =
+	    mm_path(path, sizeof(path), directory, "certificate.pem");
+
+	mm_buffer_init(&pem, PEM_MAX);
+	if (error == MM_OK)
+		error = mm_pem_encode("CERTIFICATE", certificate, &pem);
+	return error == MM_OK
+		   ? mm_file_write(path, mm_buffer_span(&pem), 0644, true)
+		   : error;
+}
+
+/* --- somebody else's --- */
+
+enum { COPIED = 3 };
+static const char *const handed_over[] = {
+    "access-ca.pem", "appliance", "log.vkey", "certificate.pem"};
+
+static enum mm_error
+read_file(const char *directory, const char *name, struct mm_buffer *out)
+{
+	char path[4096];
+	enum mm_error error = mm_path(path, sizeof(path), directory, name);
+
+	mm_buffer_init(out, PEM_MAX);
+	return error == MM_OK ? mm_file_read(path, PEM_MAX, out) : error;
+}
+
+static enum mm_error
+check_free(const char *directory, const char *name, bool force)
+{
+	char path[4096];
+	enum mm_error error = mm_path(path, sizeof(path), directory, name);
+
+	if (error == MM_OK && !force && access(path, F_OK) == 0)
+		error = mm_fail(MM_E_EXISTS,
+		    "%s exists already; say --force to overwrite it", path);
+	return error;
+}
+
+/* The directory is there, or its parent, and can be written to. */
+static enum mm_error
+check_directory(const char *directory)
+{
+	char parent[PATH_MAX], path[PATH_MAX];
+	struct stat info;
+	size_t size = strlen(directory);
+
+	while (size > 1 && directory[size - 1] == '/')
+		size--;
+	snprintf(path, sizeof(path), "%.*s", (int)size, directory);
+	mm_path_parent(path, parent);
+	errno = ENOTDIR;
+	if (stat(path, &info) == 0
+		? S_ISDIR(info.st_mode) && access(path, W_OK | X_OK) == 0
+		: errno == ENOENT && access(parent, W_OK | X_OK) == 0)
+		return MM_OK;
+	return mm_fail(MM_E_FILE, "cannot write files into %s: %s", directory,
+	    strerror(errno));
+}
+
+enum mm_error
+mm_identity_hand_over_check(const char *from, const char *directory, bool force)
+{
+	enum mm_error error = check_directory(directory);
+
+	for (size_t i = 0; i < MM_COUNT(handed_over) && error == MM_OK; i++)
+		error = check_free(directory, handed_over[i], force);
+	for (size_t i = 0; i < COPIED && error == MM_OK; i++) {
+		mm_auto(buffer) bytes = {0};
+
+		error = read_file(from, handed_over[i], &bytes);
+	}
+	return error;
+}
+
+static enum mm_error
+copy_file(const char *from, const char *directory, const char *name, bool force)
+{
+	char path[4096];
+	mm_auto(buffer) bytes = {0};
+	enum mm_error error = read_file(from, name, &bytes);
+
+	if (error == MM_OK)
+		error = mm_path(path, sizeof(path), directory, name);
+	return error == MM_OK
+		   ? mm_file_write(path, mm_buffer_span(&bytes), 0644, force)
+		   : error;
+}
+
+/* The certificate last: who has one has the rest. */
+enum mm_error
+mm_identity_hand_over(const char *from, const char *directory,
+    struct mm_span certificate, bool force)
+{
+	enum mm_error error =
+	    mm_identity_hand_over_check(from, directory, force);
+
+	if (error == MM_OK && mkdir(directory, 0700) < 0 && errno != EEXIST)
+		error = mm_fail(MM_E_FILE, "cannot make %s: %s", directory,
+		    strerror(errno));
+	for (size_t i = 0; i < COPIED && error == MM_OK; i++)
+		error = copy_file(from, directory, handed_over[i], force);
+	if (error != MM_OK)
+		return error;
+	return force ? mm_identity_renew(directory, certificate)
+		     : write_certificate(
+			   directory, handed_over[COPIED], certificate);
 }

@@ -7,6 +7,14 @@
 
 #include "protocol/bytes.h"
 
+/* The same of a key that is no identity's, in a file of its own: a P-256 key
+ * (PKCS#8, mode 0600; one that is there is kept: MM_E_EXISTS), and a CSR of
+ * it. */
+enum mm_error
+mm_key_file_make(const char *path, struct mm_buffer *spki) mm_must_use;
+enum mm_error
+mm_key_file_request(const char *path, struct mm_buffer *out) mm_must_use;
+
 /*
  * Makes the directory and a P-256 key in it (key.pem, mode 0600); appends
  * the key's DER SubjectPublicKeyInfo.
@@ -14,13 +22,34 @@
 enum mm_error
 mm_identity_key(const char *directory, struct mm_buffer *spki) mm_must_use;
 
+/* Appends a CSR (DER, PKCS#10) of the identity's key. Only its key is ever
+ * taken from it: the subject says nothing. */
+enum mm_error
+mm_identity_request(const char *directory, struct mm_buffer *out) mm_must_use;
+
 struct mm_identity_parts {
 	struct mm_span certificate, access_ca; /* DER */
 	const char *appliance;                 /* "host:port name" */
 	const char *vkey;
 };
-/* Writes the rest. */
+/* Writes the rest; what is there already is kept: MM_E_EXISTS. */
 enum mm_error mm_identity_write(
     const char *directory, const struct mm_identity_parts *parts) mm_must_use;
+
+/* Puts another certificate (DER) in the place of the identity's. */
+enum mm_error mm_identity_renew(
+    const char *directory, struct mm_span certificate) mm_must_use;
+
+/*
+ * Writes what somebody else's identity wants beside its key, for the same
+ * appliance as `from`: the certificate, and copies of access-ca.pem,
+ * appliance and log.vkey. The directory is made where there is none. Files
+ * that are there are kept unless `force`: MM_E_EXISTS, and none is written.
+ */
+enum mm_error mm_identity_hand_over(const char *from, const char *directory,
+    struct mm_span certificate, bool force) mm_must_use;
+/* Whether it could do that: asked before what cannot be undone. */
+enum mm_error mm_identity_hand_over_check(
+    const char *from, const char *directory, bool force) mm_must_use;
 
 #endif

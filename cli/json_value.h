@@ -39,13 +39,12 @@ json_t *mm_json_shape(const struct mm_shape *shape, const void *in);
 typedef json_t *mm_view(const struct mm_field *field, const void *member);
 mm_view *mm_view_of(const struct mm_shape *shape, const struct mm_field *field);
 
-/* Names of enum mm_statement_kind and of a CRLReason; NULL for an unknown
- * one. */
-const char *mm_statement_kind_name(uint64_t kind);
+/* The name of a CRLReason; NULL for an unknown one. */
 const char *mm_revocation_reason(uint64_t reason);
 
 /* --- entry_tbs.c --- */
 
-mm_view mm_view_tbs, mm_view_crl, mm_view_spki, mm_view_key_usage;
+mm_view mm_view_tbs, mm_view_certificate, mm_view_certificates, mm_view_request,
+    mm_view_crl, mm_view_spki, mm_view_key_usage;
 
 #endif

@@ -181,7 +181,7 @@ verify_directory(struct verifying *v)
 
 /* --- an appliance --- */
 
-/* A CRL's blob, which the audit reads. */
+/* A blob that the audit reads. */
 static enum mm_error
 read_blob(void *self, const struct mm_blob *blob, struct mm_buffer *out)
 {
@@ -301,7 +301,25 @@ static const struct {
     {"principals", MM_ENTRY_PRINCIPAL}, {"orders", MM_ENTRY_ORDER},
     {"revocations", MM_ENTRY_REVOCATION}, {"keys", MM_ENTRY_KEY},
     {"crls", MM_ENTRY_CRL}, {"exports", MM_ENTRY_EXPORT},
-    {"starts", MM_ENTRY_START}};
+    {"starts", MM_ENTRY_START}, {"pendings", MM_ENTRY_PENDING},
+    {"withdrawals", MM_ENTRY_WITHDRAWAL}, {"releases", MM_ENTRY_RELEASE},
+    {"ceremonies", MM_ENTRY_CEREMONY}, {"csrs", MM_ENTRY_CSR},
+    {"imports", MM_ENTRY_IMPORT}};
+
+/* The log that this one stands in for, and what it took over. */
+static void
+add_predecessor(const struct mm_audit_report *found, json_t *out)
+{
+	const struct mm_audit_succeeded *former = &found->succeeds;
+
+	if (former->origin[0] == '\0')
+		return;
+	json_object_set_new(out, "succeeds",
+	    json_pack("{s:s, s:I, s:o, s:I}", "log", former->origin, "size",
+		(json_int_t)former->size, "root",
+		mm_json_base64(mm_span(former->root.bytes, MM_HASH_SIZE)),
+		"inherited", (json_int_t)found->inherited));
+}
 
 static void
 add_meaning(const struct mm_audit_report *found, json_t *out)
@@ -317,6 +335,7 @@ add_meaning(const struct mm_audit_report *found, json_t *out)
 		add_number(out, counted[i].key, found->kinds[counted[i].kind]);
 	json_object_set_new(out, "first", mm_json_time(found->first_time));
 	json_object_set_new(out, "last", mm_json_time(found->last_time));
+	add_predecessor(found, out);
 }
 
 static void
@@ -392,7 +411,10 @@ const struct mm_command mm_log_verify_command = {
     .results = "log, size, root (base64), certificates, images, "
 	       "signatures,\nvoids, unsigned, refusals, devices, policies, "
 	       "principals, orders,\nrevocations, keys, crls, exports, starts, "
-	       "first, last (times), since\n(size of --checkpoint), blobs; of "
+	       "pendings,\nwithdrawals, releases, ceremonies, csrs, imports, "
+	       "first, last (times),\nsucceeds (log, size, root, inherited; of "
+	       "a log that stands in for\nanother), since (size of "
+	       "--checkpoint), blobs; of "
 	       "a directory: files, bytes, ahead\n(files of a newer "
 	       "checkpoint), cosigned (size, 0 for none), others\n(names "
 	       "beside checkpoint, cosigned, tile and blob: no part of the\n"

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "ca/certificate.h"
+#include "protocol/text.h"
 
 enum { CHUNK = 65536 };
 
@@ -132,6 +133,35 @@ mm_path_sync(const char *path)
 		return MM_OK;
 	return mm_fail(
 	    MM_E_FILE, "cannot write %s durably: %s", path, strerror(errno));
+}
+
+static void
+print_lines(struct mm_span text)
+{
+	char clean[1024];
+
+	while (text.size > 0) {
+		size_t size = 0;
+
+		while (size < text.size && size < sizeof(clean) - 1 &&
+		       text.data[size] != '\n' && text.data[size] != '\t')
+			size++;
+		mm_text_clean(mm_span(text.data, size), clean, sizeof(clean));
+		fputs(clean, stdout);
+		if (size < text.size && size < sizeof(clean) - 1)
+			putchar(text.data[size++]);
+		text = mm_span(text.data + size, text.size - size);
+	}
+}
+
+enum mm_error
+mm_output_lines(const struct mm_invocation *invocation, const char *path,
+    struct mm_span text)
+{
+	if (strcmp(path, "-") != 0 || !isatty(STDOUT_FILENO))
+		return mm_output(invocation, path, text);
+	print_lines(text);
+	return mm_output_end();
 }
 
 enum mm_error

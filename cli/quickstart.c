@@ -8,17 +8,15 @@
 
 #include <errno.h>
 #include <ftw.h>
-#include <ftw.h>
 #include <limits.h>
 #include <sodium.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <time.h>
 
 #include "ca/certificate.h"
+#include "cli/daemon.h"
 #include "cli/harvest.h"
 #include "cli/identity.h"
 #include "cli/officer.h"
@@ -197,7 +195,7 @@ make_officer(struct quickstart *q)
 	if (q->officer == NULL)
 		return mm_fail(MM_E_MEMORY, "no memory for a key");
 	return mm_officer_write(
-	    q->officer, path_in(q, "officer/officer.key", path));
+	    q->officer, NULL, path_in(q, "officer/officer.key", path));
 }
 
 /* The policy's text without an officer: conf/policy.conf, or one's own. */
@@ -285,7 +283,7 @@ state(
 		return mm_fail(MM_E_MEMORY, "no memory for a statement");
 	mm_buffer_init(&statement, MM_STATEMENT_MAX);
 	error = mm_officer_state(
-	    q->officer, mm_span_text(q->origin), kind, body, &statement);
+	    q->officer, mm_span_text(q->origin), kind, body, 0, &statement);
 	if (error != MM_OK)
 		return error;
 	*out = (struct mm_list){item, 1};
@@ -307,7 +305,7 @@ state_ceremony(struct quickstart *q, struct mm_list *out)
 		if (q->self_signed && keys[i].use == MM_KEY_CODE_SIGNING)
 			issuer = keys[i].name;
 		named[i] = (struct mm_ceremony_key){
-		    mm_span_text(keys[i].name), keys[i].use};
+		    .name = mm_span_text(keys[i].name), .use = keys[i].use};
 		wanted[i] = (struct mm_ceremony_certificate){
 		    .key = mm_span_text(keys[i].name),
 		    .issuer = mm_span_text(issuer),
@@ -381,51 +379,17 @@ write_genesis(struct quickstart *q)
 			      : error;
 }
 
-/* mintmarkd beside this program, else wherever PATH has it. */
-static void
-find_daemon(char out[PATH_MAX])
-{
-	ssize_t length = readlink("/proc/self/exe", out, PATH_MAX - 16);
-	char *slash;
-
-	snprintf(out + (length > 0 ? length : 0), 16, "%s", "");
-	slash = strrchr(out, '/');
-	snprintf(slash != NULL ? slash + 1 : out, 16, "mintmarkd");
-	if (access(out, X_OK) < 0)
-		snprintf(out, PATH_MAX, "mintmarkd");
-}
-
 static enum mm_error
 run_genesis(const struct quickstart *q)
 {
-	char daemon[PATH_MAX], conf[PATH_MAX], file[PATH_MAX];
-	/* posix_spawn promises not to change them. */
-	char *const arguments[] = {(char *)"mintmarkd", (char *)"-c", conf,
-	    (char *)"--genesis", file, NULL};
-	char *const environment[] = {(char *)"PATH=/usr/sbin:/usr/bin", NULL};
-	pid_t child;
-	int status;
+	char conf[PATH_MAX], file[PATH_MAX];
+	enum mm_error error =
+	    mm_daemon_genesis(path_in(q, "appliance.conf", conf),
+		path_in(q, "genesis.cbor", file));
 
-	find_daemon(daemon);
-	path_in(q, "appliance.conf", conf);
-	path_in(q, "genesis.cbor", file);
-	fflush(NULL);
-	if (posix_spawnp(&child, daemon, NULL, NULL, arguments, environment) !=
-	    0)
-		return mm_fail(MM_E_AWAY, "cannot run %s", daemon);
-	while (waitpid(child, &status, 0) < 0)
-		if (errno != EINTR)
-			return mm_fail(
-			    MM_E_SYSTEM, "cannot wait: %s", strerror(errno));
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
-		return MM_OK;
-	return mm_fail(
-	    WIFEXITED(status) && WEXITSTATUS(status) == MM_EXIT_CONFIG
-		? MM_E_SETTING
-		: MM_E_AWAY,
-	    "mintmarkd --genesis did not finish: its reason stands above, "
-	    "and %s is removed again",
-	    q->dir);
+	return error == MM_OK ? MM_OK
+			      : mm_fail(error, "%s, and %s is removed again",
+				    mm_why(error), q->dir);
 }
 
 /*

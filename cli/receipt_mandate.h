@@ -13,17 +13,16 @@
 #define MM_RECEIPT_MANDATE_H
 
 #include "cli/attested.h"
-#include "hsm/follow.h"
+#include "hsm/following.h"
 
 struct mm_mandate {
 	struct mm_arena arena;
-	struct mm_birth birth;
-	struct mm_force *policies; /* followed, the first one first */
-	size_t policy_count;
+	struct mm_following following; /* of the bundle */
 	uint64_t basis; /* index of the entry that holds the statement */
 	uint64_t kind;  /* of the statement; 0: none was wanted */
 	struct mm_list signers; /* mm_text_item: officers' names */
 	uint64_t threshold;     /* officers that were wanted */
+	uint64_t missing;       /* of them; 0: it is in force */
 	struct mm_claim claim;
 	union { /* by kind */
 		struct mm_order_claim order;
@@ -32,6 +31,7 @@ struct mm_mandate {
 		struct mm_principal_claim principal;
 		struct mm_policy_claim policy;
 		struct mm_ceremony_claim ceremony;
+		struct mm_withdraw_claim withdraw;
 	} body;
 };
 
@@ -51,6 +51,7 @@ void mm_mandate_clear(struct mm_mandate *mandate);
 void mm_mandate_json(const struct mm_mandate *mandate, json_t *out);
 #define MM_MANDATE_RESULTS \
 	"policy (number), statement (its kind), statement_index, officers,\n" \
-	"threshold, stated; of an order also order, units, until"
+	"threshold, stated, missing (of what waits); of an order also order, " \
+	"units, until"
 
 #endif

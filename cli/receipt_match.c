@@ -24,27 +24,28 @@ static const struct mm_match
     by_statement = {
 	"statement", "statement", "the statement is in the log, word for word"};
 
-/* The key of this name as the genesis has it; empty where it has none. */
+/* The key of this name as the bundle has it; empty where it has none. */
 static struct mm_span
-genesis_key(const struct mm_match_facts *facts, struct mm_span name)
+bundled_key(const struct mm_match_facts *facts, struct mm_span name)
 {
-	const struct mm_genesis_key *key =
-	    facts->mandate != NULL ? mm_birth_key(&facts->mandate->birth, name)
+	const struct mm_followed_key *key =
+	    facts->mandate != NULL ? mm_followed_key(&facts->mandate->following,
+					 name, facts->attested->receipt.index)
 				   : NULL;
 
-	return key != NULL ? key->spki : mm_span(NULL, 0);
+	return key != NULL ? key->key.spki : mm_span(NULL, 0);
 }
 
 /*
- * By the issuer where one is named, by the genesis where there is a bundle,
- * and else by the key identifier in the TBS, which the log has.
+ * By the issuer where one is named, by the log's own keys where there is a
+ * bundle, and else by the key identifier in the TBS, which the log has.
  */
 static enum mm_error
 check_issuer(const struct mm_match_facts *facts, struct mm_span der,
     struct mm_arena *arena)
 {
 	struct mm_span spki =
-	    genesis_key(facts, facts->attested->body.certificate.issuer);
+	    bundled_key(facts, facts->attested->body.certificate.issuer);
 	struct mm_certificate issuer;
 	struct mm_span issuer_der;
 	enum mm_error error = MM_OK;
@@ -88,7 +89,7 @@ match_signature(const struct mm_match_facts *facts, struct mm_span signature,
     struct mm_arena *arena, struct mm_match *out)
 {
 	struct mm_span spki =
-	    genesis_key(facts, facts->attested->body.image.key);
+	    bundled_key(facts, facts->attested->body.image.key);
 	struct mm_certificate signer;
 	struct mm_span der;
 	enum mm_error error = MM_OK;

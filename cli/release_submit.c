@@ -1,7 +1,8 @@
 /*
- * mintmark release submit: an image goes to the appliance with what officers
- * said about it, and comes back as a signature with its receipt. An officer
- * who is alone says it here, with --officer.
+ * mintmark release submit: an image goes to the appliance and comes back as a
+ * signature with its receipt, on the word of the officers who approved it
+ * (`release approve`), or whose statements are brought along. An officer who
+ * is alone says it here, with --officer.
  */
 #include <limits.h>
 #include <sodium.h>
@@ -11,8 +12,8 @@
 #include "cli/appliance.h"
 #include "cli/officer.h"
 #include "cli/release_answer.h"
+#include "cli/release_terms.h"
 #include "cli/values.h"
-#include "signer/image.h"
 #include "signer/scheme.h"
 
 enum { ARENA = 4 << 20, IMAGE_MAX = 256 << 20 };
@@ -37,7 +38,7 @@ read_statements(struct submission *s)
 	enum mm_error error =
 	    mm_value_words(s->invocation, "statement", &s->arena, &paths);
 
-	if (error != MM_OK)
+	if (error != MM_OK || paths.count == 0)
 		return error;
 	items = mm_arena_alloc(&s->arena, paths.count * sizeof(*items));
 	if (items == NULL)
@@ -62,39 +63,15 @@ read_statements(struct submission *s)
 }
 
 static enum mm_error
-make_claim(const struct submission *s, struct mm_scheme_digest *digest,
-    struct mm_release_claim *out)
-{
-	const struct mm_scheme *scheme = mm_scheme_find(s->request.scheme);
-	struct mm_image_facts facts;
-	enum mm_error error;
-
-	if (scheme == NULL)
-		return mm_fail(MM_E_SCHEME, "there is no scheme %.*s",
-		    MM_SPAN(s->request.scheme));
-	error = mm_image_read(mm_buffer_span(&s->image), &facts);
-	if (error == MM_OK)
-		error = scheme->digest(
-		    mm_buffer_span(&s->image), facts.sha256, digest->digest);
-	if (error != MM_OK)
-		return error;
-	digest->scheme = s->request.scheme;
-	*out = (struct mm_release_claim){.product = s->request.product,
-	    .version = s->request.version,
-	    .size = facts.size,
-	    .schemes = {digest, 1}};
-	memcpy(out->sha256, facts.sha256, sizeof(out->sha256));
-	return MM_OK;
-}
-
-static enum mm_error
 sign_statement(struct submission *s, const struct mm_officer_key *officer)
 {
 	struct mm_bytes_item *item = mm_arena_alloc(&s->arena, sizeof(*item));
 	mm_auto(buffer) statement = {0};
 	struct mm_scheme_digest digest;
 	struct mm_release_claim claim;
-	enum mm_error error = make_claim(s, &digest, &claim);
+	enum mm_error error =
+	    mm_release_terms(mm_buffer_span(&s->image), s->request.product,
+		s->request.version, s->request.scheme, &digest, &claim);
 
 	mm_buffer_init(&statement, MM_STATEMENT_MAX);
 	if (item == NULL)
@@ -102,7 +79,7 @@ sign_statement(struct submission *s, const struct mm_officer_key *officer)
 	if (error == MM_OK)
 		error = mm_officer_state(officer,
 		    mm_span_text(s->appliance.vkey.name), MM_STATEMENT_RELEASE,
-		    &claim, &statement);
+		    &claim, 0, &statement);
 	if (error != MM_OK)
 		return error;
 	item->value = mm_arena_copy(&s->arena, mm_buffer_span(&statement));
@@ -121,7 +98,7 @@ state(struct submission *s)
 
 	if (path == NULL)
 		return read_statements(s);
-	error = mm_officer_read(path, &officer);
+	error = mm_officer_open(s->invocation, &officer);
 	if (error != MM_OK)
 		return error;
 	error = sign_statement(s, officer);
@@ -164,10 +141,8 @@ submit(struct submission *s)
 	    .scheme = s->request.scheme,
 	    .image = mm_buffer_span(&s->image)};
 	struct mm_attested attested;
-	enum mm_error error = mm_release_files_check(s->invocation, prefix);
+	enum mm_error error = mm_appliance_try(&s->appliance, attempt, s);
 
-	if (error == MM_OK)
-		error = mm_appliance_try(&s->appliance, attempt, s);
 	if (error == MM_OK)
 		error = mm_release_answer_check(&s->answer, &wanted,
 		    &s->appliance.vkey, &s->arena, &attested);
@@ -189,8 +164,9 @@ run(const struct mm_invocation *invocation)
 		    mm_value_text(invocation, "scheme", MM_SCHEME_DEFAULT)}};
 	enum mm_error error;
 
-	if (mm_values_said(invocation, either, MM_COUNT(either)) != 1)
-		return mm_fail(MM_E_USAGE, "say --officer or --statement");
+	if (mm_values_said(invocation, either, MM_COUNT(either)) > 1)
+		return mm_fail(
+		    MM_E_USAGE, "--officer and --statement exclude each other");
 	error = mm_values_named(invocation, names, MM_COUNT(names));
 	if (error != MM_OK)
 		return error;
@@ -200,6 +176,9 @@ run(const struct mm_invocation *invocation)
 	error = mm_appliance_read(invocation, MM_WAIT, &s.appliance);
 	if (error == MM_OK)
 		error = mm_input(invocation->operands[0], IMAGE_MAX, &s.image);
+	if (error == MM_OK)
+		error = mm_release_files_check(
+		    invocation, mm_option(invocation, "out"));
 	if (error == MM_OK)
 		error = state(&s);
 	if (error == MM_OK)
@@ -215,6 +194,7 @@ static const struct mm_cli_option options[] = {
     {"version", "VERSION", "the version that it is released as", true},
     {"scheme", "SCHEME", "how it is signed (" MM_SCHEME_DEFAULT ")", false},
     {"officer", "KEY", "an officer's key: approve it here", false},
+    MM_OPTION_PASSPHRASE,
     {"statement", "FILE,...", "what officers have signed elsewhere", false},
     {"out", "PREFIX", "where the files go", true},
     MM_OPTION_WAIT,

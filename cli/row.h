@@ -56,7 +56,8 @@ struct mm_row_filter {
 	    {"refused", NULL, "what was refused", false}, \
 	    {"revoked", NULL, "certificates that are revoked", false}, \
 	{ \
-		"product", "NAME", "images of this product", false \
+		"product", "NAME", "images and releases of this product", \
+		    false \
 	}
 
 /* From the command line; `kinds` where --kind was not said. MM_E_USAGE. */

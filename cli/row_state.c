@@ -1,6 +1,7 @@
 /*
  * What later entries say of earlier ones: two bits an entry for signature and
- * void, and a list of revocations, sorted in the end.
+ * void, and a list of revocations, sorted in the end; a certificate that
+ * replaces another revokes it when it is signed.
  */
 #include <sodium.h>
 #include <stdlib.h>
@@ -13,12 +14,15 @@ enum {
 	BITS = 2,
 	MASK = (1 << BITS) - 1,
 	A_BYTE = 8 / BITS, /* entries in a byte */
-	REMOVED = 8        /* removeFromCRL: believed again */
+	SUPERSEDED = 4,
+	HOLD = 6,
+	REMOVED = 8 /* removeFromCRL: believed again */
 };
 
 struct revocation {
 	uint8_t serial[MM_SERIAL_SIZE];
 	uint8_t reason;
+	bool replaced;  /* by another certificate, and not by a statement */
 	uint64_t order; /* the last one counts */
 };
 
@@ -27,6 +31,13 @@ struct mm_row_states {
 	uint8_t *bits; /* of enum mm_row_state, SIGNED or VOID; else 0 */
 	struct revocation *revoked;
 	size_t revoked_count, revoked_room;
+	/* Certificates that replace others, by index. */
+	struct replacing {
+		uint64_t index;
+		uint8_t serial[MM_SERIAL_SIZE];
+		uint8_t size;
+	} * replacing;
+	size_t replacing_count, replacing_room;
 	/* Voids are few: their reasons. */
 	struct void_reason {
 		uint64_t index;
@@ -61,6 +72,7 @@ mm_row_states_free(struct mm_row_states *states)
 	free(states->bits);
 	free(states->revoked);
 	free(states->voids);
+	free(states->replacing);
 	free(states);
 }
 
@@ -114,23 +126,106 @@ no_memory(void)
 }
 
 static enum mm_error
-add_signatures(
-    struct mm_row_states *states, const void *body, struct mm_arena *arena)
+add_revocation(struct mm_row_states *states, const struct mm_revoked *item)
 {
-	const struct mm_signatures_entry *entry = body;
+	struct revocation *grown = more(states->revoked, states->revoked_count,
+	    &states->revoked_room, sizeof(*grown));
 
-	(void)arena;
-	for (mm_list_each(const struct mm_signature, item, entry->signatures))
-		set_state(states, item->index, MM_ROW_SIGNED);
+	if (grown == NULL)
+		return no_memory();
+	states->revoked = grown;
+	grown += states->revoked_count;
+	*grown = (struct revocation){
+	    .reason = (uint8_t)item->reason, .order = states->revoked_count++};
+	memcpy(grown->serial + MM_SERIAL_SIZE - item->serial.size,
+	    item->serial.data, item->serial.size);
 	return MM_OK;
 }
 
 static enum mm_error
-add_voids(
-    struct mm_row_states *states, const void *body, struct mm_arena *arena)
+add_replacing(
+    struct mm_row_states *states, uint64_t index, struct mm_span serial)
+{
+	struct replacing *grown = more(states->replacing,
+	    states->replacing_count, &states->replacing_room, sizeof(*grown));
+
+	if (grown == NULL)
+		return no_memory();
+	states->replacing = grown;
+	grown += states->replacing_count++;
+	*grown =
+	    (struct replacing){.index = index, .size = (uint8_t)serial.size};
+	memcpy(grown->serial, serial.data, serial.size);
+	return MM_OK;
+}
+
+static enum mm_error
+add_certificate(struct mm_row_states *states, uint64_t index, const void *body,
+    struct mm_arena *arena)
+{
+	const struct mm_certificate_entry *entry = body;
+	enum mm_error error = MM_OK;
+
+	(void)arena;
+	for (mm_list_each(const struct mm_replaced, item, entry->replaces))
+		if (error == MM_OK)
+			error = add_replacing(states, index, item->serial);
+	return error;
+}
+
+static int
+compare_replacing(const void *a, const void *b)
+{
+	const struct replacing *left = a, *right = b;
+
+	return (left->index > right->index) - (left->index < right->index);
+}
+
+/* What the entry replaces is superseded now. */
+static enum mm_error
+supersede(struct mm_row_states *states, uint64_t index)
+{
+	const struct replacing key = {.index = index}, *found;
+	struct mm_revoked item = {.reason = SUPERSEDED};
+	enum mm_error error;
+
+	found = states->replacing_count == 0
+		    ? NULL
+		    : bsearch(&key, states->replacing, states->replacing_count,
+			  sizeof(key), compare_replacing);
+	if (found == NULL)
+		return MM_OK;
+	item.serial = mm_span(found->serial, found->size);
+	error = add_revocation(states, &item);
+	if (error == MM_OK)
+		states->revoked[states->revoked_count - 1].replaced = true;
+	return error;
+}
+
+static enum mm_error
+add_signatures(struct mm_row_states *states, uint64_t index, const void *body,
+    struct mm_arena *arena)
+{
+	const struct mm_signatures_entry *entry = body;
+	enum mm_error error = MM_OK;
+
+	(void)index;
+	(void)arena;
+	for (mm_list_each(const struct mm_signature, item, entry->signatures)) {
+		set_state(states, item->index, MM_ROW_SIGNED);
+		if (error == MM_OK)
+			error = supersede(states, item->index);
+	}
+	return error;
+}
+
+static enum mm_error
+add_voids(struct mm_row_states *states, uint64_t index, const void *body,
+    struct mm_arena *arena)
 {
 	const struct mm_void_entry *entry = body;
 
+	(void)index;
 	(void)arena;
 	for (mm_list_each(const struct mm_void, item, entry->voids)) {
 		struct void_reason *grown;
@@ -152,30 +247,14 @@ add_voids(
 }
 
 static enum mm_error
-add_revocation(struct mm_row_states *states, const struct mm_revoked *item)
-{
-	struct revocation *grown = more(states->revoked, states->revoked_count,
-	    &states->revoked_room, sizeof(*grown));
-
-	if (grown == NULL)
-		return no_memory();
-	states->revoked = grown;
-	grown += states->revoked_count;
-	*grown = (struct revocation){
-	    .reason = (uint8_t)item->reason, .order = states->revoked_count++};
-	memcpy(grown->serial + MM_SERIAL_SIZE - item->serial.size,
-	    item->serial.data, item->serial.size);
-	return MM_OK;
-}
-
-static enum mm_error
-add_revocations(
-    struct mm_row_states *states, const void *body, struct mm_arena *arena)
+add_revocations(struct mm_row_states *states, uint64_t index, const void *body,
+    struct mm_arena *arena)
 {
 	const struct mm_statement_entry *entry = body;
 	struct mm_revoke_claim claim;
 	enum mm_error error = MM_OK;
 
+	(void)index;
 	if (!mm_statement_body(
 		&entry->statements, MM_STATEMENT_REVOKE, arena, &claim))
 		return MM_OK;
@@ -190,7 +269,8 @@ mm_row_states_add(struct mm_row_states *states, uint64_t index,
     const struct mm_entry *entry, struct mm_arena *arena)
 {
 	static enum mm_error (*const add[MM_ENTRY_KINDS])(
-	    struct mm_row_states *, const void *, struct mm_arena *) = {
+	    struct mm_row_states *, uint64_t, const void *,
+	    struct mm_arena *) = {[MM_ENTRY_CERTIFICATE] = add_certificate,
 	    [MM_ENTRY_SIGNATURES] = add_signatures,
 	    [MM_ENTRY_VOID] = add_voids,
 	    [MM_ENTRY_REVOCATION] = add_revocations};
@@ -207,7 +287,7 @@ mm_row_states_add(struct mm_row_states *states, uint64_t index,
 	if (error != MM_OK)
 		return mm_fail(MM_E_ENTRY, "entry %llu: %s",
 		    (unsigned long long)index, mm_why(error));
-	return add[entry->kind](states, body, arena);
+	return add[entry->kind](states, index, body, arena);
 }
 
 static int
@@ -240,6 +320,15 @@ mm_row_states_end(struct mm_row_states *states)
 		    compare_voids);
 }
 
+/* A certificate that was revoked for ever is not superseded any more. */
+static bool
+is_for_ever(const struct revocation *former, const struct revocation *last)
+{
+	return last->replaced && former->reason != HOLD &&
+	       former->reason != REMOVED &&
+	       memcmp(former->serial, last->serial, MM_SERIAL_SIZE) == 0;
+}
+
 /* The last that was said of a serial number; NULL where nothing was. */
 static const struct revocation *
 find_revocation(
@@ -262,6 +351,8 @@ find_revocation(
 			high = middle;
 	}
 	found = low > 0 ? &states->revoked[low - 1] : NULL;
+	if (low > 1 && is_for_ever(found - 1, found))
+		found--;
 	return found != NULL &&
 		       memcmp(found->serial, wanted, MM_SERIAL_SIZE) == 0
 		   ? found

@@ -7,7 +7,7 @@
 #include "cli/witness.h"
 
 static json_t *
-describe_log(const struct mm_followed *log)
+describe_log(const struct mm_witnessed *log)
 {
 	char vkey[MM_VKEY_MAX];
 	json_t *out;
@@ -22,7 +22,7 @@ describe_log(const struct mm_followed *log)
 }
 
 static void
-print_log(const struct mm_followed *log)
+print_log(const struct mm_witnessed *log)
 {
 	char time[MM_TIME_TEXT] = "never";
 
@@ -37,7 +37,7 @@ report(
     const struct mm_invocation *invocation, const struct mm_cosigner *cosigner)
 {
 	const struct mm_witness *witness = mm_cosigner_identity(cosigner);
-	const struct mm_followed *log;
+	const struct mm_witnessed *log;
 	json_t *logs = json_array(), *out;
 	char vkey[MM_VKEY_MAX];
 

@@ -2,6 +2,7 @@
 
 #include "hsm/proven.h"
 
+#include <sodium.h>
 #include <string.h>
 
 enum { FOLLOW_ARENA = 4 << 20 };
@@ -34,8 +35,8 @@ mm_force_clear(struct mm_force *force)
 	mm_force_init(force);
 }
 
-const struct mm_genesis_key *
-mm_birth_key(const struct mm_birth *birth, struct mm_span name)
+static const struct mm_genesis_key *
+key_named(const struct mm_birth *birth, struct mm_span name)
 {
 	for (mm_list_each(
 		 const struct mm_genesis_key, key, birth->genesis.keys))
@@ -44,8 +45,8 @@ mm_birth_key(const struct mm_birth *birth, struct mm_span name)
 	return NULL;
 }
 
-const struct mm_genesis_key *
-mm_birth_spki(const struct mm_birth *birth, struct mm_span spki)
+static const struct mm_genesis_key *
+key_of(const struct mm_birth *birth, struct mm_span spki)
 {
 	for (mm_list_each(
 		 const struct mm_genesis_key, key, birth->genesis.keys))
@@ -71,29 +72,37 @@ take_policy(struct mm_span document, const struct mm_entry *entry,
 	return mm_policy_decode(copy, &out->arena, &out->policy);
 }
 
-/* RFC 9162 wants the proof, the log's own key the checkpoint. */
-static enum mm_error
-check_place(const struct mm_token_follow_request *request,
-    const struct mm_vkey *vkey, struct mm_hash *leaf)
-{
-	struct mm_checkpoint checkpoint;
-	enum mm_error error =
-	    mm_checkpoint_open(request->note, vkey, &checkpoint);
-
-	if (error == MM_OK)
-		error = mm_proven_check(&request->entry, &checkpoint, leaf);
-	return error;
-}
-
-static bool
-ceremony_lists(const struct mm_ceremony_claim *ceremony,
+bool
+mm_ceremony_adds(const struct mm_ceremony_claim *ceremony,
     const struct mm_genesis_key *wanted)
 {
+	uint8_t hash[crypto_hash_sha256_BYTES];
+
+	crypto_hash_sha256(hash, wanted->spki.data, wanted->spki.size);
 	for (mm_list_each(const struct mm_ceremony_key, key, ceremony->keys))
 		if (mm_span_equal(key->name, wanted->name) &&
 		    key->use == wanted->use)
-			return true;
+			return key->existing.size == 0 ||
+			       mm_span_equal(
+				   key->existing, mm_span(hash, sizeof(hash)));
 	return false;
+}
+
+enum mm_error
+mm_statements_hash(const struct mm_list *statements, uint8_t out[32])
+{
+	struct mm_statement statement;
+	enum mm_error error;
+
+	if (statements->count == 0)
+		return mm_fail(MM_E_STATEMENT, "there is no statement");
+	error = mm_statement_decode(
+	    mm_list_at(*statements, struct mm_bytes_item, 0)->value,
+	    &statement);
+	if (error == MM_OK)
+		crypto_hash_sha256(
+		    out, statement.payload.data, statement.payload.size);
+	return error;
 }
 
 /* The ceremony's keys, each once: a key has one name and one use. */
@@ -107,18 +116,54 @@ check_keys(const struct mm_birth *birth)
 		    "the genesis has %zu keys, the ceremony %zu", keys->count,
 		    birth->ceremony.keys.count);
 	for (mm_list_each(const struct mm_genesis_key, key, *keys)) {
-		if (!ceremony_lists(&birth->ceremony, key))
+		if (!mm_ceremony_adds(&birth->ceremony, key))
 			return mm_fail(MM_E_STATEMENT_DIFFERS,
 			    "the ceremony does not list the key \"%.*s\" for "
-			    "this use",
+			    "this use, or lists another one of this name",
 			    MM_SPAN(key->name));
-		if (mm_birth_key(birth, key->name) != key ||
-		    mm_birth_spki(birth, key->spki) != key)
+		if (key_named(birth, key->name) != key ||
+		    key_of(birth, key->spki) != key)
 			return mm_fail(MM_E_TOKEN_REFUSED,
 			    "the genesis has the key \"%.*s\" twice",
 			    MM_SPAN(key->name));
 	}
 	return MM_OK;
+}
+
+/* Else what officers stated for the former log would hold in this one. */
+static enum mm_error
+check_predecessor(
+    const struct mm_genesis *genesis, const struct mm_predecessor *former)
+{
+	if (mm_span_equal(former->origin, genesis->origin))
+		return mm_fail(MM_E_STATEMENT_DIFFERS,
+		    "a log that succeeds %.*s has another origin",
+		    MM_SPAN(former->origin));
+	if (memcmp(former->log_key, genesis->log_key,
+		sizeof(former->log_key)) == 0)
+		return mm_fail(MM_E_STATEMENT_DIFFERS,
+		    "a log that succeeds %.*s has another key",
+		    MM_SPAN(former->origin));
+	return MM_OK;
+}
+
+/* Nothing was there before that could be retired, certified or proven. */
+static enum mm_error
+check_beginning(const struct mm_birth *birth)
+{
+	const struct mm_ceremony_claim *ceremony = &birth->ceremony;
+	enum mm_error error = MM_OK;
+
+	if (ceremony->retired.count > 0 || ceremony->imports.count > 0 ||
+	    ceremony->proofs.count > 0)
+		return mm_fail(MM_E_STATEMENT_DIFFERS,
+		    "the ceremony of a genesis retires, imports and proves "
+		    "nothing");
+	for (mm_list_each(
+		 const struct mm_predecessor, former, ceremony->succeeds))
+		if (error == MM_OK)
+			error = check_predecessor(&birth->genesis, former);
+	return error;
 }
 
 static enum mm_error
@@ -144,7 +189,11 @@ check_ceremony(const struct mm_entry *entry, const struct mm_force *first,
 	if (first->policy.number != 1)
 		return mm_fail(
 		    MM_E_TOKEN_REFUSED, "the first policy has number 1");
-	return check_keys(birth);
+	error = mm_statements_hash(
+	    &birth->genesis.statements, birth->ceremony_statement);
+	if (error == MM_OK)
+		error = check_beginning(birth);
+	return error == MM_OK ? check_keys(birth) : error;
 }
 
 /* The entry taken apart, nothing of it checked yet. */
@@ -162,10 +211,11 @@ open_birth(struct mm_span bytes, struct mm_birth *birth, struct mm_force *first,
 		return mm_fail(MM_E_MEMORY, "no memory for a genesis");
 	error = mm_entry_decode_as(
 	    copy, MM_ENTRY_GENESIS, &birth->arena, entry, &birth->genesis);
-	if (error == MM_OK)
-		error = mm_vkey_init(&birth->vkey, birth->genesis.origin,
-		    birth->genesis.log_key);
-	return error;
+	if (error != MM_OK)
+		return error;
+	birth->time = entry->time;
+	return mm_vkey_init(
+	    &birth->vkey, birth->genesis.origin, birth->genesis.log_key);
 }
 
 static enum mm_error
@@ -203,7 +253,7 @@ mm_birth_check(const struct mm_token_follow_request *request,
 		    MM_E_TOKEN_REFUSED, "a log's genesis is its entry 0");
 	error = open_birth(request->entry.entry, birth, first, &entry);
 	if (error == MM_OK)
-		error = check_place(request, &birth->vkey, &birth->leaf);
+		error = mm_proven_follow(request, &birth->vkey, &birth->leaf);
 	return error == MM_OK ? judge_birth(&entry, birth, first) : error;
 }
 
@@ -256,19 +306,4 @@ mm_force_read(struct mm_span bytes, uint64_t index,
 		    (uintmax_t)next->policy.number, (uintmax_t)next->index,
 		    (uintmax_t)former->policy.number);
 	return check_change(&entry, &body, birth, former, next);
-}
-
-enum mm_error
-mm_force_check(const struct mm_token_follow_request *request,
-    const struct mm_birth *birth, const struct mm_force *former,
-    struct mm_force *next)
-{
-	struct mm_hash leaf;
-	enum mm_error error = check_place(request, &birth->vkey, &leaf);
-
-	mm_force_init(next);
-	if (error != MM_OK)
-		return error;
-	return mm_force_read(
-	    request->entry.entry, request->entry.index, birth, former, next);
 }

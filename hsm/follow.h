@@ -1,8 +1,8 @@
 /*
  * How the token process comes to know, by itself, whose word counts: from the
  * genesis entry, which the ceremony's officers signed, through every change
- * of policy, each allowed by the roster before it. Nothing here touches the
- * token.
+ * of policy, each allowed by the roster before it. The ceremonies and keys
+ * that come later are in hsm/following.h. Nothing here touches the token.
  */
 #ifndef MM_FOLLOW_H
 #define MM_FOLLOW_H
@@ -17,8 +17,10 @@ struct mm_birth {
 	struct mm_vkey vkey; /* of the log */
 	struct mm_hash leaf; /* of the genesis entry */
 	struct mm_genesis genesis;
+	uint64_t time; /* of the entry */
 	struct mm_ceremony_claim ceremony;
-	uint64_t ceremony_end; /* the statement's expiry */
+	uint64_t ceremony_end;          /* the statement's expiry */
+	uint8_t ceremony_statement[32]; /* SHA-256 of its payload */
 };
 
 /* A policy that was followed; all spans lie in the arena. */
@@ -28,6 +30,14 @@ struct mm_force {
 	uint8_t digest[32]; /* SHA-256 of its document */
 	uint64_t index;     /* of the entry that brought it */
 };
+
+/* Whether a ceremony lists this key for its use, with this SPKI where it
+ * names one that is there already. */
+bool mm_ceremony_adds(
+    const struct mm_ceremony_claim *ceremony, const struct mm_genesis_key *key);
+/* SHA-256 of the payload that statements are over. */
+enum mm_error mm_statements_hash(
+    const struct mm_list *statements, uint8_t out[32]) mm_must_use;
 
 void mm_birth_init(struct mm_birth *birth);
 void mm_birth_clear(struct mm_birth *birth);
@@ -44,25 +54,15 @@ void mm_force_clear(struct mm_force *force);
 enum mm_error mm_birth_check(const struct mm_token_follow_request *request,
     struct mm_birth *birth, struct mm_force *first) mm_must_use;
 
-/* Checks the policy entry that follows `former`, by the former roster. */
-enum mm_error mm_force_check(const struct mm_token_follow_request *request,
-    const struct mm_birth *birth, const struct mm_force *former,
-    struct mm_force *next) mm_must_use;
-
 /*
  * The same for one who has the whole log, and takes an entry's place in it
- * for granted: an auditor.
+ * for granted: an auditor. The policy entry that follows `former` is checked
+ * by the former roster.
  */
 enum mm_error mm_birth_read(struct mm_span entry, struct mm_birth *birth,
     struct mm_force *first) mm_must_use;
 enum mm_error mm_force_read(struct mm_span entry, uint64_t index,
     const struct mm_birth *birth, const struct mm_force *former,
     struct mm_force *next) mm_must_use;
-
-/* The token's own key of this name, or with this SPKI; NULL for others. */
-const struct mm_genesis_key *
-mm_birth_key(const struct mm_birth *birth, struct mm_span name);
-const struct mm_genesis_key *
-mm_birth_spki(const struct mm_birth *birth, struct mm_span spki);
 
 #endif

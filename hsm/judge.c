@@ -1,16 +1,13 @@
-#include "hsm/judge.h"
+#include "hsm/judged.h"
 
-#include "policy/decide.h"
+#include "ca/lint.h"
 #include "policy/order.h"
-#include "signer/scheme.h"
 
-#include <sodium.h>
 #include <string.h>
 
 enum {
-	CHAIN_MAX = 4,              /* certificates from a leaf to its root */
-	SERVER_MAX = 7 * 24 * 3600, /* seconds of a TLS server certificate */
-	GRACE = 60 /* seconds from an entry's time to its signature */
+	CHAIN_MAX = 4,             /* certificates from a leaf to its root */
+	SERVER_MAX = 7 * 24 * 3600 /* seconds of a TLS server certificate */
 };
 
 /* A certificate entry before the judge, and what was found out about it. */
@@ -24,24 +21,7 @@ struct matter {
 	unsigned depth;                   /* below the item */
 };
 
-#define refuse(...) mm_fail(MM_E_TOKEN_REFUSED, __VA_ARGS__)
-
-/*
- * The time at which an order or a release must still hold: the entry's, but
- * whoever decides could log with one time for ever, so that ours counts too.
- */
-static uint64_t
-moment(const struct mm_judge *judge, const struct mm_entry *frame)
-{
-	return judge->now > frame->time + GRACE ? judge->now - GRACE
-						: frame->time;
-}
-
-static const struct mm_genesis_key *
-key_named(const struct mm_judge *judge, struct mm_span name)
-{
-	return judge->sources->key(judge->sources->self, name);
-}
+#define refuse mm_judge_refuse
 
 static enum mm_error
 find_issuer(const struct mm_judge *judge, const struct matter *matter,
@@ -92,8 +72,11 @@ check_device(const struct mm_judge *judge, const struct matter *matter)
 	    judge->sources->order(judge->sources->self, entry->basis, &order);
 	if (error != MM_OK)
 		return error;
+	if (entry->replaces.count > 0 && order->reissue == 0)
+		return mm_fail(MM_E_REISSUE,
+		    "the order allows no certificate in another one's place");
 	return mm_order_check(order, entry->profile, entry->subject,
-	    entry->principal, moment(judge, matter->frame));
+	    entry->principal, mm_judge_moment(judge, matter->frame));
 }
 
 static enum mm_error
@@ -154,19 +137,36 @@ ceremony_lists(
 	return false;
 }
 
+enum mm_error
+mm_judge_ceremony(const struct mm_judge *judge, const struct mm_entry *frame,
+    uint64_t basis, const struct mm_ceremony_claim **out)
+{
+	uint64_t end;
+	enum mm_error error =
+	    judge->sources->ceremony(judge->sources->self, basis, out, &end);
+
+	/* Else whoever decides could prolong a CA's life for ever. */
+	if (error == MM_OK && mm_judge_moment(judge, frame) > end)
+		error = refuse("the ceremony's statement has expired");
+	return error;
+}
+
 static enum mm_error
 check_ceremony(const struct mm_judge *judge, const struct matter *matter)
 {
 	bool signs_code = matter->profile->purpose == MM_PURPOSE_CODE_SIGNING;
 	const struct mm_ceremony_claim *ceremony;
-	uint64_t end;
-	enum mm_error error = judge->sources->ceremony(
-	    judge->sources->self, matter->entry->basis, &ceremony, &end);
+	enum mm_error error = mm_judge_ceremony(
+	    judge, matter->frame, matter->entry->basis, &ceremony);
 
 	if (error != MM_OK)
 		return error;
 	if (matter->own == NULL)
 		return refuse("its key is not one of the mint's");
+	/* It stays the mint's own for ever, but is certified no more. */
+	if (mm_judge_key(judge, matter->own->name) != matter->own)
+		return refuse(
+		    "its key \"%.*s\" is retired", MM_SPAN(matter->own->name));
 	if (signs_code != (matter->own->use == MM_KEY_CODE_SIGNING))
 		return refuse("the key \"%.*s\" is for %s, not for this",
 		    MM_SPAN(matter->own->name),
@@ -179,9 +179,45 @@ check_ceremony(const struct mm_judge *judge, const struct matter *matter)
 			      "\"%.*s\" by \"%.*s\"",
 		    MM_SPAN(matter->entry->subject), MM_SPAN(matter->own->name),
 		    MM_SPAN(matter->issuer->name));
-	/* Else whoever decides could prolong a CA's life for ever. */
-	if (matter->frame->time > end)
-		return refuse("the ceremony's statement has expired");
+	return MM_OK;
+}
+
+static bool
+ceremony_proves(
+    const struct mm_ceremony_claim *ceremony, const struct matter *matter)
+{
+	const struct mm_certificate_entry *entry = matter->entry;
+
+	for (mm_list_each(
+		 const struct mm_ceremony_proof, proof, ceremony->proofs))
+		if (mm_span_equal(proof->issuer, matter->issuer->name) &&
+		    mm_span_equal(proof->profile, entry->profile) &&
+		    mm_span_equal(proof->code, entry->subject) &&
+		    memcmp(proof->key, entry->key, sizeof(proof->key)) == 0)
+			return true;
+	return false;
+}
+
+/* That the mint has a CA's key, shown to a cloud by a key of its asker's. */
+static enum mm_error
+check_proof(const struct mm_judge *judge, const struct matter *matter)
+{
+	const struct mm_ceremony_claim *ceremony;
+	enum mm_error error = check_issuer(matter, matter->issuer->use);
+
+	if (error == MM_OK && matter->issuer->use == MM_KEY_CODE_SIGNING)
+		error = refuse("\"%.*s\" is no key of a CA",
+		    MM_SPAN(matter->issuer->name));
+	if (error == MM_OK)
+		error = mm_judge_ceremony(
+		    judge, matter->frame, matter->entry->basis, &ceremony);
+	if (error != MM_OK)
+		return error;
+	if (!ceremony_proves(ceremony, matter))
+		return refuse("the ceremony proves nothing by \"%.*s\" with "
+			      "the code %.*s and this key",
+		    MM_SPAN(matter->issuer->name),
+		    MM_SPAN(matter->entry->subject));
 	return MM_OK;
 }
 
@@ -190,11 +226,16 @@ static const struct {
 	enum mm_error (*check)(const struct mm_judge *, const struct matter *);
 } bases[] = {{MM_PURPOSE_DEVICE, check_device},
     {MM_PURPOSE_CLIENT, check_client}, {MM_PURPOSE_SERVER, check_server},
-    {MM_PURPOSE_CA, check_ceremony}, {MM_PURPOSE_CODE_SIGNING, check_ceremony}};
+    {MM_PURPOSE_CA, check_ceremony}, {MM_PURPOSE_CODE_SIGNING, check_ceremony},
+    {MM_PURPOSE_PROOF, check_proof}};
 
 static enum mm_error
 check_basis(const struct mm_judge *judge, const struct matter *matter)
 {
+	if (matter->entry->replaces.count > 0 &&
+	    matter->profile->purpose != MM_PURPOSE_DEVICE)
+		return refuse("only a device's certificate takes another "
+			      "one's place");
 	for (size_t i = 0; i < MM_COUNT(bases); i++)
 		if (bases[i].purpose == matter->profile->purpose)
 			return bases[i].check(judge, matter);
@@ -217,6 +258,9 @@ check_tbs(const struct mm_judge *judge, const struct matter *matter)
 		error = find_issuer(judge, matter, &plan.issuer);
 	if (error == MM_OK)
 		error = mm_tbs_check(matter->entry->tbs, &plan);
+	if (error == MM_OK)
+		error = mm_lint_tbs(matter->entry->tbs,
+		    matter->profile->standard, plan.issuer, NULL);
 	return error;
 }
 
@@ -233,7 +277,7 @@ judge_matter(
 	if (matter->profile == NULL)
 		return mm_fail(MM_E_PROFILE, "the policy has no profile %.*s",
 		    MM_SPAN(entry->profile));
-	matter->issuer = key_named(judge, entry->issuer);
+	matter->issuer = mm_judge_key(judge, entry->issuer);
 	if (matter->issuer == NULL)
 		return refuse(
 		    "the token has no key \"%.*s\"", MM_SPAN(entry->issuer));
@@ -260,61 +304,5 @@ mm_judge_certificate(const struct mm_judge *judge, const struct mm_entry *frame,
 	*out = (struct mm_verdict){
 	    .key = matter.issuer, .profile = matter.profile, .tbs = matter.tbs};
 	mm_tbs_digest(entry->tbs, out->digest);
-	return MM_OK;
-}
-
-static enum mm_error
-check_release(const struct mm_judge *judge, const struct mm_entry *frame,
-    const struct mm_image_entry *entry, struct mm_arena *arena)
-{
-	const struct mm_roster_question question = {
-	    .policy = &judge->force->policy,
-	    .origin = judge->origin,
-	    .kind = MM_STATEMENT_RELEASE,
-	    .time = moment(judge, frame)};
-	struct mm_release_claim claim;
-	const struct mm_release_facts facts = {.policy = &judge->force->policy,
-	    .product = entry->product,
-	    .version = entry->version,
-	    .scheme = entry->scheme,
-	    .size = entry->size,
-	    .sha256 = entry->sha256,
-	    .digest = entry->digest,
-	    .claim = &claim};
-	struct mm_claim statement;
-	enum mm_error error = mm_roster_check(
-	    &question, &entry->statements, arena, &statement, &claim);
-
-	return error == MM_OK ? mm_decide_release(&facts) : error;
-}
-
-enum mm_error
-mm_judge_image(const struct mm_judge *judge, const struct mm_entry *frame,
-    const struct mm_image_entry *entry, struct mm_arena *arena,
-    struct mm_verdict *out)
-{
-	const struct mm_genesis_key *key = key_named(judge, entry->key);
-	uint8_t signer[crypto_hash_sha256_BYTES];
-	enum mm_error error;
-
-	if (mm_scheme_find(entry->scheme) == NULL)
-		return mm_fail(MM_E_SCHEME, "there is no scheme %.*s",
-		    MM_SPAN(entry->scheme));
-	/* The one scheme there is signs the image's own hash. */
-	if (memcmp(entry->digest, entry->sha256, sizeof(entry->digest)) != 0)
-		return refuse("the digest is not the image's, as %.*s has it",
-		    MM_SPAN(entry->scheme));
-	if (key == NULL || key->use != MM_KEY_CODE_SIGNING)
-		return refuse("\"%.*s\" is no code-signing key of the token",
-		    MM_SPAN(entry->key));
-	crypto_hash_sha256(signer, key->spki.data, key->spki.size);
-	if (memcmp(signer, entry->signer, sizeof(signer)) != 0)
-		return refuse("the entry names another key than \"%.*s\"",
-		    MM_SPAN(entry->key));
-	error = check_release(judge, frame, entry, arena);
-	if (error != MM_OK)
-		return error;
-	*out = (struct mm_verdict){.key = key};
-	memcpy(out->digest, entry->digest, sizeof(out->digest));
 	return MM_OK;
 }

@@ -22,13 +22,19 @@ struct mm_judge_sources {
 	    const struct mm_order_claim **out) mm_must_use;
 	enum mm_error (*principal)(void *self, uint64_t index,
 	    const struct mm_principal_claim **out) mm_must_use;
-	/* The ceremony of an entry, and until when it may be used. */
+	/* The ceremony of an entry (genesis or a later one), and until when it
+	 * may be used. */
 	enum mm_error (*ceremony)(void *self, uint64_t index,
 	    const struct mm_ceremony_claim **out, uint64_t *end) mm_must_use;
-	/* The TBS of a certificate of this key, allowed by these same rules;
-	 * `depth`: of it below the entry that is judged. */
+	/* The TBS of a certificate of this key, allowed by these same rules, or
+	 * imported; `depth`: of it below the entry that is judged. */
 	enum mm_error (*issuer)(void *self, const struct mm_genesis_key *key,
 	    unsigned depth, struct mm_span *tbs) mm_must_use;
+	/* Seconds that a CRL of this key may last under this policy; 0: it
+	 * signs none (mm_followed_crl() of hsm/following.h). NULL: no CRLs are
+	 * judged. */
+	uint64_t (*crl)(void *self, const struct mm_genesis_key *key,
+	    const struct mm_policy *policy);
 };
 
 /* What one entry is judged by; the caller owns all of it. */
@@ -42,6 +48,7 @@ struct mm_judge {
 struct mm_verdict {
 	const struct mm_genesis_key *key; /* the one that signs */
 	uint8_t digest[32];               /* what it signs */
+	uint64_t crl; /* the number of a CRL; 0: it is none */
 	/* Of a certificate; spans and lists lie in the arena. */
 	const struct mm_profile *profile;
 	struct mm_tbs tbs;
@@ -55,6 +62,17 @@ struct mm_verdict {
 enum mm_error mm_judge_certificate(const struct mm_judge *judge,
     const struct mm_entry *frame, const struct mm_certificate_entry *entry,
     unsigned depth, struct mm_arena *arena, struct mm_verdict *out) mm_must_use;
+/* A CSR of a key of the mint, by a ceremony that asks for it. */
+enum mm_error mm_judge_csr(const struct mm_judge *judge,
+    const struct mm_entry *frame, const struct mm_csr_entry *entry,
+    struct mm_arena *arena, struct mm_verdict *out) mm_must_use;
+/* A CRL: `tbs` is the entry's, or its blob, which is held against the entry.
+ * Whom it lists is for auditors to check (audit/): nobody who does not have
+ * the whole log can. */
+enum mm_error
+mm_judge_crl(const struct mm_judge *judge, const struct mm_entry *frame,
+    const struct mm_crl_entry *entry, struct mm_span tbs,
+    struct mm_arena *arena, struct mm_verdict *out) mm_must_use;
 enum mm_error mm_judge_image(const struct mm_judge *judge,
     const struct mm_entry *frame, const struct mm_image_entry *entry,
     struct mm_arena *arena, struct mm_verdict *out) mm_must_use;

@@ -161,6 +161,7 @@ mm_pair_find(
     struct mm_pkcs11 *token, const char *label, const struct mm_pair **out)
 {
 	struct mm_pair pair = {0};
+	struct mm_pair *place;
 	enum mm_error error;
 
 	for (size_t i = 0; i < token->pairs_count; i++)
@@ -168,14 +169,16 @@ mm_pair_find(
 			*out = &token->pairs[i];
 			return MM_OK;
 		}
-	if (token->pairs_count == MM_PAIRS_MAX)
-		return mm_fail(
-		    MM_E_RANGE, "more than %d keys are in use", MM_PAIRS_MAX);
 	error = look_up(token, label, &pair);
 	if (error != MM_OK)
 		return error;
-	token->pairs[token->pairs_count] = pair;
-	*out = &token->pairs[token->pairs_count++];
+	/* The one that has been there for longest makes room. */
+	place = &token->pairs[token->pairs_next];
+	token->pairs_next = (token->pairs_next + 1) % MM_PAIRS_MAX;
+	if (token->pairs_count < MM_PAIRS_MAX)
+		token->pairs_count++;
+	*place = pair;
+	*out = place;
 	return MM_OK;
 }
 
@@ -198,6 +201,24 @@ label_is_free(struct mm_pkcs11 *token, const char *label)
 			    "the token has a key \"%s\" already", label);
 	}
 	return MM_OK;
+}
+
+enum mm_error
+mm_pkcs11_forget_half(struct mm_pkcs11 *token, const char *label)
+{
+	CK_OBJECT_HANDLE handle, public_key;
+	CK_ULONG private_count = 0, public_count = 0;
+	CK_RV rv;
+	enum mm_error error = find_objects(
+	    token, CKO_PRIVATE_KEY, label, &handle, &private_count);
+
+	if (error == MM_OK)
+		error = find_objects(
+		    token, CKO_PUBLIC_KEY, label, &public_key, &public_count);
+	if (error != MM_OK || private_count != 0 || public_count != 1)
+		return error;
+	rv = token->module.call->C_DestroyObject(token->session, public_key);
+	return rv == CKR_OK ? MM_OK : mm_module_failed("C_DestroyObject", rv);
 }
 
 static enum mm_error

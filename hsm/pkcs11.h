@@ -34,6 +34,10 @@ void mm_pkcs11_close(struct mm_pkcs11 *token);
  */
 enum mm_error
 mm_pkcs11_generate(struct mm_pkcs11 *token, const char *label) mm_must_use;
+/* A public key without its private one, which a crash has left of making the
+ * pair, is removed, so that it can be made again. Else nothing happens. */
+enum mm_error
+mm_pkcs11_forget_half(struct mm_pkcs11 *token, const char *label) mm_must_use;
 
 /*
  * Appends the DER SubjectPublicKeyInfo of the pair `label` after checking

@@ -15,3 +15,17 @@ mm_proven_check(const struct mm_proven *proven,
 		*leaf = hash;
 	return error;
 }
+
+/* RFC 9162 wants the proof, the log's own key the checkpoint. */
+enum mm_error
+mm_proven_follow(const struct mm_token_follow_request *request,
+    const struct mm_vkey *vkey, struct mm_hash *leaf)
+{
+	struct mm_checkpoint checkpoint;
+	enum mm_error error =
+	    mm_checkpoint_open(request->note, vkey, &checkpoint);
+
+	if (error == MM_OK)
+		error = mm_proven_check(&request->entry, &checkpoint, leaf);
+	return error;
+}

@@ -7,14 +7,16 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
-enum { RECORD_MAX = 1024, NAME_SIZE = 256 };
+enum { RECORD_MAX = 16384, NAME_SIZE = 256, RECORD_ARENA = 65536 };
 
 static const struct mm_field record_fields[] = {
     MM_FIELD(mm_record_state, 0, origin, MM_TEXT, 1, MM_ORIGIN_MAX),
     MM_FIELD(mm_record_state, 1, log_key, MM_FIXED, 0, 32),
     MM_FIELD(mm_record_state, 2, genesis, MM_FIXED, 0, 32),
     MM_FIELD(mm_record_state, 3, number, MM_UINT, 1, INT64_MAX),
-    MM_FIELD(mm_record_state, 4, policy, MM_FIXED, 0, 32)};
+    MM_FIELD(mm_record_state, 4, policy, MM_FIXED, 0, 32),
+    MM_ANY(mm_record_state, 5, retired, &mm_hash_item_shape,
+	MM_RECORD_RETIRED_MAX)};
 MM_SHAPE(mm_record_state_shape, mm_record_state, record_fields);
 
 struct mm_record {
@@ -22,7 +24,9 @@ struct mm_record {
 	char name[NAME_SIZE], temporary[NAME_SIZE + 4];
 	bool begun;
 	uint8_t origin[MM_ORIGIN_MAX];
-	struct mm_record_state state; /* its origin is the one above */
+	struct mm_hash_item retired[MM_RECORD_RETIRED_MAX];
+	struct mm_record_state
+	    state; /* its origin and retired are those above */
 };
 
 static enum mm_error
@@ -70,11 +74,17 @@ static void
 keep(struct mm_record *record, const struct mm_record_state *state)
 {
 	struct mm_span origin = state->origin;
+	struct mm_list retired = state->retired;
 
-	/* It may be the record's own; the shape has bounded its size. */
+	/* They may be the record's own; the shape has bounded their sizes. */
 	memmove(record->origin, origin.data, origin.size);
+	if (retired.count > 0)
+		memmove(record->retired, retired.items,
+		    retired.count * sizeof(record->retired[0]));
 	record->state = *state;
 	record->state.origin = mm_span(record->origin, origin.size);
+	record->state.retired =
+	    (struct mm_list){record->retired, retired.count};
 	record->begun = true;
 }
 
@@ -83,6 +93,7 @@ may_follow(
     const struct mm_record_state *now, const struct mm_record_state *next)
 {
 	return next->number >= now->number &&
+	       next->retired.count >= now->retired.count &&
 	       memcmp(next->genesis, now->genesis, sizeof(now->genesis)) == 0;
 }
 
@@ -92,7 +103,7 @@ decode(struct mm_record *record, struct mm_span bytes)
 	mm_auto(arena) arena = {0};
 	struct mm_record_state state;
 
-	mm_arena_init(&arena, RECORD_MAX);
+	mm_arena_init(&arena, RECORD_ARENA);
 	if (mm_shape_decode(&mm_record_state_shape, bytes, &arena, &state) !=
 	    MM_OK)
 		return mm_fail(MM_E_TOKEN_RECORD,
@@ -303,6 +314,55 @@ mm_record_advance(
 		memcpy(next.policy, policy, sizeof(next.policy));
 		error = store(record, &next);
 	}
+	unlock(record);
+	return error;
+}
+
+bool
+mm_record_retired(const struct mm_record *record, const uint8_t key[32])
+{
+	for (mm_list_each(
+		 const struct mm_hash_item, one, record->state.retired))
+		if (memcmp(one->value, key, sizeof(one->value)) == 0)
+			return true;
+	return false;
+}
+
+/* Under the lock, after it was loaded. */
+static enum mm_error
+add_retired(struct mm_record *record, const uint8_t key[32])
+{
+	struct mm_record_state next = record->state;
+	struct mm_hash_item retired[MM_RECORD_RETIRED_MAX];
+	size_t count = next.retired.count;
+
+	if (!record->begun)
+		return mm_fail(MM_E_TOKEN_RECORD,
+		    "the token's record %s was not begun", record->name);
+	if (mm_record_retired(record, key))
+		return MM_OK;
+	if (count == MM_RECORD_RETIRED_MAX)
+		return mm_fail(MM_E_TOKEN_RECORD,
+		    "the token's record %s has %d retired keys and room for "
+		    "no more",
+		    record->name, MM_RECORD_RETIRED_MAX);
+	memcpy(retired, record->retired, count * sizeof(retired[0]));
+	memcpy(retired[count].value, key, sizeof(retired[count].value));
+	next.retired = (struct mm_list){retired, count + 1};
+	return store(record, &next);
+}
+
+enum mm_error
+mm_record_retire(struct mm_record *record, const uint8_t key[32])
+{
+	enum mm_error error = lock(record);
+
+	if (error != MM_OK)
+		return error;
+	/* Another token process may have moved it. */
+	error = load(record);
+	if (error == MM_OK)
+		error = add_retired(record, key);
 	unlock(record);
 	return error;
 }

@@ -1,8 +1,9 @@
 /*
- * What a token process remembers of its log: its key, its genesis and the
- * policy that was followed last. One small file, written only at genesis,
- * moved only upwards, durable before a move counts. Whoever feeds this
- * process an older policy or another log is found out by it.
+ * What a token process remembers of its log: its key, its genesis, the policy
+ * that was followed last and the keys that were retired. One small file,
+ * written only at genesis, moved only upwards, durable before a move counts.
+ * Whoever feeds this process an older policy, another log or one without a
+ * retirement is found out by it.
  */
 #ifndef MM_RECORD_H
 #define MM_RECORD_H
@@ -10,11 +11,12 @@
 #include "log/note.h"
 
 struct mm_record_state {
-	struct mm_span origin; /* of the log */
-	uint8_t log_key[32];   /* Ed25519 */
-	uint8_t genesis[32];   /* leaf hash of the genesis entry */
-	uint64_t number;       /* of the policy followed last */
-	uint8_t policy[32];    /* SHA-256 of its document */
+	struct mm_span origin;  /* of the log */
+	uint8_t log_key[32];    /* Ed25519 */
+	uint8_t genesis[32];    /* leaf hash of the genesis entry */
+	uint64_t number;        /* of the policy followed last */
+	uint8_t policy[32];     /* SHA-256 of its document */
+	struct mm_list retired; /* mm_hash_item: SHA-256 of SPKIs */
 };
 extern const struct mm_shape mm_record_state_shape;
 
@@ -44,5 +46,15 @@ enum mm_error mm_record_begin(
  */
 enum mm_error mm_record_advance(struct mm_record *record, uint64_t number,
     const uint8_t policy[32]) mm_must_use;
+
+/*
+ * Adds a key, by the SHA-256 of its SPKI, to those that are retired for ever,
+ * or finds it among them. MM_E_TOKEN_RECORD, MM_E_DISK_FULL; on failure the
+ * record says what it said.
+ */
+enum { MM_RECORD_RETIRED_MAX = 256 };
+enum mm_error
+mm_record_retire(struct mm_record *record, const uint8_t key[32]) mm_must_use;
+bool mm_record_retired(const struct mm_record *record, const uint8_t key[32]);
 
 #endif

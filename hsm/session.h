@@ -26,12 +26,13 @@ struct mm_pkcs11 {
 	struct mm_module module;
 	CK_SESSION_HANDLE session;
 	struct mm_pair pairs[MM_PAIRS_MAX];
-	size_t pairs_count;
+	size_t pairs_count, pairs_next;
 };
 
 /*
  * The one pair of this label: MM_E_KEY_ABSENT, MM_E_KEY_ATTRIBUTES (more
- * than one, or a private half that may leave the token or be misused).
+ * than one, or a private half that may leave the token or be misused). It is
+ * valid until another one is looked up.
  */
 enum mm_error mm_pair_find(struct mm_pkcs11 *token, const char *label,
     const struct mm_pair **out) mm_must_use;

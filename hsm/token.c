@@ -1,23 +1,15 @@
-#include "hsm/token.h"
+#include "hsm/token_state.h"
 
-#include "hsm/references.h"
-#include "hsm/record.h"
 #include "protocol/journal.h"
+#include "protocol/message.h"
+#include "protocol/sealed.h"
 #include "protocol/text.h"
 
+#include <errno.h>
+#include <sodium.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
-
-struct mm_token {
-	struct mm_pkcs11 *session;
-	struct mm_record *record;
-	bool genesis; /* keys may be made */
-	uint64_t (*now)(void);
-	bool born; /* the genesis was followed, and all of these are set */
-	struct mm_birth birth;
-	struct mm_force first, later;
-	struct mm_known known;
-};
 
 static uint64_t
 system_time(void)
@@ -25,93 +17,7 @@ system_time(void)
 	return (uint64_t)time(NULL);
 }
 
-static const struct mm_force *
-in_force(const struct mm_token *token)
-{
-	return token->later.index > 0 ? &token->later : &token->first;
-}
-
-/* A name as the module takes it. */
-struct label {
-	char text[MM_NAME_MAX + 1];
-};
-
-static struct label
-label_of(struct mm_span name)
-{
-	struct label label;
-
-	mm_span_string(name, label.text, sizeof(label.text));
-	return label;
-}
-
-static enum mm_error
-generate_one(struct mm_token *token, const struct mm_ceremony_key *wanted,
-    struct mm_arena *arena, struct mm_genesis_key *out)
-{
-	struct label label = label_of(wanted->name);
-	mm_auto(buffer) spki = {0};
-	enum mm_error error = mm_pkcs11_generate(token->session, label.text);
-
-	mm_buffer_init(&spki, MM_SPKI_MAX);
-	if (error == MM_OK)
-		error = mm_pkcs11_public(token->session, label.text, &spki);
-	if (error != MM_OK)
-		return error;
-	out->name = wanted->name;
-	out->use = wanted->use;
-	out->spki = mm_arena_copy(arena, mm_buffer_span(&spki));
-	return out->spki.data != NULL
-		   ? MM_OK
-		   : mm_fail(MM_E_MEMORY, "no memory for a public key");
-}
-
-static enum mm_error
-run_generate(void *self, const void *body, struct mm_arena *arena, void *out)
-{
-	struct mm_token *token = self;
-	const struct mm_token_generate_request *request = body;
-	struct mm_token_generate_answer *answer = out;
-	struct mm_genesis_key *keys;
-	enum mm_error error = MM_OK;
-
-	if (!token->genesis || mm_record_state(token->record) != NULL)
-		return mm_fail(MM_E_TOKEN_REFUSED,
-		    "keys are made at genesis, and only then");
-	keys = mm_arena_alloc(arena, request->keys.count * sizeof(*keys));
-	if (keys == NULL)
-		return mm_fail(MM_E_MEMORY, "no memory for the keys");
-	for (size_t i = 0; i < request->keys.count && error == MM_OK; i++)
-		error = generate_one(token,
-		    mm_list_at(request->keys, struct mm_ceremony_key, i), arena,
-		    &keys[i]);
-	if (error == MM_OK)
-		answer->keys = (struct mm_list){keys, request->keys.count};
-	return error;
-}
-
-/* The log's public keys must be those of this token. */
-static enum mm_error
-check_own_keys(struct mm_token *token, const struct mm_birth *birth)
-{
-	for (mm_list_each(
-		 const struct mm_genesis_key, key, birth->genesis.keys)) {
-		struct label label = label_of(key->name);
-		mm_auto(buffer) spki = {0};
-		enum mm_error error;
-
-		mm_buffer_init(&spki, MM_SPKI_MAX);
-		error = mm_pkcs11_public(token->session, label.text, &spki);
-		if (error != MM_OK)
-			return error;
-		if (!mm_span_equal(mm_buffer_span(&spki), key->spki))
-			return mm_fail(MM_E_TOKEN_RECORD,
-			    "the token's key \"%s\" is not the one in the "
-			    "log: is this the right token?",
-			    label.text);
-	}
-	return MM_OK;
-}
+/* --- what is followed --- */
 
 /* The genesis is the recorded one, or, at genesis, is recorded now. */
 static enum mm_error
@@ -135,37 +41,27 @@ record_birth(struct mm_token *token, const struct mm_birth *birth,
 	return MM_OK;
 }
 
-/* It may come again, when the process that feeds us has begun anew. */
 static enum mm_error
-follow_genesis(
-    struct mm_token *token, const struct mm_token_follow_request *request)
+agree_genesis(
+    void *self, const struct mm_birth *birth, const struct mm_force *first)
 {
-	mm_auto(birth) birth;
-	mm_auto(force) first;
-	enum mm_error error = mm_birth_check(request, &birth, &first);
+	struct mm_token *token = self;
 
-	if (error == MM_OK)
-		error = check_own_keys(token, &birth);
-	if (error == MM_OK)
-		error = record_birth(token, &birth, &first);
-	if (error != MM_OK)
-		return error;
-	mm_known_clear(&token->known);
-	mm_force_clear(&token->later);
-	mm_force_clear(&token->first);
-	mm_birth_clear(&token->birth);
-	token->birth = birth;
-	token->first = first;
-	token->born = true;
-	mm_birth_init(&birth);
-	mm_force_init(&first);
-	return MM_OK;
+	for (mm_list_each(
+		 const struct mm_genesis_key, key, birth->genesis.keys)) {
+		enum mm_error error = mm_token_own_key(token, key);
+
+		if (error != MM_OK)
+			return error;
+	}
+	return record_birth(token, birth, first);
 }
 
 /* Below the record, policies are only passed on the way up to it. */
 static enum mm_error
-record_policy(struct mm_token *token, const struct mm_force *next)
+agree_policy(void *self, const struct mm_force *next)
 {
+	struct mm_token *token = self;
 	const struct mm_record_state *recorded = mm_record_state(token->record);
 
 	if (next->policy.number > recorded->number)
@@ -180,46 +76,61 @@ record_policy(struct mm_token *token, const struct mm_force *next)
 }
 
 static enum mm_error
-follow_policy(
-    struct mm_token *token, const struct mm_token_follow_request *request)
+agree_key(void *self, const struct mm_genesis_key *added)
 {
-	mm_auto(force) next;
-	enum mm_error error;
+	return mm_token_own_key(self, added);
+}
 
-	mm_force_init(&next);
-	if (!token->born)
-		return mm_fail(
-		    MM_E_TOKEN_REFUSED, "the genesis is followed first");
-	error = mm_force_check(request, &token->birth, in_force(token), &next);
-	if (error == MM_OK)
-		error = record_policy(token, &next);
-	if (error != MM_OK)
-		return error;
-	mm_known_clear(&token->known);
-	mm_force_clear(&token->later);
-	token->later = next;
-	mm_force_init(&next);
-	return MM_OK;
+/* For ever: a feeder may leave the retirement out the next time. */
+static enum mm_error
+agree_retired(void *self, const struct mm_followed_key *key)
+{
+	struct mm_token *token = self;
+
+	return mm_record_retire(token->record, key->sha256);
 }
 
 static enum mm_error
 run_follow(void *self, const void *body, struct mm_arena *arena, void *out)
 {
 	struct mm_token *token = self;
-	const struct mm_token_follow_request *request = body;
 	struct mm_token_follow_answer *answer = out;
-	struct mm_entry entry;
-	enum mm_error error =
-	    mm_entry_decode(request->entry.entry, arena, &entry);
+	enum mm_error error;
 
+	(void)arena;
+	if (token->attached >= 0)
+		return mm_fail(MM_E_TOKEN_REFUSED, "no descriptor is followed");
+	error = mm_following_check(&token->following, body);
 	if (error != MM_OK)
 		return error;
-	error = entry.kind == MM_ENTRY_GENESIS ? follow_genesis(token, request)
-					       : follow_policy(token, request);
-	if (error == MM_OK)
-		answer->policy = in_force(token)->policy.number;
-	return error;
+	/* What was known may have been judged by what is no longer so. */
+	mm_known_clear(&token->known);
+	answer->policy = mm_force_last(&token->following)->policy.number;
+	return MM_OK;
 }
+
+enum mm_error
+mm_token_caught_up(const struct mm_token *token)
+{
+	const struct mm_record_state *recorded = mm_record_state(token->record);
+	const struct mm_force *last = mm_force_last(&token->following);
+
+	if (last == NULL || recorded == NULL)
+		return mm_fail(
+		    MM_E_TOKEN_REFUSED, "the genesis is followed first");
+	if (last->policy.number != recorded->number)
+		return mm_fail(MM_E_TOKEN_REFUSED,
+		    "policy %ju is on the token's record, policy %ju was "
+		    "followed",
+		    (uintmax_t)recorded->number,
+		    (uintmax_t)last->policy.number);
+	if (!mm_following_complete(&token->following))
+		return mm_fail(MM_E_TOKEN_REFUSED,
+		    "what was followed before has to be followed again first");
+	return MM_OK;
+}
+
+/* --- what is signed --- */
 
 static void
 tell_refusal(const struct mm_proven *item, enum mm_error error,
@@ -234,6 +145,20 @@ tell_refusal(const struct mm_proven *item, enum mm_error error,
 	out->why = mm_arena_copy(arena, mm_span_text(why));
 }
 
+static enum mm_error
+check_on_record(const struct mm_token *token, const struct mm_genesis_key *key)
+{
+	uint8_t hash[crypto_hash_sha256_BYTES];
+
+	crypto_hash_sha256(hash, key->spki.data, key->spki.size);
+	if (!mm_record_retired(token->record, hash))
+		return MM_OK;
+	return mm_fail(MM_E_TOKEN_REFUSED,
+	    "the key \"%.*s\" is retired by the token's record, whatever was "
+	    "followed",
+	    MM_SPAN(key->name));
+}
+
 /* An entry that is refused spoils no other; a token that fails, all. */
 static enum mm_error
 sign_item(struct mm_token *token, const struct mm_references *references,
@@ -246,12 +171,18 @@ sign_item(struct mm_token *token, const struct mm_references *references,
 
 	mm_buffer_init(&signature, 80);
 	out->index = item->index;
+	if (error == MM_OK)
+		error = check_on_record(token, verdict.key);
+	if (error == MM_OK && verdict.crl != 0)
+		error = mm_crl_numbers_pass(
+		    &token->crls, verdict.key, verdict.crl, verdict.digest);
 	if (error != MM_OK) {
 		tell_refusal(item, error, arena, out);
 		return MM_OK;
 	}
-	error = mm_pkcs11_sign(token->session, label_of(verdict.key->name).text,
-	    verdict.key->spki, verdict.digest, &signature);
+	error = mm_pkcs11_sign(token->session,
+	    mm_token_label(verdict.key->name).text, verdict.key->spki,
+	    verdict.digest, &signature);
 	if (error != MM_OK)
 		return error;
 	out->signature = mm_arena_copy(arena, mm_buffer_span(&signature));
@@ -260,20 +191,62 @@ sign_item(struct mm_token *token, const struct mm_references *references,
 		   : mm_fail(MM_E_MEMORY, "no memory for a signature");
 }
 
-static enum mm_error
-check_caught_up(const struct mm_token *token)
-{
-	const struct mm_record_state *recorded = mm_record_state(token->record);
+/* The blob of a CRL that comes alone. */
+struct attached {
+	void *start;
+	size_t size;
+};
 
-	if (!token->born || recorded == NULL)
-		return mm_fail(
-		    MM_E_TOKEN_REFUSED, "the genesis is followed first");
-	if (in_force(token)->policy.number != recorded->number)
+static enum mm_error
+open_attached(const struct mm_token *token,
+    const struct mm_token_sign_request *request, struct attached *out)
+{
+	enum mm_error error;
+
+	*out = (struct attached){.start = NULL};
+	if (token->attached < 0)
+		return MM_OK;
+	if (request->items.count != 1)
 		return mm_fail(MM_E_TOKEN_REFUSED,
-		    "policy %ju is on the token's record, policy %ju was "
-		    "followed",
-		    (uintmax_t)recorded->number,
-		    (uintmax_t)in_force(token)->policy.number);
+		    "a CRL with its blob comes alone, not with %zu others",
+		    request->items.count - 1);
+	error = mm_sealed_check(token->attached, MM_BLOB_MAX, &out->size);
+	if (error != MM_OK)
+		return error;
+	out->start =
+	    mmap(NULL, out->size, PROT_READ, MAP_PRIVATE, token->attached, 0);
+	if (out->start != MAP_FAILED)
+		return MM_OK;
+	*out = (struct attached){.start = NULL};
+	return mm_fail(MM_E_SYSTEM, "cannot map a CRL: %s", strerror(errno));
+}
+
+static void
+close_attached(struct attached *attached)
+{
+	if (attached->start != NULL)
+		munmap(attached->start, attached->size);
+}
+
+static enum mm_error
+sign_items(struct mm_token *token, const struct mm_references *references,
+    const struct mm_list *items, struct mm_arena *arena,
+    struct mm_token_sign_answer *answer)
+{
+	struct mm_token_result *results =
+	    mm_arena_alloc(arena, items->count * sizeof(*results));
+
+	if (results == NULL)
+		return mm_fail(MM_E_MEMORY, "no memory for the results");
+	for (size_t i = 0; i < items->count; i++) {
+		enum mm_error error = sign_item(token, references,
+		    mm_list_at(*items, struct mm_proven, i), arena,
+		    &results[i]);
+
+		if (error != MM_OK)
+			return error;
+	}
+	answer->results = (struct mm_list){results, items->count};
 	return MM_OK;
 }
 
@@ -282,37 +255,31 @@ run_sign(void *self, const void *body, struct mm_arena *arena, void *out)
 {
 	struct mm_token *token = self;
 	const struct mm_token_sign_request *request = body;
-	struct mm_token_sign_answer *answer = out;
-	struct mm_token_result *results =
-	    mm_arena_alloc(arena, request->items.count * sizeof(*results));
 	struct mm_checkpoint checkpoint;
-	const struct mm_references references = {.birth = &token->birth,
-	    .first = &token->first,
-	    .force = in_force(token),
+	struct mm_references references = {.following = &token->following,
 	    .checkpoint = &checkpoint,
 	    .proven = &request->references,
 	    .known = &token->known,
 	    .now = token->now()};
-	enum mm_error error = check_caught_up(token);
+	struct attached attached;
+	enum mm_error error = mm_token_caught_up(token);
 
 	if (error == MM_OK)
 		error = mm_checkpoint_open(
-		    request->note, &token->birth.vkey, &checkpoint);
-	if (error == MM_OK && results == NULL)
-		error = mm_fail(MM_E_MEMORY, "no memory for the results");
-	for (size_t i = 0; i < request->items.count && error == MM_OK; i++)
-		error = sign_item(token, &references,
-		    mm_list_at(request->items, struct mm_proven, i), arena,
-		    &results[i]);
+		    request->note, &token->following.birth.vkey, &checkpoint);
 	if (error == MM_OK)
-		answer->results =
-		    (struct mm_list){results, request->items.count};
+		error = open_attached(token, request, &attached);
+	if (error != MM_OK)
+		return error;
+	references.blob = mm_span(attached.start, attached.size);
+	error = sign_items(token, &references, &request->items, arena, out);
+	close_attached(&attached);
 	return error;
 }
 
 static const struct mm_call calls[] = {
     {MM_TOKEN_GENERATE, "generate", &mm_token_generate_request_shape,
-	&mm_token_generate_answer_shape, run_generate},
+	&mm_token_generate_answer_shape, mm_token_generate},
     {MM_TOKEN_FOLLOW, "follow", &mm_token_follow_request_shape,
 	&mm_token_follow_answer_shape, run_follow},
     {MM_TOKEN_SIGN, "sign", &mm_token_sign_request_shape,
@@ -326,13 +293,17 @@ enum mm_error
 mm_token_open(const struct mm_token_options *options, struct mm_token **out)
 {
 	struct mm_token *token = calloc(1, sizeof(*token));
+	const struct mm_follower follower = {.self = token,
+	    .genesis = agree_genesis,
+	    .policy = agree_policy,
+	    .key = agree_key,
+	    .retired = agree_retired};
 	enum mm_error error;
 
 	if (token == NULL)
 		return mm_fail(MM_E_MEMORY, "no memory for the token");
-	mm_birth_init(&token->birth);
-	mm_force_init(&token->first);
-	mm_force_init(&token->later);
+	mm_following_init(&token->following, &follower);
+	token->attached = -1;
 	token->genesis = options->genesis;
 	token->now = options->now != NULL ? options->now : system_time;
 	/* The record first: it costs no login attempt. */
@@ -358,9 +329,8 @@ mm_token_close(struct mm_token *token)
 	mm_pkcs11_close(token->session);
 	mm_record_close(token->record);
 	mm_known_clear(&token->known);
-	mm_force_clear(&token->later);
-	mm_force_clear(&token->first);
-	mm_birth_clear(&token->birth);
+	mm_crl_numbers_clear(&token->crls);
+	mm_following_clear(&token->following);
 	free(token);
 }
 
@@ -371,5 +341,6 @@ mm_token_service(struct mm_token *token)
 	    .calls = calls,
 	    .count = MM_COUNT(calls),
 	    .self = token,
-	    .fatal = fatal};
+	    .fatal = fatal,
+	    .attached = &token->attached};
 }

@@ -11,21 +11,30 @@
 #include "log/notary.h"
 
 enum mm_token_call {
-	MM_TOKEN_GENERATE = 1, /* genesis only: make the keys */
-	MM_TOKEN_FOLLOW = 2,   /* genesis or policy entry, in order */
+	MM_TOKEN_GENERATE = 1, /* make keys: at genesis, or a ceremony's */
+	MM_TOKEN_FOLLOW = 2,   /* genesis, policy, ceremony, key, import: in the
+				* log's order */
 	MM_TOKEN_SIGN = 3
 };
 
 struct mm_token_options {
 	const char *module, *uri, *pin_file;
-	int pin_fd;         /* of pin_file, opened by root for us; 0: none */
-	const char *record; /* file {log key, genesis, policy}, see record.h */
-	bool genesis;       /* keys may be made and the record begun */
+	int pin_fd;            /* of pin_file, opened by root for us; 0: none */
+	const char *record;    /* what is remembered of the log, see record.h */
+	bool genesis;          /* keys may be made and the record begun */
 	uint64_t (*now)(void); /* POSIX seconds; NULL: the system's clock */
 };
 
+/*
+ * At genesis `ceremony` is 0 and the keys are the caller's; a key whose
+ * `existing` is given is looked up, not made. Later `ceremony` is the entry of
+ * a ceremony that was followed, and the keys are among those that it lists. A
+ * key of that name which is there already and was not followed yet is the
+ * answer again: a crash came between.
+ */
 struct mm_token_generate_request {
 	struct mm_list keys; /* mm_ceremony_key of protocol/statement.h */
+	uint64_t ceremony;
 };
 struct mm_token_generate_answer {
 	struct mm_list keys; /* mm_genesis_key of log/entry.h */
@@ -49,6 +58,8 @@ struct mm_token_sign_request {
 	struct mm_span note;
 	struct mm_list references; /* mm_proven: orders, principals, genesis */
 	struct mm_list items;      /* mm_proven: to be signed */
+	/* A CRL whose TBS is a blob comes alone, and the blob with it as a
+	 * sealed memfd. */
 };
 struct mm_token_result {
 	uint64_t index;
@@ -66,11 +77,16 @@ extern const struct mm_shape mm_token_generate_request_shape,
 
 /*
  * An item whose references are not at hand is answered with
- * MM_E_TOKEN_REFUSED. References are the entry that an item rests on (order,
- * principal, genesis, policy) and, for a certificate that does not sign
- * itself, the entry of its issuer's certificate, whose TBS has name, key and
+ * MM_E_TOKEN_REFUSED. References are the entry that an item rests on where it
+ * is an order or a principal (the genesis, policies and ceremonies are known:
+ * they were followed) and, for a certificate that does not sign itself and for
+ * a CRL, the entry of its issuer's certificate, whose TBS has name, key and
  * validity; a referred certificate is itself checked as if it were to be
- * signed, so its own basis must be there too.
+ * signed, so its own basis and issuer must be there too. Where an imported
+ * certificate of the issuer is newer, that one counts and needs no reference.
+ *
+ * Nothing is signed before all that was followed once is followed again, and
+ * the policy on the record with it (hsm/following.h).
  */
 struct mm_token;
 enum mm_error mm_token_open(

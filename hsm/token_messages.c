@@ -5,8 +5,10 @@
 
 enum { KEYS_MAX = 16, SIGNATURE_MAX = 1024, WHY_MAX = 512 };
 
-static const struct mm_field generate_request_fields[] = {MM_MANY(
-    mm_token_generate_request, 0, keys, &mm_ceremony_key_shape, 1, KEYS_MAX)};
+static const struct mm_field generate_request_fields[] = {
+    MM_MANY(mm_token_generate_request, 0, keys, &mm_ceremony_key_shape, 1,
+	KEYS_MAX),
+    MM_OPTIONAL(mm_token_generate_request, 1, ceremony, MM_UINT, 1, INT64_MAX)};
 MM_SHAPE(mm_token_generate_request_shape, mm_token_generate_request,
     generate_request_fields);
 

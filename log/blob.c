@@ -20,7 +20,12 @@ union body {
 	struct mm_genesis genesis;
 	struct mm_policy_entry policy;
 	struct mm_crl_entry crl;
+	struct mm_pending_entry pending;
+	struct mm_inherited_entry inherited;
 };
+
+/* Of an entry that has only ever a blob. */
+#define NO_BYTES SIZE_MAX
 
 /* Which kinds can name a blob, and where they have what it stands for. */
 static const struct place {
@@ -37,6 +42,12 @@ static const struct place {
     {MM_ENTRY_CRL, offsetof(union body, crl.tbs),
 	offsetof(union body, crl.tbs_sha256),
 	offsetof(union body, crl.tbs_size), true},
+    {MM_ENTRY_PENDING, offsetof(union body, pending.text),
+	offsetof(union body, pending.text_sha256),
+	offsetof(union body, pending.text_size), false},
+    {MM_ENTRY_INHERITED, NO_BYTES,
+	offsetof(union body, inherited.things_sha256),
+	offsetof(union body, inherited.things_size), true},
 };
 
 static const struct place *
@@ -54,9 +65,10 @@ read_place(
 {
 	const char *at = (const char *)body;
 	struct mm_blob blob = {.size = 0};
-	struct mm_span bytes, sha256;
+	struct mm_span bytes = {0}, sha256;
 
-	memcpy(&bytes, at + place->bytes, sizeof(bytes));
+	if (place->bytes != NO_BYTES)
+		memcpy(&bytes, at + place->bytes, sizeof(bytes));
 	memcpy(&sha256, at + place->sha256, sizeof(sha256));
 	memcpy(&blob.size, at + place->size, sizeof(blob.size));
 	if ((sha256.size > 0) != (blob.size > 0))

@@ -13,6 +13,7 @@ enum {
 	REQUEST_SIZE = 16,
 	KEYS_MAX = 16,
 	SPKI_MAX = 1024,
+	SERIAL_MAX = 20,
 	TBS_MAX = 16384,
 	POLICY_MAX = 32768,
 	POLICY_TEXT_MAX = 24576,
@@ -66,7 +67,9 @@ MM_SHAPE(mm_genesis_shape, mm_genesis, genesis_fields);
 static const struct mm_field policy_fields[] = {
     MM_FIELD(mm_policy_entry, 0, policy, MM_BYTES, 1, POLICY_MAX),
     MM_OPTIONAL(mm_policy_entry, 1, text, MM_BYTES, 1, POLICY_TEXT_MAX),
-    STATEMENTS(mm_policy_entry, 2), BLOB(mm_policy_entry, 3, 4, text)};
+    STATEMENTS(mm_policy_entry, 2), BLOB(mm_policy_entry, 3, 4, text),
+    NAME_OR_NOT(mm_policy_entry, 5, principal),
+    REQUEST(mm_policy_entry, 6, request)};
 MM_SHAPE(mm_policy_entry_shape, mm_policy_entry, policy_fields);
 
 static const struct mm_field statement_fields[] = {
@@ -75,6 +78,21 @@ static const struct mm_field statement_fields[] = {
     REQUEST(mm_statement_entry, 2, request)};
 MM_SHAPE(mm_statement_entry_shape, mm_statement_entry, statement_fields);
 
+static const struct mm_field pending_fields[] = {
+    STATEMENTS(mm_pending_entry, 0), NAME(mm_pending_entry, 1, principal),
+    MM_FIELD(
+	mm_pending_entry, 2, request, MM_BYTES, REQUEST_SIZE, REQUEST_SIZE),
+    MM_OPTIONAL(mm_pending_entry, 3, spki, MM_BYTES, 1, SPKI_MAX),
+    MM_OPTIONAL(mm_pending_entry, 4, policy, MM_BYTES, 1, POLICY_MAX),
+    MM_OPTIONAL(mm_pending_entry, 5, text, MM_BYTES, 1, POLICY_TEXT_MAX),
+    BLOB(mm_pending_entry, 6, 7, text),
+    MM_ANY(mm_pending_entry, 8, certificates, &mm_bytes_item_shape, 8)};
+MM_SHAPE(mm_pending_entry_shape, mm_pending_entry, pending_fields);
+
+static const struct mm_field replaced_fields[] = {INDEX(mm_replaced, 0, index),
+    MM_FIELD(mm_replaced, 1, serial, MM_BYTES, 1, SERIAL_MAX)};
+MM_SHAPE(mm_replaced_shape, mm_replaced, replaced_fields);
+
 static const struct mm_field certificate_fields[] = {
     NAME(mm_certificate_entry, 0, profile),
     NAME(mm_certificate_entry, 1, subject),
@@ -82,7 +100,8 @@ static const struct mm_field certificate_fields[] = {
     NAME(mm_certificate_entry, 3, issuer), SHA256(mm_certificate_entry, 4, key),
     MM_FIELD(mm_certificate_entry, 5, tbs, MM_BYTES, 1, TBS_MAX),
     NAME_OR_NOT(mm_certificate_entry, 6, principal),
-    REQUEST(mm_certificate_entry, 7, request)};
+    REQUEST(mm_certificate_entry, 7, request),
+    MM_ANY(mm_certificate_entry, 8, replaces, &mm_replaced_shape, 1)};
 MM_SHAPE(mm_certificate_entry_shape, mm_certificate_entry, certificate_fields);
 
 static const struct mm_field image_fields[] = {NAME(mm_image_entry, 0, product),
@@ -115,7 +134,7 @@ MM_SHAPE(mm_void_entry_shape, mm_void_entry, voids_fields);
 static const struct mm_field refusal_fields[] = {NAME(mm_refusal, 0, principal),
     NAME(mm_refusal, 1, request), NAME(mm_refusal, 2, reason),
     MM_FIELD(mm_refusal, 3, count, MM_UINT, 1, UINT32_MAX),
-    NAME_OR_NOT(mm_refusal, 4, subject)};
+    NAME_OR_NOT(mm_refusal, 4, subject), NAME_OR_NOT(mm_refusal, 5, order)};
 MM_SHAPE(mm_refusal_shape, mm_refusal, refusal_fields);
 
 static const struct mm_field refusals_fields[] = {
@@ -131,9 +150,24 @@ static const struct mm_field key_fields[] = {NAME(mm_key_entry, 0, name),
 	mm_key_entry, 1, use, MM_UINT, MM_KEY_ROOT_CA, MM_KEY_CODE_SIGNING),
     MM_FIELD(mm_key_entry, 2, spki, MM_BYTES, 1, SPKI_MAX),
     MM_FIELD(mm_key_entry, 3, retired, MM_BOOL, 0, 1),
-    STATEMENTS(mm_key_entry, 4), NAME_OR_NOT(mm_key_entry, 5, principal),
-    REQUEST(mm_key_entry, 6, request)};
+    INDEX(mm_key_entry, 4, basis)};
 MM_SHAPE(mm_key_entry_shape, mm_key_entry, key_fields);
+
+static const struct mm_field csr_fields[] = {NAME(mm_csr_entry, 0, key),
+    NAME(mm_csr_entry, 1, profile), NAME(mm_csr_entry, 2, subject),
+    INDEX(mm_csr_entry, 3, basis),
+    MM_FIELD(mm_csr_entry, 4, info, MM_BYTES, 1, TBS_MAX)};
+MM_SHAPE(mm_csr_entry_shape, mm_csr_entry, csr_fields);
+
+static const struct mm_field import_fields[] = {NAME(mm_import_entry, 0, key),
+    INDEX(mm_import_entry, 1, basis),
+    MM_FIELD(mm_import_entry, 2, certificate, MM_BYTES, 1, TBS_MAX)};
+MM_SHAPE(mm_import_entry_shape, mm_import_entry, import_fields);
+
+static const struct mm_field inherited_fields[] = {
+    INDEX(mm_inherited_entry, 0, count),
+    BLOB(mm_inherited_entry, 1, 2, things)};
+MM_SHAPE(mm_inherited_entry_shape, mm_inherited_entry, inherited_fields);
 
 static const struct mm_field crl_fields[] = {NAME(mm_crl_entry, 0, issuer),
     INDEX(mm_crl_entry, 1, number), INDEX(mm_crl_entry, 2, this_update),
@@ -168,12 +202,14 @@ static const struct kind {
     [MM_ENTRY_KEY] = {"key", &mm_key_entry_shape},
     [MM_ENTRY_REVOCATION] = {"revocation", &mm_statement_entry_shape},
     [MM_ENTRY_CRL] = {"crl", &mm_crl_entry_shape},
-    [MM_ENTRY_EXPORT] = {"export", &mm_export_entry_shape}};
-
-static const char *const uses[] = {[MM_KEY_ROOT_CA] = "root-ca",
-    [MM_KEY_DEVICE_CA] = "device-ca",
-    [MM_KEY_ACCESS_CA] = "access-ca",
-    [MM_KEY_CODE_SIGNING] = "code-signing"};
+    [MM_ENTRY_EXPORT] = {"export", &mm_export_entry_shape},
+    [MM_ENTRY_PENDING] = {"pending", &mm_pending_entry_shape},
+    [MM_ENTRY_WITHDRAWAL] = {"withdrawal", &mm_statement_entry_shape},
+    [MM_ENTRY_RELEASE] = {"release", &mm_statement_entry_shape},
+    [MM_ENTRY_CEREMONY] = {"ceremony", &mm_statement_entry_shape},
+    [MM_ENTRY_CSR] = {"csr", &mm_csr_entry_shape},
+    [MM_ENTRY_IMPORT] = {"import", &mm_import_entry_shape},
+    [MM_ENTRY_INHERITED] = {"inherited", &mm_inherited_entry_shape}};
 
 const struct mm_shape *
 mm_entry_body_shape(uint64_t kind)
@@ -185,12 +221,6 @@ const char *
 mm_entry_kind_name(uint64_t kind)
 {
 	return kind < MM_ENTRY_KINDS ? kinds[kind].name : NULL;
-}
-
-const char *
-mm_key_use_name(uint64_t use)
-{
-	return use < MM_COUNT(uses) ? uses[use] : NULL;
 }
 
 static enum mm_error

@@ -12,7 +12,7 @@
 #ifndef MM_ENTRY_H
 #define MM_ENTRY_H
 
-#include "protocol/shape.h"
+#include "protocol/statement.h"
 
 enum mm_entry_kind {
 	MM_ENTRY_GENESIS = 0,
@@ -29,15 +29,14 @@ enum mm_entry_kind {
 	MM_ENTRY_REVOCATION = 11,
 	MM_ENTRY_CRL = 12,
 	MM_ENTRY_EXPORT = 13,
-	MM_ENTRY_KINDS = 14
-};
-
-/* What a key in the token is for; a key has one use. */
-enum mm_key_use {
-	MM_KEY_ROOT_CA = 1,
-	MM_KEY_DEVICE_CA = 2,
-	MM_KEY_ACCESS_CA = 3, /* TLS identities; its own root */
-	MM_KEY_CODE_SIGNING = 4
+	MM_ENTRY_PENDING = 14,
+	MM_ENTRY_WITHDRAWAL = 15,
+	MM_ENTRY_RELEASE = 16,
+	MM_ENTRY_CEREMONY = 17,
+	MM_ENTRY_CSR = 18,
+	MM_ENTRY_IMPORT = 19,
+	MM_ENTRY_INHERITED = 20,
+	MM_ENTRY_KINDS = 21
 };
 
 struct mm_entry {
@@ -71,12 +70,13 @@ struct mm_policy_entry {
 	struct mm_list statements;
 	struct mm_span text_sha256;
 	uint64_t text_size;
+	struct mm_span principal, request;
 };
 extern const struct mm_shape mm_policy_entry_shape;
 
 /*
- * A principal, an order or a revocation is what its statements say, word for
- * word.
+ * A principal, an order, a revocation, a release, a ceremony or a withdrawal
+ * is what its statements say, word for word.
  */
 struct mm_statement_entry {
 	struct mm_list statements; /* mm_bytes_item: COSE_Sign1, one payload */
@@ -85,19 +85,46 @@ struct mm_statement_entry {
 };
 extern const struct mm_shape mm_statement_entry_shape;
 
+/*
+ * Statements that not enough officers have signed yet, all that there are so
+ * far; and what came along, to be used when there are enough. The newest
+ * entry about a payload counts. What it says is in force only by an entry of
+ * its own kind.
+ */
+struct mm_pending_entry {
+	struct mm_list statements; /* mm_bytes_item: COSE_Sign1, one payload */
+	struct mm_span principal, request;
+	struct mm_span spki;         /* of the CSR that came with a principal */
+	struct mm_span policy, text; /* that a policy's statement is about */
+	struct mm_span text_sha256;
+	uint64_t text_size;
+	struct mm_list certificates; /* mm_bytes_item: DER, of imports */
+};
+extern const struct mm_shape mm_pending_entry_shape;
+
+/* The former certificate of a device, which this one makes void: revoked as
+ * superseded when this one is signed. */
+struct mm_replaced {
+	uint64_t index; /* of its entry, or of the one that inherited it */
+	struct mm_span serial;
+};
+extern const struct mm_shape mm_replaced_shape;
+
 struct mm_certificate_entry {
 	struct mm_span profile;
 	struct mm_span subject; /* the device, principal, CA or server name */
 	/*
 	 * The entry whose statement this rests on: an order for a device, a
-	 * principal for a TLS client, genesis for a CA and code signing,
-	 * genesis or policy for the appliance's own TLS server certificate.
+	 * principal for a TLS client, genesis or a ceremony for a CA, code
+	 * signing and a proof of possession, genesis or policy for the
+	 * appliance's own TLS server certificate.
 	 */
 	uint64_t basis;
 	struct mm_span issuer; /* name of the signing key */
 	uint8_t key[32];       /* SHA-256 of the SPKI in the TBS */
 	struct mm_span tbs;    /* DER TBSCertificate: what is signed */
 	struct mm_span principal, request; /* who asked; empty for our own */
+	struct mm_list replaces;           /* mm_replaced, at most one */
 };
 extern const struct mm_shape mm_certificate_entry_shape;
 
@@ -138,6 +165,7 @@ struct mm_refusal {
 	struct mm_span reason;             /* an error's name */
 	uint64_t count;                    /* of the same, since the last one */
 	struct mm_span subject;            /* the device or image of the last */
+	struct mm_span order; /* that it was asked under, where there is one */
 };
 struct mm_refusal_entry {
 	struct mm_list refusals; /* mm_refusal */
@@ -153,13 +181,38 @@ extern const struct mm_shape mm_start_entry_shape;
 /* A key that the token has from now on, or that signs nothing from now on. */
 struct mm_key_entry {
 	struct mm_span name;
-	uint64_t use;              /* enum mm_key_use */
-	struct mm_span spki;       /* DER SubjectPublicKeyInfo */
-	bool retired;              /* else: added */
-	struct mm_list statements; /* mm_bytes_item: a ceremony's */
-	struct mm_span principal, request;
+	uint64_t use;        /* enum mm_key_use */
+	struct mm_span spki; /* DER SubjectPublicKeyInfo */
+	bool retired;        /* else: added */
+	uint64_t basis;      /* the ceremony's entry */
 };
 extern const struct mm_shape mm_key_entry_shape;
+
+/* A CSR of a key of the mint, for a CA outside, before it is signed. */
+struct mm_csr_entry {
+	struct mm_span key;     /* name of the key, which signs it too */
+	struct mm_span profile; /* what its subject is made by */
+	struct mm_span subject;
+	uint64_t basis;      /* genesis or a ceremony's entry */
+	struct mm_span info; /* DER CertificationRequestInfo (RFC 2986) */
+};
+extern const struct mm_shape mm_csr_entry_shape;
+
+/* The certificate of a key of the mint that a CA outside has made. */
+struct mm_import_entry {
+	struct mm_span key;
+	uint64_t basis;             /* the ceremony's entry */
+	struct mm_span certificate; /* DER */
+};
+extern const struct mm_shape mm_import_entry_shape;
+
+/* After a genesis that succeeds another log: a blob of log/inheritance.h. */
+struct mm_inherited_entry {
+	uint64_t count; /* things in it */
+	struct mm_span things_sha256;
+	uint64_t things_size;
+};
+extern const struct mm_shape mm_inherited_entry_shape;
 
 /* A CRL before it is signed (RFC 5280 section 5). */
 struct mm_crl_entry {
@@ -195,7 +248,6 @@ void mm_blob_path(const struct mm_blob *blob, char out[MM_BLOB_PATH_MAX]);
 /* The shape of a kind's body and its name; NULL for an unknown kind. */
 const struct mm_shape *mm_entry_body_shape(uint64_t kind);
 const char *mm_entry_kind_name(uint64_t kind);
-const char *mm_key_use_name(uint64_t use);
 
 /* Appends the entry; entry->body is ignored and made from `body`. */
 enum mm_error mm_entry_encode(const struct mm_entry *entry, const void *body,

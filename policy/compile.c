@@ -7,125 +7,17 @@
 
 #include "policy/document.h"
 #include "policy/grammar.h"
+#include "policy/profile_text.h"
 #include "protocol/text.h"
 #include "signer/scheme.h"
 
-enum { ARENA_MAX = 1 << 20, YEAR = 365 * 86400 };
+enum { ARENA_MAX = 1 << 20 };
 
 /* The document, and what stands in the text in another form. */
 struct policy_text {
 	struct mm_policy policy;
-	uint64_t thresholds[MM_STATEMENT_KINDS]; /* by kind */
+	uint64_t thresholds[MM_THRESHOLD_KINDS + 1]; /* by kind */
 };
-
-static const struct mm_word purposes[] = {{"device", MM_PURPOSE_DEVICE},
-    {"client", MM_PURPOSE_CLIENT}, {"server", MM_PURPOSE_SERVER},
-    {"ca", MM_PURPOSE_CA}, {"code-signing", MM_PURPOSE_CODE_SIGNING},
-    {NULL, 0}};
-
-static const struct mm_word key_types[] = {{"P-256", 1 << MM_KEY_P256},
-    {"P-384", 1 << MM_KEY_P384}, {"RSA", 1 << MM_KEY_RSA},
-    {"Ed25519", 1 << MM_KEY_ED25519}, {NULL, 0}};
-
-static const struct mm_word usages[] = {
-    {"digitalSignature", MM_KU_DIGITAL_SIGNATURE},
-    {"keyAgreement", MM_KU_KEY_AGREEMENT}, {"keyCertSign", MM_KU_KEY_CERT_SIGN},
-    {"cRLSign", MM_KU_CRL_SIGN}, {NULL, 0}};
-
-static const struct mm_word ends[] = {{"forever", 0}, {NULL, 0}};
-
-/* Names of OIDs; the dotted form may always be written instead. */
-struct name {
-	const char *name, *oid;
-};
-static const struct name extended_usages[] = {
-    {"serverAuth", "1.3.6.1.5.5.7.3.1"}, {"clientAuth", "1.3.6.1.5.5.7.3.2"},
-    {"codeSigning", "1.3.6.1.5.5.7.3.3"}, {NULL, NULL}};
-static const struct name attributes[] = {{"CN", "2.5.4.3"},
-    {"serialNumber", "2.5.4.5"}, {"C", "2.5.4.6"}, {"L", "2.5.4.7"},
-    {"ST", "2.5.4.8"}, {"O", "2.5.4.10"}, {"OU", "2.5.4.11"},
-    {"title", "2.5.4.12"}, {NULL, NULL}};
-
-/* The OID of a name, the text itself where it is an OID, else nothing. */
-static struct mm_span
-find_oid(const struct name *names, struct mm_span name)
-{
-	size_t digits = 0;
-
-	for (; names->name != NULL; names++)
-		if (mm_span_is(name, names->name))
-			return mm_span_text(names->oid);
-	while (digits < name.size &&
-	       strchr("0123456789.", name.data[digits]) != NULL)
-		digits++;
-	return digits == name.size ? name : mm_span(NULL, 0);
-}
-
-static enum mm_error
-keep(struct mm_arena *arena, struct mm_span from, struct mm_span *to)
-{
-	struct mm_span copy = mm_arena_copy(arena, from);
-
-	if (copy.data == NULL)
-		return mm_fail(MM_E_MEMORY, "memory is short");
-	*to = copy;
-	return MM_OK;
-}
-
-/* "clientAuth" or "1.3.6.1.5.5.7.3.2" */
-static enum mm_error
-read_purpose(const struct mm_grammar_key *key, const char *value,
-    struct mm_arena *arena, void *member)
-{
-	struct mm_text_item *item = member;
-	struct mm_span oid = find_oid(extended_usages, mm_span_text(value));
-
-	(void)key;
-	if (oid.size == 0)
-		return mm_fail(MM_E_FORMAT,
-		    "\"%s\" is none of serverAuth, clientAuth, codeSigning "
-		    "and no OID",
-		    value);
-	return keep(arena, oid, &item->value);
-}
-
-/* "CN={device}" or "2.5.4.3={device}" */
-static enum mm_error
-read_subject(const struct mm_grammar_key *key, const char *value,
-    struct mm_arena *arena, void *member)
-{
-	struct mm_subject_part *part = member;
-	const char *equal = strchr(value, '=');
-	struct mm_span oid = mm_span(NULL, 0);
-	enum mm_error error;
-
-	(void)key;
-	if (equal != NULL)
-		oid = find_oid(
-		    attributes, mm_span(value, (size_t)(equal - value)));
-	if (oid.size == 0)
-		return mm_fail(MM_E_FORMAT,
-		    "\"%s\" is not like \"CN={device}\"; before the = stands "
-		    "CN, O, OU, C, ST, L, serialNumber, title or an OID",
-		    value);
-	error = keep(arena, oid, &part->oid);
-	if (error == MM_OK && !mm_text_ok(mm_span_text(equal + 1)))
-		error = mm_fail(MM_E_TEXT, "%s", mm_error_text(MM_E_TEXT));
-	if (error == MM_OK)
-		error = keep(arena, mm_span_text(equal + 1), &part->template);
-	return error;
-}
-
-/* Two members, of which the second alone would not tell 0 from nothing. */
-static enum mm_error
-read_path_length(const struct mm_grammar_key *key, const char *value,
-    struct mm_arena *arena, void *member)
-{
-	struct mm_profile *profile = member;
-
-	profile->path = true;
-	return mm_read_number(key, value, arena, &profile->path_length);
-}
 
 static enum mm_error
 read_scheme(const struct mm_grammar_key *key, const char *value,
@@ -166,30 +58,12 @@ read_officer_key(const struct mm_grammar_key *key, const char *value,
 #define AT(S, m) .offset = offsetof(struct S, m)
 #define ITEMS(S, lo, hi) \
 	.list = true, .item = sizeof(struct S), .min = lo, .max = hi
-#define BITS(names) .list = true, .min = 1, .max = 8, .words = names
 
 static const struct mm_grammar_key top_keys[] = {
     {"number", mm_read_number, AT(policy_text, policy.number), .min = 1,
 	.max = INT64_MAX},
     {"names", mm_read_text, AT(policy_text, policy.names),
 	ITEMS(mm_text_item, 1, 16)}};
-
-static const struct mm_grammar_key profile_keys[] = {
-    {"purpose", mm_read_word, AT(mm_profile, purpose), .words = purposes},
-    {"issuer", mm_read_text, AT(mm_profile, issuer), .min = 1,
-	.max = MM_NAME_MAX},
-    {"subject", read_subject, AT(mm_profile, subject),
-	ITEMS(mm_subject_part, 1, 16)},
-    {"validity", mm_read_duration, AT(mm_profile, validity), .min = 1,
-	.max = (uint64_t)100 * YEAR, .words = ends},
-    {"backdate", mm_read_duration, AT(mm_profile, backdate), .max = YEAR,
-	.standard = ""},
-    {"keys", mm_read_word, AT(mm_profile, keys), BITS(key_types)},
-    {"key-usage", mm_read_word, AT(mm_profile, key_usage), BITS(usages)},
-    {"purposes", read_purpose, AT(mm_profile, purposes),
-	ITEMS(mm_text_item, 0, 16), .standard = ""},
-    /* Reads the whole struct. */
-    {"path-length", read_path_length, .max = 8, .standard = ""}};
 
 static const struct mm_grammar_key product_keys[] = {
     {"schemes", read_scheme, AT(mm_product, schemes),
@@ -203,7 +77,7 @@ static const struct mm_grammar_key officer_keys[] = {
 #define THRESHOLD(name, kind) \
 	{ \
 		name, mm_read_number, AT(policy_text, thresholds[kind]), \
-		    .min = 1, .max = 64 \
+		    .min = 1, .max = MM_STATEMENTS_MAX \
 	}
 static const struct mm_grammar_key threshold_keys[] = {
     THRESHOLD("order", MM_STATEMENT_ORDER),
@@ -221,7 +95,7 @@ static const struct mm_grammar_key threshold_keys[] = {
 	}
 static const struct mm_grammar_section sections[] = {
     {NULL, top_keys, MM_COUNT(top_keys), 0, 0, 0},
-    SECTION("profile", profile_keys, mm_profile, profiles, 64),
+    SECTION("profile", mm_profile_text_keys, mm_profile, profiles, 64),
     SECTION("product", product_keys, mm_product, products, 256),
     SECTION("officer", officer_keys, mm_officer, officers, 64),
     {"thresholds", threshold_keys, MM_COUNT(threshold_keys), 0, 0, 0}};
@@ -255,7 +129,7 @@ sort(const struct mm_list *list, size_t size, struct mm_arena *arena,
 
 static enum mm_error
 arrange(struct policy_text *text, struct mm_arena *arena,
-    struct mm_threshold thresholds[MM_STATEMENT_KINDS - 1])
+    struct mm_threshold thresholds[MM_THRESHOLD_KINDS])
 {
 	struct mm_policy *policy = &text->policy;
 	enum mm_error error;
@@ -263,17 +137,53 @@ arrange(struct policy_text *text, struct mm_arena *arena,
 	error = sort(&policy->profiles, sizeof(struct mm_profile), arena,
 	    &policy->profiles);
 	if (error == MM_OK)
+		mm_profile_texts_settle(&policy->profiles);
+	if (error == MM_OK)
 		error = sort(&policy->products, sizeof(struct mm_product),
 		    arena, &policy->products);
 	if (error == MM_OK)
 		error = sort(&policy->officers, sizeof(struct mm_officer),
 		    arena, &policy->officers);
-	for (uint64_t kind = 1; kind < MM_STATEMENT_KINDS; kind++)
+	for (uint64_t kind = 1; kind <= MM_THRESHOLD_KINDS; kind++)
 		thresholds[kind - 1] =
 		    (struct mm_threshold){kind, text->thresholds[kind]};
-	policy->thresholds =
-	    (struct mm_list){thresholds, MM_STATEMENT_KINDS - 1};
+	policy->thresholds = (struct mm_list){thresholds, MM_THRESHOLD_KINDS};
 	return error;
+}
+
+/* What the shape wants at least one of: it has no words for what to do. */
+static enum mm_error
+check_there(const char *path, const struct mm_policy *policy)
+{
+	if (policy->officers.count == 0)
+		return mm_fail(MM_E_POLICY,
+		    "%s: it has no officer, so that nobody could ever change "
+		    "it: add officer \"NAME\" { key = \"...\" } with the "
+		    "public key that `mintmark officer keygen` has shown",
+		    path);
+	if (policy->profiles.count == 0)
+		return mm_fail(MM_E_POLICY,
+		    "%s: it has no profile, so that nothing could be issued: "
+		    "add profile \"NAME\" { ... } as in conf/policy.conf",
+		    path);
+	return MM_OK;
+}
+
+/* What is unsound as a whole, at the line that says it. */
+static enum mm_error
+check(const char *path, const struct mm_policy *policy,
+    const struct mm_grammar_marks *marks)
+{
+	struct mm_policy_place place = {0};
+	enum mm_error error = mm_policy_check(policy, &place);
+	unsigned line;
+
+	if (error == MM_OK)
+		return MM_OK;
+	line = mm_grammar_line(marks, place.section, place.title, place.key);
+	if (line == 0)
+		return mm_fail(MM_E_POLICY, "%s: %s", path, mm_why(error));
+	return mm_fail(MM_E_POLICY, "%s:%u: %s", path, line, mm_why(error));
 }
 
 /* What was made is read as the token process will read it. */
@@ -297,24 +207,39 @@ encode(const char *path, const struct mm_policy *policy, struct mm_arena *arena,
 }
 
 enum mm_error
-mm_policy_compile(const char *path, struct mm_buffer *out)
+mm_policy_compile_marked(const char *path, struct mm_arena *arena,
+    struct mm_grammar_marks *marks, struct mm_buffer *out)
 {
-	struct mm_threshold thresholds[MM_STATEMENT_KINDS - 1];
+	struct mm_threshold thresholds[MM_THRESHOLD_KINDS];
 	struct policy_text text = {0};
 	mm_auto(buffer) bytes = {0};
-	mm_auto(arena) arena = {0};
 	enum mm_error error;
 
 	mm_buffer_init(&bytes, 0);
-	mm_arena_init(&arena, ARENA_MAX);
 	error = mm_file_read(path, MM_POLICY_TEXT_MAX, &bytes);
 	if (error != MM_OK)
 		return mm_fail(MM_E_POLICY, "%s", mm_why(error));
-	error = mm_grammar_read(
-	    &grammar, path, mm_buffer_span(&bytes), &arena, &text);
+	error = mm_grammar_marks_init(marks, arena);
 	if (error == MM_OK)
-		error = arrange(&text, &arena, thresholds);
+		error = mm_grammar_read_marked(&grammar, path,
+		    mm_buffer_span(&bytes), arena, marks, &text);
 	if (error == MM_OK)
-		error = encode(path, &text.policy, &arena, out);
+		error = arrange(&text, arena, thresholds);
+	if (error == MM_OK)
+		error = check_there(path, &text.policy);
+	if (error == MM_OK)
+		error = check(path, &text.policy, marks);
+	if (error == MM_OK)
+		error = encode(path, &text.policy, arena, out);
 	return error;
+}
+
+enum mm_error
+mm_policy_compile(const char *path, struct mm_buffer *out)
+{
+	struct mm_grammar_marks marks;
+	mm_auto(arena) arena = {0};
+
+	mm_arena_init(&arena, ARENA_MAX);
+	return mm_policy_compile_marked(path, &arena, &marks, out);
 }

@@ -105,6 +105,11 @@ rule_once(const struct mm_issue_facts *facts)
 {
 	if (!facts->device_issued)
 		return MM_OK;
+	if (facts->device_held)
+		return mm_fail(MM_E_DEVICE_ISSUED,
+		    "the certificate of device %.*s is on hold: lift that, "
+		    "revoke it for good, or ask for a reissue",
+		    MM_SPAN(facts->device));
 	return mm_fail(MM_E_DEVICE_ISSUED,
 	    facts->device_same_key
 		? "device %.*s has its certificate under another order"
@@ -124,6 +129,18 @@ rule_key_elsewhere(const struct mm_issue_facts *facts)
 	return MM_OK;
 }
 
+/* Whoever had it revoked does not believe in it any more. */
+static enum mm_error
+rule_key_revoked(const struct mm_issue_facts *facts)
+{
+	if (facts->key_revoked)
+		return mm_fail(MM_E_KEY_USED,
+		    "the key that device %.*s brings was in a certificate "
+		    "that is revoked: make a new key",
+		    MM_SPAN(facts->device));
+	return MM_OK;
+}
+
 static enum mm_error
 rule_budget(const struct mm_issue_facts *facts)
 {
@@ -131,6 +148,33 @@ rule_budget(const struct mm_issue_facts *facts)
 		return mm_fail(MM_E_ORDER_EXHAUSTED,
 		    "all %llu units of order %.*s are used up",
 		    (unsigned long long)facts->order->units,
+		    MM_SPAN(facts->order->name));
+	return MM_OK;
+}
+
+static enum mm_error
+rule_replaceable(const struct mm_issue_facts *facts)
+{
+	if (!facts->device_issued)
+		return mm_fail(MM_E_NOT_FOUND,
+		    "device %.*s has no certificate of profile %.*s to "
+		    "replace: ask without reissue",
+		    MM_SPAN(facts->device), MM_SPAN(facts->profile));
+	if (facts->device_unsigned)
+		return mm_fail(MM_E_BUSY,
+		    "the certificate of device %.*s is being signed: ask "
+		    "again",
+		    MM_SPAN(facts->device));
+	return MM_OK;
+}
+
+static enum mm_error
+rule_allowance(const struct mm_issue_facts *facts)
+{
+	if (facts->order_reissued >= facts->order->reissue)
+		return mm_fail(MM_E_REISSUE,
+		    "all %llu reissues that order %.*s allows are used up",
+		    (unsigned long long)facts->order->reissue,
 		    MM_SPAN(facts->order->name));
 	return MM_OK;
 }
@@ -158,8 +202,12 @@ static issue_rule *const to_ask[] = {rule_role, rule_profile,
     rule_principal_profile, rule_device, rule_order, rule_key_type};
 
 /* What a new certificate needs beyond that. */
-static issue_rule *const to_sign[] = {
-    rule_once, rule_key_elsewhere, rule_budget, rule_open, rule_daily};
+static issue_rule *const to_sign[] = {rule_once, rule_key_elsewhere,
+    rule_key_revoked, rule_budget, rule_open, rule_daily};
+
+/* And one that voids another: it is no unit of the order. */
+static issue_rule *const to_replace[] = {rule_replaceable, rule_key_elsewhere,
+    rule_key_revoked, rule_allowance, rule_open, rule_daily};
 
 static enum mm_error
 apply(
@@ -172,6 +220,19 @@ apply(
 	return error;
 }
 
+/* Nothing is signed anew, so neither budget nor end matter; but nobody takes
+ * for good what officers have put on hold. */
+static enum mm_issue_verdict
+issue_again(const struct mm_issue_facts *facts, enum mm_error *error)
+{
+	if (!facts->device_held)
+		return MM_ISSUE_AGAIN;
+	*error =
+	    mm_fail(MM_E_REVOKED, "the certificate of device %.*s is on hold",
+		MM_SPAN(facts->device));
+	return MM_ISSUE_DENY;
+}
+
 enum mm_issue_verdict
 mm_decide_issue(const struct mm_issue_facts *facts, enum mm_error *error)
 {
@@ -180,13 +241,15 @@ mm_decide_issue(const struct mm_issue_facts *facts, enum mm_error *error)
 	*error = apply(to_ask, MM_COUNT(to_ask), facts);
 	if (*error != MM_OK)
 		return verdict;
-	/* Nothing is signed anew, so neither budget nor end matter. */
 	if (facts->device_issued && facts->device_same_key &&
 	    facts->device_same_order)
-		return MM_ISSUE_AGAIN;
-	*error = apply(to_sign, MM_COUNT(to_sign), facts);
+		return issue_again(facts, error);
+	if (facts->reissue)
+		*error = apply(to_replace, MM_COUNT(to_replace), facts);
+	else
+		*error = apply(to_sign, MM_COUNT(to_sign), facts);
 	if (*error == MM_OK)
-		verdict = MM_ISSUE_NEW;
+		verdict = facts->reissue ? MM_ISSUE_REPLACE : MM_ISSUE_NEW;
 	return verdict;
 }
 

@@ -14,6 +14,7 @@ struct mm_principal {
 	uint64_t role;
 	struct mm_list profiles; /* mm_text_item */
 	uint64_t daily;
+	uint64_t minute; /* requests; 0: the box's limit */
 	bool disabled;
 	uint64_t basis; /* index of its entry */
 };
@@ -33,25 +34,70 @@ struct mm_issue_facts {
 	const struct mm_principal *principal;
 	const struct mm_order_claim *order; /* NULL: no such order */
 	uint64_t order_used;                /* units, in-flight included */
+	uint64_t order_reissued; /* of the allowance, in-flight included */
 	struct mm_span profile, device;
 	uint64_t key_type; /* of the CSR's key */
 	uint64_t today;    /* certificates of the principal today */
 	uint64_t now;
-	/* The live certificate of (profile, device), where there is one. */
+	/* The certificate that (profile, device) has, live or on hold. */
 	bool device_issued, device_same_key, device_same_order;
+	/* It is on hold: it keeps its place, and is given to nobody. */
+	bool device_held;
+	/* That certificate is not signed yet: it cannot be replaced. */
+	bool device_unsigned;
+	/* The device was asked to be issued again. */
+	bool reissue;
 	/* The key is in a certificate for another device or principal. */
 	bool key_elsewhere;
+	/* The key was in a certificate that is revoked, unless superseded. */
+	bool key_revoked;
 };
 
 enum mm_issue_verdict {
 	MM_ISSUE_DENY = 0,
 	MM_ISSUE_NEW = 1,
-	MM_ISSUE_AGAIN = 2 /* the same certificate, byte for byte */
+	MM_ISSUE_AGAIN = 2,  /* the same certificate, byte for byte */
+	MM_ISSUE_REPLACE = 3 /* a new one, which voids the live one */
 };
 
 /* `error` is why it was denied (mm_why() names the rule), else MM_OK. */
 enum mm_issue_verdict
 mm_decide_issue(const struct mm_issue_facts *facts, enum mm_error *error);
+
+/* What is known of a certificate that a statement revokes. */
+struct mm_revoke_facts {
+	bool known;       /* there is one, signed, of one of our issuers */
+	uint64_t revoked; /* 1 + the reason in force; 0: not revoked */
+	uint64_t reason;  /* that is asked for */
+};
+/* RFC 5280 5.3.1: once and for ever, but for a hold (6), which may be followed
+ * by another reason or taken back (8). MM_E_NOT_FOUND, MM_E_REVOKED,
+ * MM_E_STATEMENT. */
+enum mm_error mm_decide_revoke(const struct mm_revoke_facts *facts) mm_must_use;
+
+/* What is known of an order before a new revision of it. */
+struct mm_order_facts {
+	const struct mm_policy *policy;
+	const struct mm_order_claim *former; /* NULL: there is none */
+	const struct mm_order_claim *claim;  /* sound (policy/order.h) */
+};
+/* MM_E_NAME_TAKEN, MM_E_ORDER, MM_E_STATEMENT_DIFFERS (its revision is not the
+ * next one, or it has another profile), MM_E_PROFILE. */
+enum mm_error mm_decide_order(const struct mm_order_facts *facts) mm_must_use;
+
+/* What is known before another policy. */
+struct mm_policy_facts {
+	const struct mm_policy *former, *next;
+	/* Names of the keys of the mint that issue (mm_text_item): not retired
+	 * and with a certificate. */
+	struct mm_list issuers;
+	uint64_t
+	    officers; /* registered principals of that role, not disabled */
+};
+/* A policy that would lock everybody out is refused: profiles for TLS clients
+ * and servers there, by issuers that are, an officer who can bring the next
+ * one. MM_E_STATEMENT_DIFFERS (its number), MM_E_LOCK_OUT. */
+enum mm_error mm_decide_policy(const struct mm_policy_facts *facts) mm_must_use;
 
 struct mm_release_facts {
 	const struct mm_policy *policy;

@@ -16,7 +16,7 @@ static const struct mm_field product_fields[] = {
 static MM_SHAPE(product_shape, mm_product, product_fields);
 
 static const struct mm_field threshold_fields[] = {
-    MM_FIELD(mm_threshold, 0, kind, MM_UINT, 1, MM_STATEMENT_KINDS - 1),
+    MM_FIELD(mm_threshold, 0, kind, MM_UINT, 1, MM_THRESHOLD_KINDS),
     MM_FIELD(mm_threshold, 1, officers, MM_UINT, 1, 64)};
 static MM_SHAPE(threshold_shape, mm_threshold, threshold_fields);
 
@@ -26,11 +26,14 @@ static const struct mm_field policy_fields[] = {
     MM_MANY(mm_policy, 2, profiles, &mm_profile_shape, 1, 64),
     MM_ANY(mm_policy, 3, products, &product_shape, 256),
     MM_MANY(mm_policy, 4, officers, &officer_shape, 1, 64),
-    MM_MANY(mm_policy, 5, thresholds, &threshold_shape, MM_STATEMENT_KINDS - 1,
-	MM_STATEMENT_KINDS - 1)};
+    MM_MANY(mm_policy, 5, thresholds, &threshold_shape, MM_THRESHOLD_KINDS,
+	MM_THRESHOLD_KINDS)};
 MM_SHAPE(mm_policy_shape, mm_policy, policy_fields);
 
-enum { WEEK = 7 * 24 * 3600 };
+enum { DAY = 24 * 3600, CRL_MIN = 60, CRL_MAX = 365 * DAY };
+
+/* Who has a subjectAltName from a profile; a server has the policy's names. */
+enum { NAMED = 1 << MM_PURPOSE_DEVICE | 1 << MM_PURPOSE_CLIENT };
 
 static bool
 holds(struct mm_span text, const char *wanted)
@@ -54,7 +57,7 @@ check_subject(const struct mm_profile *profile, const char *placeholder)
 static enum mm_error
 check_server(const struct mm_profile *profile)
 {
-	if (profile->validity == 0 || profile->validity > WEEK)
+	if (profile->validity == 0 || profile->validity > 7 * DAY)
 		return mm_fail(MM_E_POLICY,
 		    "profile %.*s: a server's certificate is valid for 7 "
 		    "days at most",
@@ -73,17 +76,50 @@ check_code_signing(const struct mm_profile *profile)
 	return MM_OK;
 }
 
-/* What a policy wants of a profile, beyond what makes it sound. */
+/* It shows a cloud once who has the key, and is of no use afterwards. */
 static enum mm_error
-check_profile(const struct mm_profile *profile)
+check_proof(const struct mm_profile *profile)
 {
-	enum mm_error error = mm_profile_check(profile);
+	if (profile->validity == 0 || profile->validity > 90 * DAY)
+		return mm_fail(MM_E_POLICY,
+		    "profile %.*s: a proof of possession is valid for 90 days "
+		    "at most",
+		    MM_SPAN(profile->name));
+	return check_subject(profile, "{name}");
+}
 
-	if (error != MM_OK && error != MM_E_POLICY)
-		return mm_fail(MM_E_POLICY, "profile %.*s: %s",
-		    MM_SPAN(profile->name), mm_why(error));
-	if (error != MM_OK)
-		return error;
+/* RFC 5280 5.1.2.5: nextUpdate. That the key may sign CRLs is checked. */
+static enum mm_error
+check_crl(const struct mm_profile *profile)
+{
+	if (profile->crl != 0 &&
+	    (profile->crl < CRL_MIN || profile->crl > CRL_MAX))
+		return mm_fail(MM_E_POLICY,
+		    "profile %.*s: a CRL lasts 1 minute to 1 year",
+		    MM_SPAN(profile->name));
+	return MM_OK;
+}
+
+static enum mm_error
+check_alternatives(const struct mm_profile *profile)
+{
+	if (profile->names.count > 0 && (NAMED >> profile->purpose & 1) == 0)
+		return mm_fail(MM_E_POLICY,
+		    "profile %.*s: names are for purpose device and client",
+		    MM_SPAN(profile->name));
+	for (mm_list_each(const struct mm_alternative, name, profile->names))
+		if (name->kind == MM_ALTERNATIVE_HARDWARE &&
+		    profile->purpose != MM_PURPOSE_DEVICE)
+			return mm_fail(MM_E_POLICY,
+			    "profile %.*s: only a device has a hardware "
+			    "module's name",
+			    MM_SPAN(profile->name));
+	return MM_OK;
+}
+
+static enum mm_error
+check_purpose(const struct mm_profile *profile)
+{
 	switch ((enum mm_purpose)profile->purpose) {
 	case MM_PURPOSE_DEVICE:
 		return check_subject(profile, "{device}");
@@ -93,10 +129,28 @@ check_profile(const struct mm_profile *profile)
 		return check_server(profile);
 	case MM_PURPOSE_CODE_SIGNING:
 		return check_code_signing(profile);
+	case MM_PURPOSE_PROOF:
+		return check_proof(profile);
 	case MM_PURPOSE_CA:
 		break;
 	}
 	return MM_OK;
+}
+
+/* What a policy wants of a profile, beyond what makes it sound. */
+static enum mm_error
+check_profile(const struct mm_profile *profile)
+{
+	enum mm_error error = mm_profile_check(profile);
+
+	if (error != MM_OK && error != MM_E_POLICY)
+		return mm_fail(MM_E_POLICY, "profile %.*s: %s",
+		    MM_SPAN(profile->name), mm_why(error));
+	if (error == MM_OK)
+		error = check_purpose(profile);
+	if (error == MM_OK)
+		error = check_crl(profile);
+	return error == MM_OK ? check_alternatives(profile) : error;
 }
 
 /* Items of any struct that begins with its name. */
@@ -119,14 +173,19 @@ check_ascending(const struct mm_list *list, size_t size, const char *what)
 }
 
 static enum mm_error
-check_profiles(const struct mm_policy *policy)
+check_profiles(const struct mm_policy *policy, struct mm_policy_place *place)
 {
 	enum mm_error error = check_ascending(
 	    &policy->profiles, sizeof(struct mm_profile), "profile");
 
-	for (size_t i = 0; i < policy->profiles.count && error == MM_OK; i++)
-		error = check_profile(
-		    mm_list_at(policy->profiles, struct mm_profile, i));
+	for (size_t i = 0; i < policy->profiles.count && error == MM_OK; i++) {
+		const struct mm_profile *profile =
+		    mm_list_at(policy->profiles, struct mm_profile, i);
+
+		*place =
+		    (struct mm_policy_place){"profile", profile->name, NULL};
+		error = check_profile(profile);
+	}
 	return error;
 }
 
@@ -157,8 +216,9 @@ is_host(struct mm_span name)
 }
 
 static enum mm_error
-check_names(const struct mm_policy *policy)
+check_names(const struct mm_policy *policy, struct mm_policy_place *place)
 {
+	*place = (struct mm_policy_place){.key = "names"};
 	for (size_t i = 0; i < policy->names.count; i++) {
 		struct mm_span name =
 		    mm_list_at(policy->names, struct mm_text_item, i)->value;
@@ -197,19 +257,24 @@ check_schemes(const struct mm_product *product)
 }
 
 static enum mm_error
-check_products(const struct mm_policy *policy)
+check_products(const struct mm_policy *policy, struct mm_policy_place *place)
 {
 	enum mm_error error = check_ascending(
 	    &policy->products, sizeof(struct mm_product), "product");
 
-	for (size_t i = 0; i < policy->products.count && error == MM_OK; i++)
-		error = check_schemes(
-		    mm_list_at(policy->products, struct mm_product, i));
+	for (size_t i = 0; i < policy->products.count && error == MM_OK; i++) {
+		const struct mm_product *product =
+		    mm_list_at(policy->products, struct mm_product, i);
+
+		*place = (struct mm_policy_place){
+		    "product", product->name, "schemes"};
+		error = check_schemes(product);
+	}
 	return error;
 }
 
 static enum mm_error
-check_officers(const struct mm_policy *policy)
+check_officers(const struct mm_policy *policy, struct mm_policy_place *place)
 {
 	const struct mm_officer *officers = policy->officers.items;
 	enum mm_error error =
@@ -218,6 +283,8 @@ check_officers(const struct mm_policy *policy)
 	if (error != MM_OK)
 		return error;
 	for (size_t i = 0; i < policy->officers.count; i++) {
+		*place = (struct mm_policy_place){
+		    "officer", officers[i].name, "key"};
 		/* A key that nobody can have would lock people out. */
 		if (crypto_core_ed25519_is_valid_point(officers[i].key) != 1)
 			return mm_fail(MM_E_POLICY,
@@ -236,7 +303,7 @@ check_officers(const struct mm_policy *policy)
 
 /* A policy that would lock everybody out is refused. */
 static enum mm_error
-check_thresholds(const struct mm_policy *policy)
+check_thresholds(const struct mm_policy *policy, struct mm_policy_place *place)
 {
 	for (size_t i = 0; i < policy->thresholds.count; i++) {
 		const struct mm_threshold *threshold =
@@ -246,6 +313,14 @@ check_thresholds(const struct mm_policy *policy)
 			return mm_fail(MM_E_POLICY,
 			    "there is one threshold for each kind of "
 			    "statement, ascending");
+		*place = (struct mm_policy_place){.section = "thresholds",
+		    .key = mm_statement_kind_name(threshold->kind)};
+		if (threshold->officers > MM_STATEMENTS_MAX)
+			return mm_fail(MM_E_POLICY,
+			    "a threshold of %llu cannot be reached: %d "
+			    "officers at most sign one statement",
+			    (unsigned long long)threshold->officers,
+			    MM_STATEMENTS_MAX);
 		if (threshold->officers > policy->officers.count)
 			return mm_fail(MM_E_POLICY,
 			    "a threshold of %llu cannot be reached by %zu "
@@ -256,16 +331,18 @@ check_thresholds(const struct mm_policy *policy)
 	return MM_OK;
 }
 
-static enum mm_error
-check_policy(const struct mm_policy *policy)
+enum mm_error
+mm_policy_check(const struct mm_policy *policy, struct mm_policy_place *place)
 {
-	static enum mm_error (*const checks[])(const struct mm_policy *) = {
-	    check_names, check_profiles, check_products, check_officers,
-	    check_thresholds};
+	static enum mm_error (*const checks[])(
+	    const struct mm_policy *, struct mm_policy_place *) = {check_names,
+	    check_profiles, check_products, check_officers, check_thresholds};
 	enum mm_error error = MM_OK;
 
-	for (size_t i = 0; i < MM_COUNT(checks) && error == MM_OK; i++)
-		error = checks[i](policy);
+	for (size_t i = 0; i < MM_COUNT(checks) && error == MM_OK; i++) {
+		*place = (struct mm_policy_place){0};
+		error = checks[i](policy, place);
+	}
 	return error;
 }
 
@@ -273,6 +350,7 @@ enum mm_error
 mm_policy_decode(
     struct mm_span document, struct mm_arena *arena, struct mm_policy *out)
 {
+	struct mm_policy_place place;
 	struct mm_policy policy;
 	enum mm_error error;
 
@@ -285,7 +363,7 @@ mm_policy_decode(
 		return error;
 	if (error != MM_OK)
 		return mm_fail(MM_E_POLICY, "%s", mm_why(error));
-	error = check_policy(&policy);
+	error = mm_policy_check(&policy, &place);
 	if (error == MM_OK)
 		*out = policy;
 	return error;

@@ -46,9 +46,26 @@ extern const struct mm_shape mm_policy_shape;
 enum mm_error mm_policy_decode(struct mm_span document, struct mm_arena *arena,
     struct mm_policy *out) mm_must_use;
 
+/* Where in the text it is written: section, its title, key; each may be
+ * empty or NULL. */
+struct mm_policy_place {
+	const char *section;
+	struct mm_span title;
+	const char *key;
+};
+/* Whether a decoded one is sound: MM_E_POLICY, and then `place` is where. */
+enum mm_error mm_policy_check(
+    const struct mm_policy *policy, struct mm_policy_place *place) mm_must_use;
+
 /* Compiles text; errors name `path` and the line. MM_E_POLICY. */
 enum mm_error
 mm_policy_compile(const char *path, struct mm_buffer *out) mm_must_use;
+
+/* The same, and tells in `marks` which line says what (grammar.h); what is
+ * in them lies in the arena. */
+struct mm_grammar_marks;
+enum mm_error mm_policy_compile_marked(const char *path, struct mm_arena *arena,
+    struct mm_grammar_marks *marks, struct mm_buffer *out) mm_must_use;
 
 const struct mm_profile *
 mm_policy_profile(const struct mm_policy *policy, struct mm_span name);

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "policy/comments.h"
+
 enum {
 	KEYS_MAX = 32, /* of one section */
 	SECTIONS_MAX = 8,
@@ -22,6 +24,8 @@ static struct {
 	const struct mm_grammar *grammar;
 	const char *path;
 	bool told; /* the first fault is the one that counts */
+	struct mm_grammar_marks *marks; /* NULL: nobody asks */
+	struct mm_arena *arena;         /* theirs */
 } reading;
 
 static const struct mm_grammar_section *
@@ -82,6 +86,20 @@ tell(cfg_t *cfg, const char *format, va_list arguments)
 	    MM_SPAN(mm_buffer_span(&text)));
 }
 
+static void
+mark(const cfg_t *cfg, const struct mm_grammar_key *key)
+{
+	struct mm_grammar_marks *marks = reading.marks;
+	struct mm_span title = mm_span(NULL, 0);
+
+	if (marks == NULL || marks->count == marks->room)
+		return;
+	if (cfg->title != NULL)
+		title = mm_arena_copy(reading.arena, mm_span_text(cfg->title));
+	marks->items[marks->count++] = (struct mm_grammar_mark){
+	    section_of(cfg->name)->name, title, key->name, (unsigned)cfg->line};
+}
+
 /* libConfuse's way to tell a value's verdict; it knows the line now. */
 static int
 take_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
@@ -115,6 +133,8 @@ take_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
 		cfg_error(cfg, "%s: %s", opt->name, mm_why(error));
 		return -1;
 	}
+	if ((opt->flags & GIVEN) == 0)
+		mark(cfg, key);
 	opt->flags |= GIVEN;
 	*(const char **)result = value;
 	return 0;
@@ -177,6 +197,10 @@ fault(const struct mm_grammar *grammar, const cfg_t *cfg, const char *key,
 	if (strcmp(cfg->name, "root") == 0)
 		return mm_fail(
 		    grammar->error, "%s: %s %s", reading.path, key, what);
+	if (cfg->line == 0)
+		return mm_fail(grammar->error,
+		    "%s: there is no section %s: its %s %s", reading.path,
+		    cfg->name, key, what);
 	if (cfg->title == NULL)
 		return mm_fail(grammar->error, "%s:%d: %s: %s %s", reading.path,
 		    cfg->line, cfg->name, key, what);
@@ -276,7 +300,9 @@ fill_sections(const struct mm_grammar *grammar,
 	enum mm_error error = MM_OK;
 
 	if (count > section->max)
-		return fault(grammar, cfg, section->name, "is there too often");
+		return mm_fail(grammar->error,
+		    "%s: there are %zu sections %s; %zu are the most",
+		    reading.path, count, section->name, section->max);
 	items = mm_arena_alloc(arena, count * section->item);
 	if (items == NULL)
 		return MM_E_MEMORY;
@@ -348,7 +374,7 @@ parse(const struct mm_grammar *grammar, cfg_t *cfg, struct mm_span text)
 	int result;
 
 	mm_buffer_init(&marked, text.size + 64);
-	mm_buffer_add(&marked, text.data, text.size);
+	mm_comments_blank(text, &marked);
 	mm_buffer_printf(&marked, "\n%s = yes\n", end_mark);
 	if (marked.error != MM_OK)
 		return marked.error;
@@ -376,6 +402,14 @@ enum mm_error
 mm_grammar_read(const struct mm_grammar *grammar, const char *path,
     struct mm_span text, struct mm_arena *arena, void *out)
 {
+	return mm_grammar_read_marked(grammar, path, text, arena, NULL, out);
+}
+
+enum mm_error
+mm_grammar_read_marked(const struct mm_grammar *grammar, const char *path,
+    struct mm_span text, struct mm_arena *arena, struct mm_grammar_marks *marks,
+    void *out)
+{
 	struct options options = {0};
 	__attribute__((cleanup(free_cfg))) cfg_t *cfg = NULL;
 	enum mm_error error = check_characters(grammar, path, text);
@@ -387,6 +421,8 @@ mm_grammar_read(const struct mm_grammar *grammar, const char *path,
 	reading.grammar = grammar;
 	reading.path = path;
 	reading.told = false;
+	reading.marks = marks;
+	reading.arena = arena;
 	cfg = cfg_init(options.top, CFGF_NONE);
 	if (cfg == NULL)
 		return mm_fail(MM_E_MEMORY, "cannot hold %s", path);

@@ -58,6 +58,30 @@ enum mm_error
 mm_grammar_read(const struct mm_grammar *grammar, const char *path,
     struct mm_span text, struct mm_arena *arena, void *out) mm_must_use;
 
+/* Which line gives a key its value, the first one of a list. */
+struct mm_grammar_mark {
+	const char *section; /* of the grammar; NULL: outside of any */
+	struct mm_span title;
+	const char *key;
+	unsigned line;
+};
+struct mm_grammar_marks {
+	struct mm_grammar_mark *items;
+	size_t count, room; /* what does not fit is left out */
+};
+
+/* Room for all marks of a text; MM_E_MEMORY. */
+enum mm_error mm_grammar_marks_init(
+    struct mm_grammar_marks *marks, struct mm_arena *arena) mm_must_use;
+/* The same as mm_grammar_read(), and `marks` has the lines. */
+enum mm_error mm_grammar_read_marked(const struct mm_grammar *grammar,
+    const char *path, struct mm_span text, struct mm_arena *arena,
+    struct mm_grammar_marks *marks, void *out) mm_must_use;
+/* The line of a key; of the section's first value where there is none or
+ * `key` is NULL; else 0. */
+unsigned mm_grammar_line(const struct mm_grammar_marks *marks,
+    const char *section, struct mm_span title, const char *key);
+
 /* Readers of values. */
 enum mm_error mm_read_number(const struct mm_grammar_key *key,
     const char *value, struct mm_arena *arena, void *member) mm_must_use;

@@ -1,6 +1,6 @@
 #include "policy/roster.h"
 
-#include <string.h>
+#include <sodium.h>
 
 enum { SKEW = 60 }; /* seconds that an officer's clock may be ahead */
 
@@ -59,9 +59,9 @@ check_frame(
 {
 	if (claim->kind != question->kind)
 		return mm_fail(MM_E_STATEMENT_KIND,
-		    "the statement is of kind %llu, not %llu",
-		    (unsigned long long)claim->kind,
-		    (unsigned long long)question->kind);
+		    "the statement is of kind %s, not %s",
+		    mm_statement_kind_name(claim->kind),
+		    mm_statement_kind_name(question->kind));
 	if (!mm_span_equal(claim->origin, question->origin))
 		return mm_fail(MM_E_STATEMENT_LOG,
 		    "the statement is for the log %.*s, not %.*s",
@@ -77,60 +77,140 @@ static enum mm_error
 find_signer(const struct mm_policy *policy,
     const struct mm_statement *statement, const struct mm_officer **out)
 {
-	bool known = false;
+	const struct mm_officer *claimed = NULL;
+	char kid[2 * MM_KID_SIZE + 1] = "";
 
 	for (mm_list_each(const struct mm_officer, officer, policy->officers)) {
-		uint8_t kid[MM_KID_SIZE];
+		uint8_t own[MM_KID_SIZE];
 
-		mm_kid(officer->key, kid);
-		if (!mm_span_equal(statement->kid, mm_span(kid, sizeof(kid))))
+		mm_kid(officer->key, own);
+		if (!mm_span_equal(statement->kid, mm_span(own, sizeof(own))))
 			continue;
-		known = true;
+		claimed = officer;
 		if (mm_statement_verify(statement, officer->key) == MM_OK) {
 			*out = officer;
 			return MM_OK;
 		}
 	}
-	if (known)
-		return mm_fail(MM_E_STATEMENT_SIGNATURE, "%s",
-		    mm_error_text(MM_E_STATEMENT_SIGNATURE));
-	return mm_fail(MM_E_STATEMENT_OFFICER, "%s",
-	    mm_error_text(MM_E_STATEMENT_OFFICER));
+	if (claimed != NULL)
+		return mm_fail(MM_E_STATEMENT_SIGNATURE,
+		    "the signature of officer %.*s does not verify",
+		    MM_SPAN(claimed->name));
+	if (statement->kid.size == MM_KID_SIZE)
+		sodium_bin2hex(
+		    kid, sizeof(kid), statement->kid.data, MM_KID_SIZE);
+	return mm_fail(MM_E_STATEMENT_OFFICER,
+	    "the key %s is of no officer of policy %llu", kid,
+	    (unsigned long long)policy->number);
 }
 
+/* Whose the i-th signature is, who has not signed before it. */
 static enum mm_error
-check_signers(const struct mm_policy *policy, struct bundle *bundle)
+count_signer(const struct mm_policy *policy, struct bundle *bundle, size_t i)
 {
-	for (size_t i = 0; i < bundle->count; i++) {
-		enum mm_error error = find_signer(
-		    policy, &bundle->statements[i], &bundle->signers[i]);
+	const struct mm_officer *signer = NULL;
+	enum mm_error error =
+	    find_signer(policy, &bundle->statements[i], &signer);
 
-		if (error != MM_OK)
-			return error;
-		for (size_t j = 0; j < i; j++)
-			if (bundle->signers[j] == bundle->signers[i])
-				return mm_fail(MM_E_STATEMENT_FEW,
-				    "officer %.*s has signed twice, which "
-				    "counts once",
-				    MM_SPAN(bundle->signers[i]->name));
-	}
+	if (error != MM_OK)
+		return error;
+	for (size_t j = 0; j < i; j++)
+		if (bundle->signers[j] == signer)
+			return mm_fail(MM_E_STATEMENT_FEW,
+			    "officer %.*s has signed twice, which counts once",
+			    MM_SPAN(signer->name));
+	bundle->signers[i] = signer;
 	return MM_OK;
 }
 
-/* A kind without a threshold can never be reached. */
-static enum mm_error
-check_threshold(const struct mm_policy *policy, uint64_t kind, size_t count)
+/* How many the policy wants; 0 where it does not say, which none can be. */
+static uint64_t
+needed(const struct mm_policy *policy, uint64_t kind)
 {
-	uint64_t needed = UINT64_MAX;
+	uint64_t officers = 0;
 
+	if (kind == MM_STATEMENT_WITHDRAW)
+		return 1;
 	for (mm_list_each(
 		 const struct mm_threshold, threshold, policy->thresholds))
-		if (threshold->kind == kind && threshold->officers > 0)
-			needed = threshold->officers;
-	if (count < needed)
+		if (threshold->kind == kind)
+			officers = threshold->officers;
+	return officers;
+}
+
+/* Opens what the statements say, whoever has signed. */
+static enum mm_error
+open_bundle(const struct mm_roster_question *question,
+    const struct mm_list *statements, struct mm_arena *arena,
+    struct bundle *bundle, struct mm_claim *frame)
+{
+	enum mm_error error;
+
+	if (mm_claim_body_shape(question->kind) == NULL)
+		return mm_fail(MM_E_STATEMENT_KIND,
+		    "there are no statements of kind %llu",
+		    (unsigned long long)question->kind);
+	if (needed(question->policy, question->kind) == 0)
 		return mm_fail(MM_E_STATEMENT_FEW,
-		    "%zu officers have signed; the policy wants %llu", count,
-		    (unsigned long long)needed);
+		    "the policy does not say how many officers sign a "
+		    "statement of kind %s",
+		    mm_statement_kind_name(question->kind));
+	error = take_apart(statements, bundle);
+	if (error == MM_OK)
+		error = mm_shape_decode(&mm_claim_shape,
+		    bundle->statements[0].payload, arena, frame);
+	return error != MM_OK ? error : check_frame(frame, question);
+}
+
+/*
+ * Who counts. `strict`: the first that does not is the verdict; else they
+ * are passed over, but for the last.
+ */
+static enum mm_error
+count_signers(const struct mm_roster_question *question, bool strict,
+    struct bundle *bundle, struct mm_roster_state *out)
+{
+	uint64_t wanted = needed(question->policy, question->kind);
+
+	for (size_t i = 0; i < bundle->count; i++) {
+		enum mm_error error = count_signer(question->policy, bundle, i);
+
+		if (error != MM_OK && (strict || i + 1 == bundle->count))
+			return error;
+		out->officers[i] = bundle->signers[i];
+		out->counted += error == MM_OK;
+	}
+	out->missing = out->counted < wanted ? wanted - out->counted : 0;
+	return MM_OK;
+}
+
+static enum mm_error
+judge(const struct mm_roster_question *question,
+    const struct mm_list *statements, struct mm_arena *arena, bool strict,
+    struct mm_claim *claim, void *body, struct mm_roster_state *state)
+{
+	struct bundle bundle = {0};
+	struct mm_roster_state found = {0};
+	struct mm_claim frame;
+	enum mm_error error =
+	    open_bundle(question, statements, arena, &bundle, &frame);
+
+	if (error == MM_OK)
+		error = count_signers(question, strict, &bundle, &found);
+	if (error == MM_OK && strict && found.missing > 0)
+		error = mm_fail(MM_E_STATEMENT_FEW,
+		    "%llu of %llu officers %s signed",
+		    (unsigned long long)found.counted,
+		    (unsigned long long)(found.counted + found.missing),
+		    found.counted == 1 ? "has" : "have");
+	if (error == MM_OK)
+		error = mm_shape_decode(mm_claim_body_shape(question->kind),
+		    frame.body, arena, body);
+	if (error != MM_OK)
+		return error;
+	*claim = frame;
+	if (state != NULL)
+		*state = found;
 	return MM_OK;
 }
 
@@ -139,29 +219,13 @@ mm_roster_check(const struct mm_roster_question *question,
     const struct mm_list *statements, struct mm_arena *arena,
     struct mm_claim *claim, void *body)
 {
-	const struct mm_shape *shape = mm_claim_body_shape(question->kind);
-	struct bundle bundle;
-	struct mm_claim frame;
-	enum mm_error error;
+	return judge(question, statements, arena, true, claim, body, NULL);
+}
 
-	if (shape == NULL)
-		return mm_fail(MM_E_STATEMENT_KIND,
-		    "there are no statements of kind %llu",
-		    (unsigned long long)question->kind);
-	error = take_apart(statements, &bundle);
-	if (error == MM_OK)
-		error = mm_shape_decode(&mm_claim_shape,
-		    bundle.statements[0].payload, arena, &frame);
-	if (error == MM_OK)
-		error = check_frame(&frame, question);
-	if (error == MM_OK)
-		error = check_signers(question->policy, &bundle);
-	if (error == MM_OK)
-		error = check_threshold(
-		    question->policy, question->kind, bundle.count);
-	if (error == MM_OK)
-		error = mm_shape_decode(shape, frame.body, arena, body);
-	if (error == MM_OK)
-		*claim = frame;
-	return error;
+enum mm_error
+mm_roster_gather(const struct mm_roster_question *question,
+    const struct mm_list *statements, struct mm_arena *arena,
+    struct mm_claim *claim, void *body, struct mm_roster_state *state)
+{
+	return judge(question, statements, arena, false, claim, body, state);
 }

@@ -38,7 +38,8 @@ static const struct mm_field settings_fields[] = {PATH(0, directory),
     AMOUNT(15, token_deadline), AMOUNT(16, image_max), AMOUNT(17, uploads),
     AMOUNT(18, connections), AMOUNT(19, connections_source),
     AMOUNT(20, handshake_deadline), AMOUNT(21, frame_deadline),
-    AMOUNT(22, idle_deadline), AMOUNT(23, reserve), TEXTS(24, witnesses)};
+    AMOUNT(22, idle_deadline), AMOUNT(23, reserve), TEXTS(24, witnesses),
+    AMOUNT(25, requests_minute)};
 MM_SHAPE(mm_settings_shape, mm_settings, settings_fields);
 
 static bool
@@ -215,7 +216,9 @@ static const struct mm_grammar_key limit_keys[] = {
     DEADLINE("frame", frame_deadline, 300, "30s"),
     DEADLINE("idle", idle_deadline, DAY, "10m"),
     {"reserve", mm_read_size, AT(reserve), .min = MIB,
-	.max = (uint64_t)MIB * MIB * KIB, .standard = "64M"}};
+	.max = (uint64_t)MIB * MIB * KIB, .standard = "64M"},
+    {"requests-a-minute", mm_read_number, AT(requests_minute), .min = 0,
+	.max = 1000000, .standard = "600"}};
 
 static const struct mm_grammar_key log_keys[] = {
     {"witness", mm_read_text, AT(witnesses), ITEMS(0, 16), .standard = ""}};

@@ -26,6 +26,7 @@ struct mm_settings {
 	uint64_t connections;        /* at a time, a gate */
 	uint64_t connections_source; /* of one address, a gate */
 	uint64_t handshake_deadline, frame_deadline, idle_deadline; /* s */
+	uint64_t requests_minute; /* of a principal; 0: as many as it likes */
 	uint64_t reserve;         /* bytes of disk kept free */
 	struct mm_list witnesses; /* mm_text_item: verifier keys of those whose
 				   * cosignatures are taken; not judged here */

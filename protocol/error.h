@@ -63,6 +63,8 @@ enum mm_exit {
 	    "a device id is 1 to 64 of A-Z a-z 0-9 . _ : -") \
 	X(CERTIFICATE, 25, "certificate-not-to-profile", REFUSED, 0, \
 	    "the certificate is not what its profile says") \
+	X(STANDARD, 26, "certificate-not-to-standard", REFUSED, 0, \
+	    "the certificate is not what its standard wants") \
 	/* decisions */ \
 	X(PRINCIPAL, 40, "unknown-principal", REFUSED, 0, \
 	    "no principal is registered for this TLS key") \
@@ -102,6 +104,14 @@ enum mm_exit {
 	    "another image was signed as this version of the product") \
 	X(NAME_TAKEN, 59, "name-taken", REFUSED, 0, \
 	    "there is one of this name already") \
+	X(RATE, 60, "rate-limited", LATER, 10, \
+	    "the principal asks more often than it may in a minute") \
+	X(REISSUE, 61, "reissue-exhausted", REFUSED, 0, \
+	    "the order's allowance of reissues is used up") \
+	X(REVOKED, 62, "certificate-revoked", REFUSED, 0, \
+	    "the certificate is revoked") \
+	X(NO_ISSUER, 63, "issuer-without-certificate", REFUSED, 0, \
+	    "the key that should issue has no certificate in force") \
 	/* statements */ \
 	X(STATEMENT, 70, "statement-malformed", DATA, 0, \
 	    "this is not a COSE_Sign1 statement of mintmark") \
@@ -122,6 +132,12 @@ enum mm_exit {
 	    "this statement is in the log already") \
 	X(STATEMENT_DIFFERS, 78, "statement-differs", REFUSED, 0, \
 	    "the statement says something else") \
+	X(STATEMENT_WITHDRAWN, 79, "statement-withdrawn", REFUSED, 0, \
+	    "the statement was withdrawn") \
+	X(LOCK_OUT, 80, "policy-locks-out", REFUSED, 0, \
+	    "under this policy nobody could go on") \
+	X(PENDING_FULL, 81, "pending-full", LATER, 3600, \
+	    "too much waits for approvals: approve or withdraw some") \
 	/* the log and its proofs */ \
 	X(NOTE, 90, "note-malformed", DATA, 0, "this is not a signed note") \
 	X(NOTE_KEY, 91, "note-unknown-key", NO, 0, \
@@ -227,7 +243,9 @@ enum mm_exit {
 	X(SYSTEM, 176, "system", BUG, 0, "the operating system refused") \
 	X(BUG, 177, "bug", BUG, 0, "this should not happen: please report it") \
 	X(HOOK, 178, "hook-failed", LATER, 0, \
-	    "a hook failed; it will be told again of what it was told")
+	    "a hook failed; it will be told again of what it was told") \
+	X(PASSPHRASE, 179, "passphrase-wrong", REFUSED, 0, \
+	    "the passphrase does not open the key")
 
 enum mm_error {
 #define MM_ERROR_ENUM_(name, number, word, status, wait, text) \

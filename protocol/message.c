@@ -13,6 +13,10 @@ enum {
 	SIGNATURE_MAX_BYTES = 4096,
 	WHY_MAX_BYTES = 512,
 	FILTER_MAX_BYTES = 512,
+	POLICY_MAX_BYTES = 32768,
+	SUBJECT_MAX_BYTES = 192,
+	OFFICERS_MAX = 64,
+	PROFILES_MAX = 64,
 	PROOF_MAX = 63, /* hashes (formats of C2SP: a size is below 2^63) */
 	ENTRIES_MAX_COUNT = 4096,
 	WAIT_MAX_SECONDS = 86400
@@ -42,7 +46,8 @@ static const struct mm_field issue_request_fields[] = {
     MM_FIELD(mm_issue_request, 0, order, MM_TEXT, 1, NAME_MAX_BYTES),
     MM_FIELD(mm_issue_request, 1, profile, MM_TEXT, 1, NAME_MAX_BYTES),
     MM_FIELD(mm_issue_request, 2, device, MM_TEXT, 1, MM_DEVICE_MAX),
-    MM_FIELD(mm_issue_request, 3, csr, MM_BYTES, 1, MM_CSR_MAX)};
+    MM_FIELD(mm_issue_request, 3, csr, MM_BYTES, 1, MM_CSR_MAX),
+    MM_OPTIONAL(mm_issue_request, 4, reissue, MM_BOOL, 0, 1)};
 
 static const struct mm_field certificate_answer_fields[] = {
     MM_FIELD(mm_certificate_answer, 0, index, MM_UINT, 0, INT64_MAX),
@@ -54,19 +59,24 @@ static const struct mm_field certificate_answer_fields[] = {
 static const struct mm_field show_request_fields[] = {
     MM_OPTIONAL(mm_show_request, 0, profile, MM_TEXT, 1, NAME_MAX_BYTES),
     MM_OPTIONAL(mm_show_request, 1, device, MM_TEXT, 1, MM_DEVICE_MAX),
-    MM_OPTIONAL(mm_show_request, 2, serial, MM_BYTES, 1, SERIAL_MAX_BYTES)};
+    MM_OPTIONAL(mm_show_request, 2, serial, MM_BYTES, 1, SERIAL_MAX_BYTES),
+    MM_OPTIONAL(mm_show_request, 3, basis, MM_UINT, 1, INT64_MAX)};
 
 static const struct mm_field statement_request_fields[] = {
     MM_MANY(mm_statement_request, 0, statements, &mm_bytes_item_shape, 1,
 	MM_STATEMENTS_MAX),
-    MM_OPTIONAL(mm_statement_request, 1, csr, MM_BYTES, 1, MM_CSR_MAX)};
+    MM_OPTIONAL(mm_statement_request, 1, csr, MM_BYTES, 1, MM_CSR_MAX),
+    MM_OPTIONAL(mm_statement_request, 2, policy, MM_BYTES, 1, POLICY_MAX_BYTES),
+    MM_OPTIONAL(mm_statement_request, 3, text, MM_BYTES, 1, MM_PROPOSAL_MAX),
+    MM_ANY(mm_statement_request, 4, certificates, &mm_bytes_item_shape, 8)};
 
 static const struct mm_field statement_answer_fields[] = {
     MM_FIELD(mm_statement_answer, 0, index, MM_UINT, 0, INT64_MAX),
     MM_FIELD(mm_statement_answer, 1, receipt, MM_BYTES, 1, MM_RECEIPT_MAX),
     MM_OPTIONAL(
 	mm_statement_answer, 2, certificate, MM_BYTES, 1, MM_CERTIFICATE_MAX),
-    MM_ANY(mm_statement_answer, 3, chain, &mm_bytes_item_shape, MM_CHAIN_MAX)};
+    MM_ANY(mm_statement_answer, 3, chain, &mm_bytes_item_shape, MM_CHAIN_MAX),
+    MM_OPTIONAL(mm_statement_answer, 4, missing, MM_UINT, 1, 64)};
 
 /* How large an image may be is the box's setting: MM_E_IMAGE_SIZE. */
 static const struct mm_field upload_request_fields[] = {
@@ -158,6 +168,73 @@ static const struct mm_field blob_answer_fields[] = {
     MM_FIELD(mm_blob_answer, 0, size, MM_UINT, 1, MM_BLOB_MAX),
     MM_FIELD(mm_blob_answer, 1, data, MM_BYTES, 1, MM_CHUNK_MAX)};
 
+static const struct mm_field renew_request_fields[] = {
+    MM_FIELD(mm_renew_request, 0, csr, MM_BYTES, 1, MM_CSR_MAX)};
+
+static const struct mm_field pending_request_fields[] = {
+    MM_OPTIONAL(mm_pending_request, 0, payload, MM_BYTES, 32, 32),
+    MM_OPTIONAL(mm_pending_request, 1, after, MM_BYTES, 32, 32)};
+
+static const struct mm_field pending_row_fields[] = {
+    MM_FIELD(mm_pending_row, 0, payload, MM_FIXED, 0, 32),
+    MM_FIELD(mm_pending_row, 1, kind, MM_UINT, 1, MM_STATEMENT_KINDS - 1),
+    MM_FIELD(mm_pending_row, 2, index, MM_UINT, 0, INT64_MAX),
+    MM_FIELD(mm_pending_row, 3, time, MM_UINT, 0, INT64_MAX),
+    MM_FIELD(mm_pending_row, 4, expiry, MM_UINT, 0, INT64_MAX),
+    MM_MANY(mm_pending_row, 5, officers, &mm_text_item_shape, 0, OFFICERS_MAX),
+    MM_FIELD(mm_pending_row, 6, missing, MM_UINT, 0, 64),
+    MM_FIELD(mm_pending_row, 7, subject, MM_TEXT, 1, SUBJECT_MAX_BYTES)};
+
+static const struct mm_field pending_answer_fields[] = {
+    MM_MANY(mm_pending_answer, 0, rows, &mm_pending_row_shape, 0, MM_ROWS_MAX)};
+
+static const struct mm_field orders_request_fields[] = {
+    MM_OPTIONAL(mm_orders_request, 0, name, MM_TEXT, 1, NAME_MAX_BYTES),
+    MM_OPTIONAL(mm_orders_request, 1, after, MM_TEXT, 1, NAME_MAX_BYTES)};
+
+#define COUNT(S, k, member) MM_FIELD(S, k, member, MM_UINT, 0, INT64_MAX)
+
+static const struct mm_field order_state_fields[] = {
+    MM_FIELD(mm_order_state, 0, name, MM_TEXT, 1, NAME_MAX_BYTES),
+    MM_FIELD(mm_order_state, 1, profile, MM_TEXT, 1, NAME_MAX_BYTES),
+    COUNT(mm_order_state, 2, revision), COUNT(mm_order_state, 3, index),
+    COUNT(mm_order_state, 4, first), COUNT(mm_order_state, 5, units),
+    COUNT(mm_order_state, 6, reissue), COUNT(mm_order_state, 7, issued),
+    COUNT(mm_order_state, 8, reissued), COUNT(mm_order_state, 9, refused),
+    COUNT(mm_order_state, 10, revoked), COUNT(mm_order_state, 11, until),
+    MM_FIELD(mm_order_state, 12, closed, MM_BOOL, 0, 1)};
+
+static const struct mm_field orders_answer_fields[] = {MM_MANY(
+    mm_orders_answer, 0, orders, &mm_order_state_shape, 0, MM_ROWS_MAX)};
+
+static const struct mm_field principals_request_fields[] = {
+    MM_OPTIONAL(mm_principals_request, 0, name, MM_TEXT, 1, NAME_MAX_BYTES),
+    MM_OPTIONAL(mm_principals_request, 1, after, MM_TEXT, 1, NAME_MAX_BYTES)};
+
+static const struct mm_field principal_state_fields[] = {
+    MM_FIELD(mm_principal_state, 0, name, MM_TEXT, 1, NAME_MAX_BYTES),
+    MM_FIELD(mm_principal_state, 1, role, MM_UINT, 1, MM_ROLES - 1),
+    MM_FIELD(mm_principal_state, 2, key, MM_FIXED, 0, 32),
+    COUNT(mm_principal_state, 3, index),
+    MM_FIELD(mm_principal_state, 4, disabled, MM_BOOL, 0, 1),
+    COUNT(mm_principal_state, 5, seen), COUNT(mm_principal_state, 6, until),
+    COUNT(mm_principal_state, 7, today), COUNT(mm_principal_state, 8, daily),
+    COUNT(mm_principal_state, 9, minute),
+    MM_ANY(
+	mm_principal_state, 10, profiles, &mm_text_item_shape, PROFILES_MAX)};
+
+static const struct mm_field principals_answer_fields[] = {
+    MM_MANY(mm_principals_answer, 0, principals, &mm_principal_state_shape, 0,
+	MM_ROWS_MAX)};
+
+static const struct mm_field crl_request_fields[] = {
+    MM_FIELD(mm_crl_request, 0, issuer, MM_TEXT, 1, NAME_MAX_BYTES)};
+
+static const struct mm_field crl_answer_fields[] = {
+    MM_FIELD(mm_crl_answer, 0, index, MM_UINT, 0, INT64_MAX),
+    MM_FIELD(mm_crl_answer, 1, signature, MM_BYTES, 1, SIGNATURE_MAX_BYTES),
+    MM_FIELD(mm_crl_answer, 2, receipt, MM_BYTES, 1, MM_RECEIPT_MAX)};
+
 MM_SHAPE(mm_envelope_shape, mm_envelope, envelope_fields);
 MM_SHAPE(mm_error_answer_shape, mm_error_answer, error_answer_fields);
 MM_SHAPE(mm_status_answer_shape, mm_status_answer, status_answer_fields);
@@ -190,6 +267,20 @@ MM_SHAPE(mm_export_request_shape, mm_export_request, export_request_fields);
 MM_SHAPE(mm_export_answer_shape, mm_export_answer, export_answer_fields);
 MM_SHAPE(mm_blob_request_shape, mm_blob_request, blob_request_fields);
 MM_SHAPE(mm_blob_answer_shape, mm_blob_answer, blob_answer_fields);
+MM_SHAPE(mm_renew_request_shape, mm_renew_request, renew_request_fields);
+MM_SHAPE(mm_pending_request_shape, mm_pending_request, pending_request_fields);
+MM_SHAPE(mm_pending_row_shape, mm_pending_row, pending_row_fields);
+MM_SHAPE(mm_pending_answer_shape, mm_pending_answer, pending_answer_fields);
+MM_SHAPE(mm_orders_request_shape, mm_orders_request, orders_request_fields);
+MM_SHAPE(mm_order_state_shape, mm_order_state, order_state_fields);
+MM_SHAPE(mm_orders_answer_shape, mm_orders_answer, orders_answer_fields);
+MM_SHAPE(mm_principals_request_shape, mm_principals_request,
+    principals_request_fields);
+MM_SHAPE(mm_principal_state_shape, mm_principal_state, principal_state_fields);
+MM_SHAPE(
+    mm_principals_answer_shape, mm_principals_answer, principals_answer_fields);
+MM_SHAPE(mm_crl_request_shape, mm_crl_request, crl_request_fields);
+MM_SHAPE(mm_crl_answer_shape, mm_crl_answer, crl_answer_fields);
 
 #define STATION (1U << MM_ROLE_STATION)
 #define RELEASE (1U << MM_ROLE_RELEASE)
@@ -225,7 +316,17 @@ static const struct mm_message_type_row rows[] = {
     {MM_MESSAGE_EXPORT, "export", &mm_export_request_shape,
 	&mm_export_answer_shape, AUDITOR | OFFICER},
     {MM_MESSAGE_BLOB, "blob", &mm_blob_request_shape, &mm_blob_answer_shape,
-	AUDITOR | OFFICER},
+	STATION | RELEASE | AUDITOR | OFFICER},
+    {MM_MESSAGE_RENEW, "renew", &mm_renew_request_shape,
+	&mm_certificate_answer_shape, STATION | RELEASE | AUDITOR | OFFICER},
+    {MM_MESSAGE_PENDING, "pending", &mm_pending_request_shape,
+	&mm_pending_answer_shape, RELEASE | AUDITOR | OFFICER},
+    {MM_MESSAGE_ORDERS, "orders", &mm_orders_request_shape,
+	&mm_orders_answer_shape, STATION | AUDITOR | OFFICER},
+    {MM_MESSAGE_PRINCIPALS, "principals", &mm_principals_request_shape,
+	&mm_principals_answer_shape, AUDITOR | OFFICER},
+    {MM_MESSAGE_CRL, "crl", &mm_crl_request_shape, &mm_crl_answer_shape,
+	STATION | RELEASE | AUDITOR | OFFICER},
 };
 
 const struct mm_message_type_row *
@@ -255,16 +356,23 @@ mm_envelope_encode(uint64_t type, const uint8_t id[MM_ID_SIZE],
 }
 
 enum mm_error
-mm_envelope_error(
-    enum mm_error error, const uint8_t id[MM_ID_SIZE], struct mm_buffer *out)
+mm_envelope_error_after(enum mm_error error, const uint8_t id[MM_ID_SIZE],
+    uint64_t seconds, struct mm_buffer *out)
 {
 	char text[WHY_MAX_BYTES + 1];
 	struct mm_error_answer answer = {.code = (uint64_t)error,
 	    .name = mm_span_text(mm_error_name(error)),
-	    .retry_after = mm_error_wait(error)};
+	    .retry_after = seconds};
 
 	answer.text = mm_span(text,
 	    mm_text_clean(mm_span_text(mm_why(error)), text, sizeof(text)));
 	return mm_envelope_encode(
 	    MM_MESSAGE_ERROR, id, &mm_error_answer_shape, &answer, out);
+}
+
+enum mm_error
+mm_envelope_error(
+    enum mm_error error, const uint8_t id[MM_ID_SIZE], struct mm_buffer *out)
+{
+	return mm_envelope_error_after(error, id, mm_error_wait(error), out);
 }

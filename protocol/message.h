@@ -24,7 +24,9 @@ enum {
 	MM_ENTRY_MAX = 65535,
 	MM_DEVICE_MAX = 64,
 	MM_IMAGE_MAX = 16777216, /* by default */
-	MM_BLOB_MAX = 67108864
+	MM_BLOB_MAX = 67108864,
+	MM_PROPOSAL_MAX = 65536, /* of a policy's text in one request */
+	MM_ROWS_MAX = 64         /* of a list in one answer */
 };
 
 enum mm_message_type {
@@ -43,7 +45,12 @@ enum mm_message_type {
 	MM_MESSAGE_COSIGN = 12,
 	MM_MESSAGE_EXPORT = 13,
 	MM_MESSAGE_BLOB = 14,
-	MM_MESSAGE_TYPES = 15
+	MM_MESSAGE_RENEW = 15,
+	MM_MESSAGE_PENDING = 16,
+	MM_MESSAGE_ORDERS = 17,
+	MM_MESSAGE_PRINCIPALS = 18,
+	MM_MESSAGE_CRL = 19,
+	MM_MESSAGE_TYPES = 20
 };
 
 /* Requests and answers alike. */
@@ -74,6 +81,8 @@ extern const struct mm_shape mm_status_answer_shape;
 struct mm_issue_request {
 	struct mm_span order, profile, device;
 	struct mm_span csr; /* PKCS#10, PEM or DER */
+	/* The device's certificate is replaced, and void from then on. */
+	bool reissue;
 };
 extern const struct mm_shape mm_issue_request_shape;
 
@@ -86,15 +95,24 @@ struct mm_certificate_answer {
 };
 extern const struct mm_shape mm_certificate_answer_shape;
 
-/* Either profile and device, or serial. */
+/*
+ * Either profile and device, or serial, or basis: the newest certificate that
+ * rests on that entry, of a principal or of a ceremony (a CSR stands in the
+ * certificate's place).
+ */
 struct mm_show_request {
 	struct mm_span profile, device, serial;
+	uint64_t basis; /* 0: none; what rests on genesis is found by serial */
 };
 extern const struct mm_shape mm_show_request_shape;
 
 struct mm_statement_request {
 	struct mm_list statements; /* mm_bytes_item: COSE_Sign1, one payload */
 	struct mm_span csr;        /* with a principal's statement */
+	struct mm_span policy, text; /* with a policy's: the compiled document
+				      * and what people wrote */
+	struct mm_list certificates; /* mm_bytes_item: DER, of a ceremony's
+				      * imports */
 };
 extern const struct mm_shape mm_statement_request_shape;
 
@@ -103,6 +121,7 @@ struct mm_statement_answer {
 	struct mm_span receipt;
 	struct mm_span certificate; /* a principal's, where a CSR was given */
 	struct mm_list chain;
+	uint64_t missing; /* officers who have to sign yet; 0: in force */
 };
 extern const struct mm_shape mm_statement_answer_shape;
 
@@ -224,6 +243,92 @@ struct mm_blob_answer {
 };
 extern const struct mm_shape mm_blob_request_shape, mm_blob_answer_shape;
 
+/* A new TLS certificate for the key and name that one has already. */
+struct mm_renew_request {
+	struct mm_span csr; /* of the registered key */
+};
+extern const struct mm_shape mm_renew_request_shape;
+
+/* What waits for approvals. Rows ascend by payload; a list goes on after its
+ * last one. */
+struct mm_pending_request {
+	struct mm_span payload; /* SHA-256: this one alone; empty: all */
+	struct mm_span after;   /* SHA-256 */
+};
+struct mm_pending_row {
+	uint8_t payload[32];   /* SHA-256 of the statements' payload */
+	uint64_t kind;         /* enum mm_statement_kind */
+	uint64_t index;        /* of the newest entry about it, which has all */
+	uint64_t time, expiry; /* of the statement */
+	struct mm_list officers; /* mm_text_item: who has signed */
+	uint64_t missing;        /* officers who have to sign yet */
+	struct mm_span subject;  /* order, principal, product and version... */
+};
+struct mm_pending_answer {
+	struct mm_list rows; /* mm_pending_row */
+};
+extern const struct mm_shape mm_pending_request_shape, mm_pending_row_shape,
+    mm_pending_answer_shape;
+
+/* Orders, ascending by name, with what became of them. */
+struct mm_orders_request {
+	struct mm_span name;  /* this one alone; empty: all */
+	struct mm_span after; /* name */
+};
+struct mm_order_state {
+	struct mm_span name, profile;
+	uint64_t revision;
+	uint64_t index,
+	    first; /* entries: of the terms in force, of the first */
+	uint64_t units, reissue; /* allowed */
+	uint64_t issued;         /* units used; in flight included */
+	uint64_t reissued;       /* of the allowance */
+	uint64_t refused;        /* requests */
+	uint64_t revoked;        /* of its certificates, superseded included */
+	uint64_t until;
+	bool closed;
+};
+struct mm_orders_answer {
+	struct mm_list orders; /* mm_order_state */
+};
+extern const struct mm_shape mm_orders_request_shape, mm_order_state_shape,
+    mm_orders_answer_shape;
+
+/* Principals, ascending by name. */
+struct mm_principals_request {
+	struct mm_span name;  /* this one alone; empty: all */
+	struct mm_span after; /* name */
+};
+struct mm_principal_state {
+	struct mm_span name;
+	uint64_t role;
+	uint8_t key[32]; /* SHA-256 of the SPKI */
+	uint64_t index;  /* of the entry that says so */
+	bool disabled;
+	uint64_t seen;  /* POSIX seconds of its last request; 0: never */
+	uint64_t until; /* notAfter of its newest certificate; 0: none */
+	uint64_t today; /* certificates that it got today */
+	uint64_t daily, minute;  /* its limits; 0: none of its own */
+	struct mm_list profiles; /* mm_text_item */
+};
+struct mm_principals_answer {
+	struct mm_list principals; /* mm_principal_state */
+};
+extern const struct mm_shape mm_principals_request_shape,
+    mm_principal_state_shape, mm_principals_answer_shape;
+
+/* The newest CRL of a key. Its TBS is in the entry or is the blob which that
+ * names. */
+struct mm_crl_request {
+	struct mm_span issuer; /* name of the key */
+};
+struct mm_crl_answer {
+	uint64_t index;
+	struct mm_span signature; /* DER ECDSA-Sig-Value */
+	struct mm_span receipt;
+};
+extern const struct mm_shape mm_crl_request_shape, mm_crl_answer_shape;
+
 /* What a type is called, what it carries, and which roles may ask for it. */
 struct mm_message_type_row {
 	uint64_t type;
@@ -242,5 +347,10 @@ enum mm_error mm_envelope_encode(uint64_t type, const uint8_t id[MM_ID_SIZE],
 /* Appends an error's envelope, with mm_why(error) as its text. */
 enum mm_error mm_envelope_error(enum mm_error error,
     const uint8_t id[MM_ID_SIZE], struct mm_buffer *out) mm_must_use;
+/* The same with the seconds (at most a day; 0: none) after which it really
+ * makes sense to ask again, where that is known better than in the table. */
+enum mm_error mm_envelope_error_after(enum mm_error error,
+    const uint8_t id[MM_ID_SIZE], uint64_t seconds,
+    struct mm_buffer *out) mm_must_use;
 
 #endif

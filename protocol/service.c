@@ -157,15 +157,18 @@ decode_body(const struct mm_shape *shape, struct mm_span body,
 
 /* What is wrong with a request as such makes its sender untrustworthy. */
 static enum mm_error
-check_request(const struct mm_call *call, const struct mm_received *message)
+check_request(const struct mm_service *service, const struct mm_call *call,
+    const struct mm_received *message)
 {
 	if (call == NULL)
 		return mm_fail(MM_E_UNKNOWN, "there is no call %llu",
 		    (unsigned long long)message->packet.type);
 	if (message->packet.error != 0 || message->packet.why.size > 0)
 		return mm_fail(MM_E_SHAPE, "a request tells of an error");
-	if (message->fds[0] >= 0)
+	if (message->fds[0] >= 0 && service->attached == NULL)
 		return mm_fail(MM_E_SHAPE, "a call brings no descriptors");
+	if (message->fds[1] >= 0)
+		return mm_fail(MM_E_SHAPE, "a call brings one descriptor");
 	return MM_OK;
 }
 
@@ -183,7 +186,7 @@ run_call(const struct mm_service *service, const struct mm_received *message,
 	const struct mm_call *call = find_call(service, packet->type);
 	mm_auto(arena) arena = {0};
 	void *request, *answer;
-	enum mm_error error = check_request(call, message);
+	enum mm_error error = check_request(service, call, message);
 
 	mm_arena_init(&arena, CALL_ARENA);
 	if (error != MM_OK)
@@ -196,7 +199,11 @@ run_call(const struct mm_service *service, const struct mm_received *message,
 	error = decode_body(call->request, packet->body, &arena, request);
 	if (error != MM_OK)
 		return (struct outcome){error, error != MM_E_MEMORY};
+	if (service->attached != NULL)
+		*service->attached = message->fds[0];
 	error = call->run(service->self, request, &arena, answer);
+	if (service->attached != NULL)
+		*service->attached = -1;
 	if (error == MM_OK)
 		error = mm_packet_encode(
 		    packet->type, packet->id, call->answer, answer, out);

@@ -20,7 +20,8 @@ enum mm_control {
 	MM_CONTROL_TLS = 7,       /* gate: sealed memfds of key and ticket key;
 				   * authority: the key's SPKI */
 	MM_CONTROL_DONE = 8,      /* child: genesis is complete */
-	MM_CONTROL_LISTEN = 9     /* gate: a listening socket */
+	MM_CONTROL_LISTEN = 9,    /* gate: a listening socket */
+	MM_CONTROL_BLOB = 10      /* authority, at genesis: a blob's file */
 };
 
 struct mm_control_link {
@@ -57,6 +58,11 @@ struct mm_service {
 	/* Errors after which the process must not go on (it answers, then
 	 * ends): MM_OK-terminated list, or NULL. */
 	const enum mm_error *fatal;
+	/*
+	 * NULL: calls bring no descriptors. Else where the one that a call may
+	 * bring stands while it runs (-1: none came). It is closed after it.
+	 */
+	int *attached;
 };
 
 /*

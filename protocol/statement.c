@@ -7,6 +7,7 @@ enum {
 	DEVICES_MAX_COUNT = 1024,
 	REVOKED_MAX = 256,
 	SERIAL_MAX = 20, /* RFC 5280 4.1.2.2 */
+	BLOB_MAX = 67108864,
 	REASON_MAX = 10, /* RFC 5280 5.3.1 */
 	SIGNATURE_SIZE = crypto_sign_BYTES,
 	/* RFC 9052 section 3.1 and RFC 9053 section 2.2 */
@@ -35,7 +36,10 @@ static const struct mm_field order_claim_fields[] = {
     MM_FIELD(mm_order_claim, 2, units, MM_UINT, 1, INT64_MAX),
     MM_NESTED(mm_order_claim, 3, devices, &mm_devices_shape),
     MM_MANY(mm_order_claim, 4, stations, &mm_text_item_shape, 1, 64),
-    MM_FIELD(mm_order_claim, 5, until, MM_UINT, 0, INT64_MAX)};
+    MM_FIELD(mm_order_claim, 5, until, MM_UINT, 0, INT64_MAX),
+    MM_OPTIONAL(mm_order_claim, 6, revision, MM_UINT, 1, INT64_MAX),
+    MM_OPTIONAL(mm_order_claim, 7, reissue, MM_UINT, 1, INT64_MAX),
+    MM_OPTIONAL(mm_order_claim, 8, closed, MM_BOOL, 0, 1)};
 
 static const struct mm_field scheme_digest_fields[] = {
     MM_FIELD(mm_scheme_digest, 0, scheme, MM_TEXT, 1, MM_NAME_MAX),
@@ -54,7 +58,11 @@ static const struct mm_field principal_claim_fields[] = {
     MM_FIELD(mm_principal_claim, 2, key, MM_FIXED, 0, 32),
     MM_ANY(mm_principal_claim, 3, profiles, &mm_text_item_shape, 64),
     MM_OPTIONAL(mm_principal_claim, 4, daily, MM_UINT, 1, INT64_MAX),
-    MM_FIELD(mm_principal_claim, 5, disabled, MM_BOOL, 0, 1)};
+    MM_FIELD(mm_principal_claim, 5, disabled, MM_BOOL, 0, 1),
+    MM_OPTIONAL(mm_principal_claim, 6, minute, MM_UINT, 1, UINT32_MAX)};
+
+static const struct mm_field withdraw_claim_fields[] = {
+    MM_FIELD(mm_withdraw_claim, 0, payload, MM_FIXED, 0, 32)};
 
 static const struct mm_field policy_claim_fields[] = {
     MM_FIELD(mm_policy_claim, 0, number, MM_UINT, 1, INT64_MAX),
@@ -68,14 +76,47 @@ static const struct mm_field ceremony_certificate_fields[] = {
 
 static const struct mm_field ceremony_key_fields[] = {
     MM_FIELD(mm_ceremony_key, 0, name, MM_TEXT, 1, MM_NAME_MAX),
-    MM_FIELD(mm_ceremony_key, 1, use, MM_UINT, 1, 15)};
+    MM_FIELD(mm_ceremony_key, 1, use, MM_UINT, 1, 15),
+    MM_OPTIONAL(mm_ceremony_key, 2, existing, MM_BYTES, 32, 32)};
+
+static const struct mm_field ceremony_request_fields[] = {
+    MM_FIELD(mm_ceremony_request, 0, key, MM_TEXT, 1, MM_NAME_MAX),
+    MM_FIELD(mm_ceremony_request, 1, profile, MM_TEXT, 1, MM_NAME_MAX),
+    MM_FIELD(mm_ceremony_request, 2, subject, MM_TEXT, 1, MM_NAME_MAX)};
+
+static const struct mm_field ceremony_import_fields[] = {
+    MM_FIELD(mm_ceremony_import, 0, key, MM_TEXT, 1, MM_NAME_MAX),
+    MM_FIELD(mm_ceremony_import, 1, sha256, MM_FIXED, 0, 32)};
+
+static const struct mm_field ceremony_proof_fields[] = {
+    MM_FIELD(mm_ceremony_proof, 0, issuer, MM_TEXT, 1, MM_NAME_MAX),
+    MM_FIELD(mm_ceremony_proof, 1, profile, MM_TEXT, 1, MM_NAME_MAX),
+    MM_FIELD(mm_ceremony_proof, 2, code, MM_TEXT, 1, MM_NAME_MAX),
+    MM_FIELD(mm_ceremony_proof, 3, key, MM_FIXED, 0, 32)};
+
+static const struct mm_field inherited_blob_fields[] = {
+    MM_FIELD(mm_inherited_blob, 0, sha256, MM_FIXED, 0, 32),
+    MM_FIELD(mm_inherited_blob, 1, size, MM_UINT, 1, BLOB_MAX),
+    MM_FIELD(mm_inherited_blob, 2, count, MM_UINT, 1, INT64_MAX)};
+
+static const struct mm_field predecessor_fields[] = {
+    MM_FIELD(mm_predecessor, 0, origin, MM_TEXT, 1, MM_ORIGIN_MAX),
+    MM_FIELD(mm_predecessor, 1, log_key, MM_FIXED, 0, 32),
+    MM_FIELD(mm_predecessor, 2, size, MM_UINT, 1, INT64_MAX),
+    MM_FIELD(mm_predecessor, 3, root, MM_FIXED, 0, 32),
+    MM_ANY(mm_predecessor, 4, inherited, &mm_inherited_blob_shape, 64)};
 
 static const struct mm_field ceremony_claim_fields[] = {
     MM_FIELD(mm_ceremony_claim, 0, policy, MM_FIXED, 0, 32),
     MM_ANY(mm_ceremony_claim, 1, keys, &mm_ceremony_key_shape, 16),
     MM_ANY(
 	mm_ceremony_claim, 2, certificates, &mm_ceremony_certificate_shape, 16),
-    MM_ANY(mm_ceremony_claim, 3, retired, &mm_text_item_shape, 16)};
+    MM_ANY(mm_ceremony_claim, 3, retired, &mm_text_item_shape, 16),
+    MM_ANY(mm_ceremony_claim, 4, requests, &mm_ceremony_request_shape, 16),
+    MM_ANY(mm_ceremony_claim, 5, imports, &mm_ceremony_import_shape, 16),
+    MM_ANY(mm_ceremony_claim, 6, proofs, &mm_ceremony_proof_shape, 16),
+    MM_ANY(mm_ceremony_claim, 7, succeeds, &mm_predecessor_shape, 1),
+    MM_OPTIONAL(mm_ceremony_claim, 8, notes, MM_BYTES, 1, 8192)};
 
 static const struct mm_field revoked_fields[] = {
     MM_FIELD(mm_revoked, 0, serial, MM_BYTES, 1, SERIAL_MAX),
@@ -97,15 +138,26 @@ MM_SHAPE(mm_revoke_claim_shape, mm_revoke_claim, revoke_claim_fields);
 MM_SHAPE(mm_ceremony_certificate_shape, mm_ceremony_certificate,
     ceremony_certificate_fields);
 MM_SHAPE(mm_ceremony_key_shape, mm_ceremony_key, ceremony_key_fields);
+MM_SHAPE(
+    mm_ceremony_request_shape, mm_ceremony_request, ceremony_request_fields);
+MM_SHAPE(mm_ceremony_import_shape, mm_ceremony_import, ceremony_import_fields);
+MM_SHAPE(mm_ceremony_proof_shape, mm_ceremony_proof, ceremony_proof_fields);
+MM_SHAPE(mm_inherited_blob_shape, mm_inherited_blob, inherited_blob_fields);
+MM_SHAPE(mm_predecessor_shape, mm_predecessor, predecessor_fields);
 MM_SHAPE(mm_ceremony_claim_shape, mm_ceremony_claim, ceremony_claim_fields);
+MM_SHAPE(mm_withdraw_claim_shape, mm_withdraw_claim, withdraw_claim_fields);
 
-static const struct mm_shape *const bodies[MM_STATEMENT_KINDS] = {
-    [MM_STATEMENT_ORDER] = &mm_order_claim_shape,
-    [MM_STATEMENT_RELEASE] = &mm_release_claim_shape,
-    [MM_STATEMENT_REVOKE] = &mm_revoke_claim_shape,
-    [MM_STATEMENT_PRINCIPAL] = &mm_principal_claim_shape,
-    [MM_STATEMENT_POLICY] = &mm_policy_claim_shape,
-    [MM_STATEMENT_CEREMONY] = &mm_ceremony_claim_shape,
+static const struct {
+	const char *name;
+	const struct mm_shape *body;
+} kinds[MM_STATEMENT_KINDS] = {
+    [MM_STATEMENT_ORDER] = {"order", &mm_order_claim_shape},
+    [MM_STATEMENT_RELEASE] = {"release", &mm_release_claim_shape},
+    [MM_STATEMENT_REVOKE] = {"revoke", &mm_revoke_claim_shape},
+    [MM_STATEMENT_PRINCIPAL] = {"principal", &mm_principal_claim_shape},
+    [MM_STATEMENT_POLICY] = {"policy", &mm_policy_claim_shape},
+    [MM_STATEMENT_CEREMONY] = {"ceremony", &mm_ceremony_claim_shape},
+    [MM_STATEMENT_WITHDRAW] = {"withdraw", &mm_withdraw_claim_shape},
 };
 
 static const char *const roles[MM_ROLES] = {
@@ -115,16 +167,33 @@ static const char *const roles[MM_ROLES] = {
     [MM_ROLE_OFFICER] = "officer",
 };
 
+static const char *const uses[] = {[MM_KEY_ROOT_CA] = "root-ca",
+    [MM_KEY_DEVICE_CA] = "device-ca",
+    [MM_KEY_ACCESS_CA] = "access-ca",
+    [MM_KEY_CODE_SIGNING] = "code-signing"};
+
 const struct mm_shape *
 mm_claim_body_shape(uint64_t kind)
 {
-	return kind < MM_COUNT(bodies) ? bodies[kind] : NULL;
+	return kind < MM_COUNT(kinds) ? kinds[kind].body : NULL;
+}
+
+const char *
+mm_statement_kind_name(uint64_t kind)
+{
+	return kind < MM_COUNT(kinds) ? kinds[kind].name : NULL;
 }
 
 const char *
 mm_role_name(uint64_t role)
 {
 	return role < MM_COUNT(roles) ? roles[role] : NULL;
+}
+
+const char *
+mm_key_use_name(uint64_t use)
+{
+	return use < MM_COUNT(uses) ? uses[use] : NULL;
 }
 
 void

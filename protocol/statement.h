@@ -16,8 +16,12 @@ enum mm_statement_kind {
 	MM_STATEMENT_PRINCIPAL = 4,
 	MM_STATEMENT_POLICY = 5,
 	MM_STATEMENT_CEREMONY = 6,
-	MM_STATEMENT_KINDS = 7
+	MM_STATEMENT_WITHDRAW = 7,
+	MM_STATEMENT_KINDS = 8
 };
+
+/* Kinds that the policy has a threshold for; one officer may withdraw. */
+enum { MM_THRESHOLD_KINDS = MM_STATEMENT_CEREMONY };
 
 enum {
 	MM_STATEMENT_MAX = 16384, /* bytes of one COSE_Sign1 */
@@ -51,7 +55,7 @@ extern const struct mm_shape mm_claim_shape;
 /* Which devices an order is for: exactly one of the three forms. */
 struct mm_devices {
 	struct mm_list list;        /* mm_text_item: just these */
-	struct mm_span first, last; /* of one length, compared as bytes */
+	struct mm_span first, last; /* of one length; policy/order.h */
 	struct mm_span pattern;     /* `*` any characters, `?` any one */
 };
 extern const struct mm_shape mm_devices_shape;
@@ -62,6 +66,11 @@ struct mm_order_claim {
 	struct mm_devices devices;
 	struct mm_list stations; /* mm_text_item: principals' names */
 	uint64_t until;          /* POSIX seconds, inclusive */
+	/* 0: a new order. Else one more than the order's last: these terms
+	 * stand in the place of those before, what was used stays used. */
+	uint64_t revision;
+	uint64_t reissue; /* certificates that may replace former ones */
+	bool closed;      /* nothing more is issued, until a later revision */
 };
 extern const struct mm_shape mm_order_claim_shape;
 
@@ -95,8 +104,9 @@ struct mm_principal_claim {
 	uint64_t role;           /* enum mm_role */
 	uint8_t key[32];         /* SHA-256 of the DER SubjectPublicKeyInfo */
 	struct mm_list profiles; /* mm_text_item: what a station may ask for */
-	uint64_t daily; /* certificates a day; 0: as many as orders allow */
-	bool disabled;  /* from now on refused, key and name */
+	uint64_t daily;  /* certificates a day; 0: as many as orders allow */
+	uint64_t minute; /* requests a minute; 0: the box's limit */
+	bool disabled;   /* from now on refused, key and name */
 };
 extern const struct mm_shape mm_principal_claim_shape;
 
@@ -106,24 +116,80 @@ struct mm_policy_claim {
 };
 extern const struct mm_shape mm_policy_claim_shape;
 
+/* What was stated before and has not got enough signatures is withdrawn. */
+struct mm_withdraw_claim {
+	uint8_t payload[32]; /* SHA-256 of the pending statement's payload */
+};
+extern const struct mm_shape mm_withdraw_claim_shape;
+
 /* One CA or code-signing certificate that a ceremony makes. */
 struct mm_ceremony_certificate {
 	struct mm_span key, issuer;      /* names of keys; equal: self-signed */
 	struct mm_span profile, subject; /* subject fills {name} */
 };
+/* What a key in the token is for; a key has one use. */
+enum mm_key_use {
+	MM_KEY_ROOT_CA = 1,
+	MM_KEY_DEVICE_CA = 2,
+	MM_KEY_ACCESS_CA = 3, /* TLS identities; its own root */
+	MM_KEY_CODE_SIGNING = 4
+};
 struct mm_ceremony_key {
 	struct mm_span name;
-	uint64_t use; /* enum mm_key_use of log/entry.h */
+	uint64_t use; /* enum mm_key_use */
+	/* SHA-256 of the SPKI of a key that the token has already, at a
+	 * succession; empty: the key is made. */
+	struct mm_span existing;
+};
+/* A CSR for a CA outside, made and signed by the key itself. */
+struct mm_ceremony_request {
+	struct mm_span key, profile, subject; /* subject fills {name} */
+};
+/* The answer of a CA outside: a certificate of a key of the mint. */
+struct mm_ceremony_import {
+	struct mm_span key;
+	uint8_t sha256[32]; /* of the DER certificate */
+};
+/* That the mint has a CA's key: a short-lived certificate whose name is a
+ * code that a cloud gave (AWS IoT, Azure DPS). */
+struct mm_ceremony_proof {
+	struct mm_span issuer;  /* name of the CA's key */
+	struct mm_span profile; /* of purpose proof */
+	struct mm_span code;    /* fills {name} */
+	uint8_t key[32];        /* SHA-256 of the certificate's SPKI */
+};
+/* What a blob of an inheritance holds (log/inheritance.h). */
+struct mm_inherited_blob {
+	uint8_t sha256[32];
+	uint64_t size, count; /* bytes; things in it */
+};
+/* The log that a new one stands in for: its last known checkpoint. */
+struct mm_predecessor {
+	struct mm_span origin;
+	uint8_t log_key[32];
+	uint64_t size;
+	uint8_t root[32];
+	struct mm_list inherited; /* mm_inherited_blob */
 };
 struct mm_ceremony_claim {
-	uint8_t policy[32];          /* SHA-256 of the first policy document */
-	struct mm_list keys;         /* mm_ceremony_key */
+	uint8_t policy[32];  /* SHA-256 of the policy document: at birth the
+			      * first one, later the one in force */
+	struct mm_list keys; /* mm_ceremony_key */
 	struct mm_list certificates; /* mm_ceremony_certificate */
 	struct mm_list retired;      /* mm_text_item: names of keys that sign
 				      * nothing more; not at birth */
+	struct mm_list requests;     /* mm_ceremony_request */
+	struct mm_list imports;      /* mm_ceremony_import; not at birth */
+	struct mm_list proofs;       /* mm_ceremony_proof; not at birth */
+	struct mm_list succeeds;     /* mm_predecessor: at birth, at most one */
+	/* As people wrote them down, UTF-8 of several lines: where it was held,
+	 * who was there, which hardware. */
+	struct mm_span notes;
 };
 extern const struct mm_shape mm_ceremony_certificate_shape,
-    mm_ceremony_key_shape, mm_ceremony_claim_shape;
+    mm_ceremony_key_shape, mm_ceremony_request_shape, mm_ceremony_import_shape,
+    mm_ceremony_proof_shape, mm_inherited_blob_shape, mm_predecessor_shape,
+    mm_ceremony_claim_shape;
 
 /* A COSE_Sign1 taken apart; spans point into its bytes. */
 struct mm_statement {
@@ -147,6 +213,9 @@ enum mm_error mm_statement_sign(struct mm_span payload,
 enum mm_error mm_claim_encode(const struct mm_claim *claim, const void *body,
     struct mm_buffer *out) mm_must_use;
 
+/* "order", "release", ...; NULL for an unknown kind. */
+const char *mm_statement_kind_name(uint64_t kind);
+const char *mm_key_use_name(uint64_t use); /* NULL for an unknown use */
 /* The body's shape for a kind; NULL for an unknown one. */
 const struct mm_shape *mm_claim_body_shape(uint64_t kind);
 

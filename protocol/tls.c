@@ -441,6 +441,11 @@ read_peer(gnutls_x509_crt_t leaf, struct mm_tls_peer *peer)
 
 	if (result < 0)
 		return result;
+	peer->serial_size = sizeof(peer->serial);
+	result =
+	    gnutls_x509_crt_get_serial(leaf, peer->serial, &peer->serial_size);
+	if (result < 0)
+		return result;
 	size = sizeof(peer->fingerprint);
 	peer->expires = gnutls_x509_crt_get_expiration_time(leaf);
 	return gnutls_x509_crt_get_fingerprint(

@@ -14,7 +14,11 @@
 
 #define MM_TLS_ALPN "mintmark/1"
 
-enum { MM_TLS_TICKET_KEY_SIZE = 64, MM_TLS_CHAIN_MAX = 4 };
+enum {
+	MM_TLS_TICKET_KEY_SIZE = 64,
+	MM_TLS_CHAIN_MAX = 4,
+	MM_TLS_SERIAL_MAX = 20 /* RFC 5280 4.1.2.2 */
+};
 
 /* Credentials of one side, shared by its sessions. */
 struct mm_tls;
@@ -30,6 +34,9 @@ struct mm_tls_peer {
 	uint8_t key[32];         /* SHA-256 of the DER SubjectPublicKeyInfo */
 	uint8_t fingerprint[32]; /* SHA-256 of the certificate */
 	int64_t expires;         /* POSIX seconds, inclusive */
+	/* Content octets of the certificate's serial. */
+	uint8_t serial[MM_TLS_SERIAL_MAX];
+	size_t serial_size;
 };
 
 /*

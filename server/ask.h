@@ -24,6 +24,9 @@ struct mm_ask {
 	uint8_t id[MM_ID_SIZE];
 	struct mm_span body; /* of the message's request shape, but see below */
 	uint8_t announced[32]; /* a release: its upload's SHA-256; else zero */
+	/* Of the TLS client's certificate, which may be revoked while the
+	 * connection lasts: content octets. */
+	struct mm_span serial;
 };
 /*
  * In the place of mm_issue_request. A CSR that is not good is asked about
@@ -34,11 +37,20 @@ struct mm_issue_ask {
 	struct mm_span spki; /* empty where the CSR is refused */
 	uint64_t refused;    /* MM_E_CSR to MM_E_KEY_WEAK, or 0 */
 	struct mm_span why;
+	bool reissue;
 };
 /* In the place of mm_statement_request: */
 struct mm_statement_ask {
 	struct mm_list statements; /* mm_bytes_item */
 	struct mm_span spki;       /* empty: no CSR, or it is refused */
+	uint64_t refused;
+	struct mm_span why;
+	struct mm_span policy, text; /* as they came */
+	struct mm_list certificates; /* mm_bytes_item: as they came */
+};
+/* In the place of mm_renew_request: */
+struct mm_renew_ask {
+	struct mm_span spki; /* empty where the CSR is refused */
 	uint64_t refused;
 	struct mm_span why;
 };
@@ -61,6 +73,7 @@ bool mm_ask_refuses(enum mm_error error);
 /* MM_OK, or the refusal that came along, with its particulars. */
 enum mm_error mm_ask_refused(uint64_t refused, struct mm_span why) mm_must_use;
 extern const struct mm_shape mm_ask_shape, mm_issue_ask_shape,
-    mm_statement_ask_shape, mm_tell_shape, mm_server_certificate_shape;
+    mm_statement_ask_shape, mm_renew_ask_shape, mm_tell_shape,
+    mm_server_certificate_shape;
 
 #endif

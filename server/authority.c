@@ -121,6 +121,25 @@ mm_job_free(struct mm_job *job)
 	free(job);
 }
 
+/* A certificate is given up by a statement, also in the midst of a session
+ * whose handshake was good. */
+static enum mm_error
+check_serial(struct mm_authority *a, struct mm_job *job)
+{
+	struct mm_issued issued;
+	enum mm_error error =
+	    mm_index_serial(a->index, job->ask.serial, &job->arena, &issued);
+
+	/* Of the access CA before this log: its key is registered. */
+	if (error == MM_E_NOT_FOUND)
+		return MM_OK;
+	if (error == MM_OK && issued.revoked != 0)
+		error = mm_fail(MM_E_REVOKED,
+		    "the TLS certificate of principal %.*s is revoked",
+		    MM_SPAN(job->principal.name));
+	return error;
+}
+
 enum mm_error
 mm_job_admit(struct mm_authority *a, struct mm_job *job)
 {
@@ -129,8 +148,9 @@ mm_job_admit(struct mm_authority *a, struct mm_job *job)
 
 	if (error != MM_OK && error != MM_E_NOT_FOUND)
 		return error;
-	return mm_decide_message(
+	error = mm_decide_message(
 	    error == MM_OK ? &job->principal : NULL, job->ask.type);
+	return error == MM_OK ? check_serial(a, job) : error;
 }
 
 static uint64_t
@@ -275,6 +295,8 @@ notary_answers(void *self, struct mm_link *link, struct mm_received *message)
 		mm_batch_answered(a, message);
 	else if (message->packet.type == MM_NOTARY_OPEN && !a->opened)
 		mm_start_opened(a, message);
+	else if (message->packet.type == MM_NOTARY_BLOB)
+		mm_blob_answered(a, message);
 	mm_authority_advance(a);
 }
 
@@ -308,6 +330,7 @@ archive_gone(void *self, struct mm_link *link)
 	judge_end(a, link, MM_ARCHIVE, 0);
 	a->archive = NULL;
 	mm_reading_lost(a);
+	mm_follow_archive_lost(a);
 }
 
 static void
@@ -319,7 +342,9 @@ token_answers(void *self, struct mm_link *link, struct mm_received *message)
 	if (message->packet.type == MM_TOKEN_SIGN)
 		mm_signing_answered(a, message);
 	else if (message->packet.type == MM_TOKEN_FOLLOW)
-		mm_start_token_answered(a, message);
+		mm_follow_answered(a, message);
+	else if (message->packet.type == MM_TOKEN_GENERATE)
+		mm_ceremony_made(a, message);
 	mm_authority_advance(a);
 }
 
@@ -330,7 +355,7 @@ token_gone(void *self, struct mm_link *link)
 
 	judge_end(a, link, MM_TOKEN, 0);
 	a->token = NULL;
-	a->followed = false;
+	mm_follow_lost(a);
 	mm_signing_token_down(a);
 	mm_authority_advance(a);
 }
@@ -373,6 +398,7 @@ link_archive(struct mm_authority *a, uint64_t instance, int fd)
 	(void)instance;
 	mm_link_free(a->archive);
 	mm_reading_lost(a);
+	mm_follow_archive_lost(a);
 	a->archive = link_to(a, fd, &handler);
 	mm_start_publish(a);
 	mm_authority_advance(a);
@@ -386,12 +412,12 @@ link_token(struct mm_authority *a, uint64_t instance, int fd)
 	(void)instance;
 	if (a->token != NULL) {
 		mm_link_free(a->token);
-		a->followed = false;
+		mm_follow_lost(a);
 		mm_signing_token_down(a);
 	}
 	a->token = link_to(a, fd, &handler);
 	if (a->token != NULL)
-		mm_start_follow(a);
+		mm_follow_begin(a);
 }
 
 static const struct {
@@ -498,6 +524,8 @@ tick(struct ev_loop *loop, struct ev_timer *timer, int events)
 	mm_signing_tick(a);
 	mm_reading_tick(a);
 	mm_batch_tick(a);
+	mm_follow_tick(a);
+	mm_crl_tick(a);
 	mm_start_watch(a);
 	mm_authority_advance(a);
 }
@@ -515,7 +543,6 @@ authority_open(struct mm_authority *a)
 	mm_buffer_init(&a->tls_spki, MM_SPKI_MAX);
 	mm_buffer_init(&a->server, MM_CERTIFICATE_MAX);
 	mm_arena_init(&a->policy_arena, MM_POLICY_ARENA);
-	mm_arena_init(&a->follow_arena, MM_POLICY_ARENA);
 	mm_jobs_init(&a->queue);
 	mm_jobs_init(&a->inspecting);
 	a->loop = ev_loop_new(EVBACKEND_EPOLL | EVFLAG_NOENV);
@@ -537,6 +564,12 @@ authority_close(struct mm_authority *a)
 	mm_batch_clear(a);
 	mm_signing_clear(a);
 	mm_reading_clear(a);
+	mm_follow_clear(a);
+	mm_blob_clear(a);
+	mm_ceremony_clear(a);
+	mm_heritage_clear(a);
+	mm_crl_clear(a);
+	mm_limits_clear(a);
 	mm_issuers_clear(a);
 	for (size_t i = 0; i < MM_GATES_MAX; i++)
 		mm_link_free(a->gates[i]);
@@ -551,7 +584,6 @@ authority_close(struct mm_authority *a)
 	mm_buffer_clear(&a->tls_spki);
 	mm_buffer_clear(&a->server);
 	mm_arena_clear(&a->policy_arena);
-	mm_arena_clear(&a->follow_arena);
 	free(a);
 }
 

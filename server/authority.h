@@ -5,11 +5,34 @@
  *
  *   authority.c           the process: links, start, stop
  *   authority_start.c     catching up with the log, the token's following
- *   authority_batch.c     what goes into the next batch; what its answer does
- *   authority_signing.c   the token: what it is asked, deadlines, voids
- *   authority_issue.c     device certificates and our own TLS certificate
- *   authority_release.c   images: inspection and decision
- *   authority_statement.c orders and principals
+ *   authority_batch.c     the next batch: its entries, sent; a late notary
+ *   authority_fill.c      what goes into it
+ *   authority_stored.c    what its answer does
+ *   authority_item.c      what wants a signature, and who waits for it
+ *   authority_packet.c    what the token is asked in one request
+ *   authority_signing.c   the token is asked: answers, deadlines, again
+ *   authority_again.c     what a crash left unsigned is decided again
+ *   authority_issue.c     device certificates: asked for, decided
+ *   authority_draft.c     certificates: made, logged, decided again
+ *   authority_tls.c       TLS certificates: our own, and principals' renewed
+ *   authority_release.c   images: inspection and decision; their approval
+ *   authority_statement.c what people state: taken, gathered, entered
+ *   authority_gather.c    whose signatures there are, and who is missing
+ *   authority_pending.c   what waits for approvals goes into the log
+ *   authority_waiting.c   what waits for approvals, listed
+ *   authority_people.c    orders, principals, revocations, withdrawals
+ *   authority_policy.c    a policy comes into force
+ *   authority_ceremony.c  keys that come and go later than genesis: checked
+ *   authority_ceremony_enter.c, and into the log
+ *   authority_carrying.c  ceremonies, carried out step by step
+ *   authority_carrying_keys.c, their keys
+ *   authority_carrying_signed.c, what is signed for them
+ *   authority_follow.c    what the token process follows
+ *   authority_blob.c      bytes that are stored beside the log
+ *   authority_crl.c       CRLs, in time
+ *   authority_crl_make.c  a CRL, made and entered
+ *   authority_limits.c    how often who may ask; when who was seen
+ *   authority_lists.c     orders and principals, listed
  *   authority_export.c    exports, put on record
  *   authority_read.c      what is answered from index and log as they are
  *   authority_audit.c     what auditors and witnesses read
@@ -18,11 +41,14 @@
  *   authority_issuers.c   the CAs' certificates and chains
  *   authority_refusals.c  refusals, coalesced
  *   authority_genesis.c   the birth of a log
+ *   authority_strike.c    what that strikes after its first entry
+ *   authority_heritage.c  what it inherits from one that is lost
  */
 #ifndef MM_AUTHORITY_H
 #define MM_AUTHORITY_H
 
 #include <ev.h>
+#include <sodium.h>
 #include <time.h>
 
 #include "hsm/token.h"
@@ -38,7 +64,7 @@ enum {
 	MM_GATES_MAX = 64,
 	MM_JOBS_MAX = 4096,       /* waiting for a decision */
 	MM_JOBS_BYTES = 16 << 20, /* of their bodies */
-	MM_ISSUERS_MAX = 8,
+	MM_ISSUERS_MAX = 32, /* keys, retired ones too */
 	MM_ITEMS_MAX = 2048, /* decided, and not yet signed and stored */
 	MM_REFERENCES_MAX = 1 + MM_CHAIN_MAX, /* that one item rests on */
 	MM_REFUSALS_MAX = 1024,
@@ -57,6 +83,12 @@ struct mm_job {
 	struct mm_link *inspector;
 	struct mm_authority *authority;
 	uint64_t index; /* of the entry the answer is about */
+	struct mm_blob blob; /* stored for it beside the log; size 0: none */
+	uint64_t wait; /* seconds, told with an error; 0: the table's */
+	bool counted;  /* among its principal's requests */
+	bool known;    /* a statement: its former entry is over its payload */
+	bool aged;     /* a renewal: the certificate of `index` is near its
+			* end */
 };
 
 struct mm_jobs {
@@ -97,6 +129,7 @@ struct mm_item {
 /* One entry of the batch being made, and what becomes of it. */
 struct mm_line {
 	struct mm_buffer entry;
+	uint64_t kind;
 	struct mm_item *item; /* wants a signature */
 	struct mm_job *job;   /* is answered as soon as it is stored */
 };
@@ -109,6 +142,7 @@ struct mm_batch {
 	uint64_t now;        /* of its entries */
 	enum mm_error clock; /* why nothing new may be signed, or MM_OK */
 	bool open;           /* the notary has it */
+	bool sealed;         /* a policy is its last entry */
 	bool closing;        /* nothing but signatures and voids */
 	ev_tstamp deadline;  /* when who waits for it has waited enough */
 };
@@ -133,15 +167,66 @@ struct mm_reading {
 	    struct mm_received *answer);
 };
 
+/* An entry that a token was told to follow; it answers in order. */
+struct mm_follow_call {
+	struct mm_follow_call *next;
+	uint64_t id, index, kind;
+};
+
+/* Bytes on their way to the notary, piece by piece. */
+struct mm_storing {
+	struct mm_storing *next;
+	struct mm_blob blob;
+	struct mm_buffer bytes;
+	uint64_t sent; /* of them, as far as the notary has answered */
+	uint64_t id;   /* of the piece that it has; 0: none */
+	struct mm_job *job; /* is decided again when it is stored; or NULL */
+	void (*done)(struct mm_authority *authority,
+	    const struct mm_blob *blob, enum mm_error error);
+};
+
+/* An inheritance on its way into the index. */
+struct mm_heritage {
+	bool done;
+	uint64_t index;         /* of the entry that names the blob */
+	struct mm_blob blob;    /* size 0: none is being taken in */
+	uint64_t offset;        /* of it, as far as it was read */
+	struct mm_buffer rest;  /* what was read and is no whole thing yet */
+	crypto_hash_sha256_state hash;
+};
+
+/* The ceremony that is being carried out. */
+struct mm_carrying {
+	bool look;           /* something has changed: what is next? */
+	uint64_t index;      /* of its entry; 0: none */
+	uint64_t from;       /* those before are done, or given up */
+	uint64_t item;       /* entry of it that was to be signed last */
+	uint64_t generating; /* the token makes keys: the call's id, or 0 */
+	ev_tstamp deadline;  /* of that; 0: none */
+	bool begun;          /* something of it was done in this life */
+	unsigned failures;
+	struct mm_arena arena;
+	struct mm_list keys; /* mm_genesis_key: made, without entry yet */
+};
+
+/* A key of the mint, from its ceremony on. */
 struct mm_issuer {
-	char name[MM_NAME_MAX + 1], issuer[MM_NAME_MAX + 1];
-	char profile[MM_NAME_MAX + 1];
-	uint64_t index; /* of its entry */
-	struct mm_buffer tbs, certificate, spki;
+	char name[MM_NAME_MAX + 1];
+	char issuer[MM_NAME_MAX + 1];  /* key above it; its own: a root; empty:
+					* a CA outside */
+	char profile[MM_NAME_MAX + 1]; /* empty: a CA outside made it */
+	uint64_t use;                  /* enum mm_key_use */
+	bool retired;                  /* signs nothing more */
+	bool imported;                 /* by a CA outside */
+	uint64_t index; /* of its certificate's or its import's entry */
+	/* Both empty as long as the key has no certificate. */
+	struct mm_buffer tbs, certificate;
+	struct mm_buffer spki;
 };
 
 struct mm_refused {
 	char principal[MM_NAME_MAX + 1], subject[MM_NAME_MAX + 1];
+	char order[MM_NAME_MAX + 1]; /* empty: of none that there is */
 	uint64_t type;
 	enum mm_error reason;
 	uint64_t count;   /* not logged yet */
@@ -177,10 +262,18 @@ struct mm_authority {
 	bool anew; /* the index began with nothing in this life */
 	uint64_t recover_from;
 	ev_tstamp stop_deadline;
-	struct mm_arena follow_arena;
-	struct mm_list follow; /* mm_token_follow_request, in order */
-	size_t follow_answers; /* of the token that is linked now */
-	ev_tstamp follow_deadline;
+
+	/* what the token that is linked now follows */
+	uint64_t follow_from;  /* entries before it were sent to it */
+	uint64_t follow_index; /* of the one that is being proven */
+	bool follow_reading; /* the archive proves that one */
+	bool follow_stale;   /* and did so for a token that has gone */
+	struct mm_follow_call *following; /* sent, not answered yet */
+	ev_tstamp follow_deadline;      /* of the first of them; 0: none */
+
+	struct mm_storing *storings;
+	struct mm_carrying carrying;
+	struct mm_heritage heritage;
 
 	struct mm_issuer issuers[MM_ISSUERS_MAX];
 	size_t issuer_count;
@@ -199,6 +292,8 @@ struct mm_authority {
 	ev_tstamp published; /* when the archive was told the last time */
 	struct mm_refused refusals[MM_REFUSALS_MAX];
 	size_t refusal_count;
+	struct mm_limits *limits; /* authority_limits.c; NULL: nobody yet */
+	struct mm_crls *crls;     /* crl_parts.h; NULL: none yet */
 	ev_tstamp store_again;    /* not before, after the disk was full */
 	bool store_short;         /* the last batch found no room */
 	enum mm_error start_held; /* why the first batch has to wait */
@@ -210,9 +305,6 @@ struct mm_authority {
 /* --- authority.c --- */
 /* Ends the process with an error that the supervisor tells. */
 void mm_authority_fail(struct mm_authority *a, enum mm_error error);
-/* A copy of a checkpoint: never half of it. */
-enum mm_error mm_note_keep(
-    struct mm_buffer *kept, struct mm_span note) mm_must_use;
 /* The supervisor ends a process that cannot be worked with (topology.h). */
 void mm_authority_give_up(
     struct mm_authority *a, uint64_t process, uint64_t instance);
@@ -242,13 +334,8 @@ void mm_start_opened(struct mm_authority *a, struct mm_received *received);
 /* Tells the archive the newest checkpoint. */
 void mm_start_publish(struct mm_authority *a);
 void mm_start_watch(struct mm_authority *a);
-/* Our own first entry is stored: tokens may follow the policies. */
-void mm_start_stored(
-    struct mm_authority *a, const struct mm_notary_append_answer *answer);
-/* Has the token that is linked now follow the policies. */
-void mm_start_follow(struct mm_authority *a);
-void
-mm_start_token_answered(struct mm_authority *a, struct mm_received *received);
+/* Reads the newest policy and the CAs' certificates from the index. */
+enum mm_error mm_start_load_policy(struct mm_authority *a) mm_must_use;
 
 /* --- authority_batch.c --- */
 /* Makes and sends the next batch, if there is something and none is open. */
@@ -256,6 +343,11 @@ void mm_batch_step(struct mm_authority *a);
 /* Adds an entry; it is applied to the index. Takes nothing; copies. */
 enum mm_error mm_batch_add(struct mm_authority *a, uint64_t kind,
     const void *body, struct mm_line **line) mm_must_use;
+/* The same for a policy's entry, whose frame names the policy that it brings.
+ * Nothing but signatures may go into the batch after it. */
+enum mm_error
+mm_batch_add_policy(struct mm_authority *a, const uint8_t digest[32],
+    const struct mm_policy_entry *body, struct mm_line **line) mm_must_use;
 /* Asks the notary to prove this entry too. */
 enum mm_error
 mm_batch_refer(struct mm_authority *a, uint64_t index) mm_must_use;
@@ -263,13 +355,18 @@ mm_batch_refer(struct mm_authority *a, uint64_t index) mm_must_use;
 void mm_batch_tick(struct mm_authority *a);
 /* At the end: frees what is left. */
 void mm_batch_clear(struct mm_authority *a);
-void mm_batch_answered(struct mm_authority *a, struct mm_received *received);
 
 /* The one of an index, or NULL. */
 const struct mm_inclusion *
 mm_inclusion_find(const struct mm_list *inclusions, uint64_t index);
 
-/* --- authority_signing.c --- */
+/* --- authority_stored.c --- */
+void mm_batch_answered(struct mm_authority *a, struct mm_received *received);
+/* A copy of a checkpoint: never half of it. */
+enum mm_error
+mm_note_keep(struct mm_buffer *kept, struct mm_span note) mm_must_use;
+
+/* --- authority_item.c --- */
 /* Adds an entry to the batch, with its item. */
 enum mm_error mm_item_draft(struct mm_authority *a, uint64_t kind,
     const void *body, struct mm_item **out) mm_must_use;
@@ -281,21 +378,34 @@ void mm_item_refuse(
 /* Answers the job when the item is signed and stored. */
 void
 mm_item_wait(struct mm_authority *a, struct mm_item *item, struct mm_job *job);
+/* After a start: an unsigned entry is decided again. */
+enum mm_error mm_item_recover(
+    struct mm_authority *a, struct mm_span entry, uint64_t index) mm_must_use;
+
+/* --- authority_packet.c --- */
 /* Sends what the last batch made ready to the token. */
 void mm_signing_send(struct mm_authority *a,
     const struct mm_notary_append_answer *answer, struct mm_item *const *items,
     size_t count);
+
+/* --- authority_signing.c --- */
 void mm_signing_answered(struct mm_authority *a, struct mm_received *received);
 void mm_signing_token_up(struct mm_authority *a);
 void mm_signing_token_down(struct mm_authority *a);
+/* Another policy is in force: what was decided before, and no token has been
+ * asked for, is void. */
+void mm_signing_pass_by(struct mm_authority *a);
 /* Has the supervisor end a token that hangs or does not behave. */
 void mm_signing_kill(struct mm_authority *a);
 void mm_signing_tick(struct mm_authority *a);
 /* At the end: frees what is left. */
 void mm_signing_clear(struct mm_authority *a);
-/* After a start: an unsigned entry is decided again. */
-enum mm_error mm_signing_recover(
-    struct mm_authority *a, struct mm_span entry, uint64_t index) mm_must_use;
+
+/* --- authority_again.c --- */
+/* Whether an entry of a former life may still be signed, and what it rests on
+ * then: the reason to void it. */
+enum mm_error mm_item_again(struct mm_authority *a, struct mm_item *item,
+    const struct mm_entry *frame, struct mm_arena *arena) mm_must_use;
 
 /* --- the decisions --- */
 void mm_issue_decide(struct mm_authority *a, struct mm_job *job);
@@ -310,6 +420,9 @@ enum mm_error mm_issue_again(struct mm_authority *a,
 /* What a certificate's entry rests on. */
 enum mm_error mm_issue_rest(const struct mm_authority *a,
     const struct mm_certificate_entry *body, struct mm_rest *out) mm_must_use;
+/* The same for what an issuer signs: its certificate and those above it. */
+enum mm_error mm_issue_rest_chain(const struct mm_authority *a,
+    struct mm_span issuer, struct mm_rest *rest) mm_must_use;
 /* Builds the TBS and completes the body; adds nothing yet. */
 enum mm_error mm_issue_draft(struct mm_authority *a,
     const struct mm_profile *profile, struct mm_certificate_entry *body,
@@ -319,10 +432,236 @@ enum mm_error mm_issue_log(struct mm_authority *a,
     const struct mm_certificate_entry *body, struct mm_item **item) mm_must_use;
 void mm_release_arrived(struct mm_authority *a, struct mm_job *job, int fd);
 void mm_release_decide(struct mm_authority *a, struct mm_job *job);
-void mm_statement_decide(struct mm_authority *a, struct mm_job *job);
 void mm_export_decide(struct mm_authority *a, struct mm_job *job);
 void mm_read_decide(struct mm_authority *a, struct mm_job *job);
 void mm_audit_decide(struct mm_authority *a, struct mm_job *job);
+
+/* --- what people state --- */
+
+/* A statement request taken apart; `statements` and what came along are the
+ * request's, together with what was gathered before. */
+struct mm_stating {
+	struct mm_authority *a;
+	struct mm_job *job;
+	struct mm_statement_ask ask;
+	struct mm_claim claim;
+	struct mm_span payload;
+	uint8_t payload_hash[32];
+	struct mm_list statements; /* mm_bytes_item */
+	struct mm_span spki, policy, text;
+	/* The text, where a pending entry has it beside the log; size 0: not.
+	 * Of the two there is one at most. */
+	struct mm_blob text_blob;
+	struct mm_list certificates; /* mm_bytes_item */
+	union {
+		struct mm_order_claim order;
+		struct mm_release_claim release;
+		struct mm_revoke_claim revoke;
+		struct mm_principal_claim principal;
+		struct mm_policy_claim policy;
+		struct mm_ceremony_claim ceremony;
+		struct mm_withdraw_claim withdraw;
+	} body;
+};
+
+/*
+ * What a kind of statement does. `check`: whether it could be in force now,
+ * asked when it is brought and again when it has enough signatures, so that
+ * nobody approves what can never be. `enter` adds its entry, and has the job
+ * answered.
+ */
+struct mm_statement_kind_row {
+	uint64_t kind;
+	enum mm_error (*check)(struct mm_stating *s);
+	enum mm_error (*enter)(struct mm_stating *s);
+};
+
+/* --- authority_statement.c --- */
+void mm_statement_decide(struct mm_authority *a, struct mm_job *job);
+/* Adds the entry that is what the statements say; the job is answered with
+ * it when it is stored. */
+enum mm_error
+mm_statement_enter(struct mm_stating *s, uint64_t kind) mm_must_use;
+
+/* --- authority_gather.c --- */
+/* What there is of a statement, with what was gathered before. */
+struct mm_gathered {
+	uint64_t missing; /* officers who have to sign yet */
+	bool waits;       /* there is a pending entry about it: */
+	uint64_t idx;     /* the newest */
+	bool adds;        /* the request brings what that has not */
+};
+/*
+ * Puts the request's statements to those that wait, each officer's once and
+ * only those that count under the policy in force; each of the request must.
+ * s->claim, s->body, s->statements and what came along are complete after.
+ * MM_E_STATEMENT and its family; MM_E_STATEMENT_DIFFERS: what came along is
+ * not what waits; MM_E_STATEMENT_WITHDRAWN.
+ */
+enum mm_error mm_pending_gather(
+    struct mm_stating *s, struct mm_gathered *out) mm_must_use;
+/* Of statements over one payload those that count now. */
+struct mm_counted {
+	struct mm_list statements; /* mm_bytes_item */
+	struct mm_list officers;   /* mm_text_item: whose they are, in the
+				    * policy's arena */
+	uint64_t missing;          /* officers who would have to sign yet */
+};
+/* What was signed by who is no officer any more is passed over; the lists lie
+ * in the arena. MM_E_STATEMENT_TIME. */
+enum mm_error mm_pending_counted(struct mm_authority *a, uint64_t kind,
+    const struct mm_list *statements, struct mm_arena *arena,
+    struct mm_counted *out) mm_must_use;
+
+/* --- authority_pending.c --- */
+/* The pending entry at `idx`, where it is the newest about its payload. */
+enum mm_error mm_pending_read(struct mm_authority *a, uint64_t idx,
+    struct mm_arena *arena, struct mm_pending_entry *out) mm_must_use;
+/* Adds a pending entry; the job is answered with it when it is stored.
+ * MM_E_PENDING_FULL; MM_E_RANGE where all statements together would be more
+ * than an entry can hold. */
+enum mm_error mm_pending_enter(
+    struct mm_stating *s, const struct mm_gathered *gathered) mm_must_use;
+
+/* --- authority_waiting.c --- */
+void mm_pending_decide(struct mm_authority *a, struct mm_job *job);
+
+/* --- authority_people.c --- */
+enum mm_error mm_order_check_stated(struct mm_stating *s) mm_must_use;
+enum mm_error mm_order_enter(struct mm_stating *s) mm_must_use;
+enum mm_error mm_principal_check(struct mm_stating *s) mm_must_use;
+enum mm_error mm_principal_enter(struct mm_stating *s) mm_must_use;
+/* The certificate of a principal whose statement is in force, by entry
+ * `basis`, and whose former one was voided: for s->spki. */
+enum mm_error
+mm_principal_certify(struct mm_stating *s, uint64_t basis) mm_must_use;
+enum mm_error mm_revoke_check(struct mm_stating *s) mm_must_use;
+enum mm_error mm_revoke_enter(struct mm_stating *s) mm_must_use;
+enum mm_error mm_withdraw_check(struct mm_stating *s) mm_must_use;
+enum mm_error mm_withdraw_enter(struct mm_stating *s) mm_must_use;
+
+/* --- authority_release.c, too --- */
+enum mm_error mm_release_check(struct mm_stating *s) mm_must_use;
+enum mm_error mm_release_enter(struct mm_stating *s) mm_must_use;
+
+/* --- authority_policy.c --- */
+enum mm_error mm_policy_check_stated(struct mm_stating *s) mm_must_use;
+/* Nothing else goes into its batch (batch.sealed): the next entry is decided
+ * under the new policy. */
+enum mm_error mm_policy_enter(struct mm_stating *s) mm_must_use;
+/* A batch with a policy entry is stored: it is in force. */
+enum mm_error mm_policy_stored(struct mm_authority *a) mm_must_use;
+
+/* --- authority_ceremony.c --- */
+enum mm_error mm_ceremony_check(struct mm_stating *s) mm_must_use;
+/* The certificate of an import, among those that came along; or none. */
+struct mm_span mm_ceremony_brought(
+    const struct mm_stating *s, const struct mm_ceremony_import *import);
+
+/* --- authority_ceremony_enter.c --- */
+enum mm_error mm_ceremony_enter(struct mm_stating *s) mm_must_use;
+
+/* --- authority_carrying.c --- */
+/* What a ceremony in the log has left to do: keys to be made, entries to be
+ * added. It goes on from the index, also after a crash. */
+bool mm_ceremony_due(const struct mm_authority *a);
+enum mm_error mm_ceremony_add(struct mm_authority *a) mm_must_use;
+
+/* Whether there is one, in the log or in the batch, that is not carried out or
+ * given up. */
+enum mm_error
+mm_carrying_busy(struct mm_authority *a, bool *out) mm_must_use;
+/* The token has made keys, or could not. */
+void mm_ceremony_made(struct mm_authority *a, struct mm_received *received);
+/* Something has happened that it may wait for. */
+void mm_ceremony_look(struct mm_authority *a);
+/* An entry is signed or void now. */
+void mm_ceremony_settled(struct mm_authority *a, uint64_t index);
+/* An entry of this kind is stored. */
+enum mm_error
+mm_ceremony_stored(struct mm_authority *a, uint64_t kind) mm_must_use;
+void mm_ceremony_token_lost(struct mm_authority *a);
+void mm_ceremony_clear(struct mm_authority *a);
+
+/* --- authority_follow.c --- */
+/* Has the token that is linked now follow, from the beginning, what the log
+ * has that it follows: proofs come from the archive. a->followed when done. */
+void mm_follow_begin(struct mm_authority *a);
+/* Goes on with that where it stands. */
+void mm_follow_step(struct mm_authority *a);
+/* A batch is stored: what its lines from `from` to before `to` have that a
+ * token follows is sent to one that follows all before it, behind what that
+ * was asked to sign already. */
+void mm_follow_stored(struct mm_authority *a,
+    const struct mm_notary_append_answer *answer, size_t from, size_t to);
+void mm_follow_answered(struct mm_authority *a, struct mm_received *received);
+/* The token has gone, or the archive that was asked. */
+void mm_follow_lost(struct mm_authority *a);
+void mm_follow_archive_lost(struct mm_authority *a);
+/* No token follows for ever. */
+void mm_follow_tick(struct mm_authority *a);
+void mm_follow_clear(struct mm_authority *a);
+
+/* --- authority_blob.c --- */
+/*
+ * Bytes beside the log, stored by the notary before the batch whose entry
+ * names them (log/entry.h). mm_blob_store() copies them; `done` is told when
+ * they are there (MM_OK), or why they are not.
+ */
+enum mm_error mm_blob_store(struct mm_authority *a, struct mm_span bytes,
+    void (*done)(struct mm_authority *a, const struct mm_blob *blob,
+	enum mm_error error)) mm_must_use;
+/*
+ * For a job whose entry names a blob. MM_OK and `*stored`: it is there,
+ * job->blob names it. MM_OK without: the job is parked, nothing of it may be
+ * touched any more; it is decided again when the blob is stored, or told why
+ * that failed.
+ */
+enum mm_error mm_blob_store_for(struct mm_authority *a, struct mm_job *job,
+    struct mm_span bytes, bool *stored) mm_must_use;
+void mm_blob_answered(struct mm_authority *a, struct mm_received *received);
+void mm_blob_clear(struct mm_authority *a);
+
+/* --- authority_heritage.c --- */
+/* Sends the next piece of a blob to the notary, and waits: at genesis. */
+enum mm_error mm_heritage_put(int notary, struct mm_notary_blob_request *piece,
+    struct mm_span data) mm_must_use;
+/* Stores the one of these files that is the blob: MM_E_BLOB where none is. */
+enum mm_error mm_heritage_store(int notary, const int *files, size_t count,
+    const struct mm_inherited_blob *blob) mm_must_use;
+/* Goes on with taking in, at a start; heritage.done when nothing is left. */
+void mm_heritage_step(struct mm_authority *a);
+void mm_heritage_clear(struct mm_authority *a);
+
+/* --- authority_crl.c --- */
+/* Whether a CRL is wanted: by somebody who asks, because something was
+ * revoked, or because the last one is past its half. */
+bool mm_crl_due(const struct mm_authority *a);
+/* Makes the next CRL from what is stored; between two batches, with the time
+ * of the next one. */
+void mm_crl_make(struct mm_authority *a);
+enum mm_error mm_crl_add_entry(struct mm_authority *a) mm_must_use;
+void mm_crl_decide(struct mm_authority *a, struct mm_job *job);
+/* The sealed memfd of a CRL's blob, for the token; -1 where it has none. */
+int mm_crl_blob(struct mm_authority *a, uint64_t index);
+void mm_crl_tick(struct mm_authority *a);
+void mm_crl_clear(struct mm_authority *a);
+
+/* --- authority_limits.c --- */
+/* MM_E_RATE where the principal has asked too often in this minute; notes
+ * that it was seen. */
+enum mm_error
+mm_limits_admit(struct mm_authority *a, struct mm_job *job) mm_must_use;
+/* When it was seen in this life; 0: not. */
+uint64_t mm_limits_seen(const struct mm_authority *a, struct mm_span name);
+void mm_limits_clear(struct mm_authority *a);
+
+/* --- authority_lists.c --- */
+void mm_orders_decide(struct mm_authority *a, struct mm_job *job);
+void mm_principals_decide(struct mm_authority *a, struct mm_job *job);
+
+/* --- authority_issue.c, too --- */
+void mm_renew_decide(struct mm_authority *a, struct mm_job *job);
 
 /* --- authority_read.c --- */
 /* The same answer again: the entry is signed, or being signed. */
@@ -378,15 +717,25 @@ void mm_answer_stated(struct mm_authority *a, struct mm_job *job,
     struct mm_span note);
 
 /* --- authority_issuers.c --- */
+/* Reads all keys and their certificates anew from the index. */
 enum mm_error mm_issuers_load(struct mm_authority *a) mm_must_use;
+/* A key that has a certificate, retired or not; NULL where there is none. */
 const struct mm_issuer *
 mm_issuer_find(const struct mm_authority *a, struct mm_span name);
+/* A key, with or without a certificate. */
+const struct mm_issuer *
+mm_issuer_key(const struct mm_authority *a, struct mm_span name);
 void mm_issuers_clear(struct mm_authority *a);
+struct mm_certificate_plan;
+/* A TBS as planned (ca/certificate.h), with a serial of its own, and checked
+ * against the profile's standard. */
+enum mm_error mm_issuer_tbs(const struct mm_certificate_plan *plan,
+    struct mm_buffer *tbs) mm_must_use;
 /* The policy's profile for a purpose, or NULL. */
 const struct mm_profile *
 mm_profile_for(const struct mm_policy *policy, enum mm_purpose purpose);
-/* The certificates between `name` (included) and the root (left out):
- * mm_bytes_item in the arena. */
+/* The certificates between `name` (included) and the root (left out), as far
+ * as they are our own or imported: mm_bytes_item in the arena. */
 enum mm_error
 mm_issuers_chain(const struct mm_authority *a, struct mm_span name,
     struct mm_arena *arena, struct mm_list *out) mm_must_use;
@@ -396,6 +745,9 @@ void mm_refusals_note(
     struct mm_authority *a, const struct mm_job *job, enum mm_error reason);
 bool mm_refusals_due(const struct mm_authority *a);
 enum mm_error mm_refusals_add(struct mm_authority *a) mm_must_use;
+/* Refusals under an order which no entry has yet. */
+uint64_t
+mm_refusals_waiting(const struct mm_authority *a, struct mm_span order);
 /* The batch with them is in the log, or is not. */
 void mm_refusals_settle(struct mm_authority *a, bool stored);
 

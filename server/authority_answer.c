@@ -3,8 +3,11 @@
 #include <string.h>
 
 #include "ca/certificate.h"
+#include "ca/request.h"
 #include "log/receipt.h"
 #include "protocol/journal.h"
+
+enum { DAY = 86400 /* seconds */ };
 
 /* A gate that is gone took its connections along. */
 static bool
@@ -38,6 +41,18 @@ tell(struct mm_authority *a, struct mm_job *job,
 		untold(a, job, error);
 }
 
+/* Seconds after which it makes sense to ask again. */
+static uint64_t
+wait_of(const struct mm_job *job, enum mm_error error)
+{
+	if (job->wait != 0)
+		return job->wait;
+	/* The day of what is counted a day ends at midnight UTC. */
+	if (error == MM_E_DAILY)
+		return DAY - mm_seconds(CLOCK_REALTIME) % DAY;
+	return mm_error_wait(error);
+}
+
 void
 mm_answer_error(struct mm_authority *a, struct mm_job *job, enum mm_error error)
 {
@@ -45,7 +60,8 @@ mm_answer_error(struct mm_authority *a, struct mm_job *job, enum mm_error error)
 	enum mm_error failed;
 
 	mm_buffer_init(&envelope, MM_FRAME_MAX);
-	failed = mm_envelope_error(error, job->ask.id, &envelope);
+	failed = mm_envelope_error_after(
+	    error, job->ask.id, wait_of(job, error), &envelope);
 	if (failed == MM_OK)
 		tell(a, job, &envelope);
 	else if (is_there(a, job))
@@ -173,6 +189,51 @@ answer_certificate(struct making *m)
 	return error;
 }
 
+/* A CSR of a key of the mint, which stands in the certificate's place. */
+static enum mm_error
+answer_csr(struct making *m)
+{
+	struct mm_certificate_answer answer = {
+	    .index = m->index, .receipt = m->receipt};
+	struct mm_csr_entry body;
+	struct mm_entry frame;
+	mm_auto(buffer) der = {0};
+	enum mm_error error = mm_entry_decode_as(
+	    m->entry, MM_ENTRY_CSR, &m->job->arena, &frame, &body);
+
+	mm_buffer_init(&der, MM_CERTIFICATE_MAX);
+	if (error == MM_OK)
+		error = mm_request_assemble(body.info, m->signature, &der);
+	if (error != MM_OK)
+		return error;
+	answer.certificate = mm_buffer_span(&der);
+	mm_answer(m->a, m->job, &mm_certificate_answer_shape, &answer);
+	return MM_OK;
+}
+
+static enum mm_error
+answer_shown(struct making *m)
+{
+	struct mm_entry frame;
+	enum mm_error error = mm_entry_decode(m->entry, &m->job->arena, &frame);
+
+	if (error != MM_OK)
+		return error;
+	return frame.kind == MM_ENTRY_CSR ? answer_csr(m)
+					  : answer_certificate(m);
+}
+
+static enum mm_error
+answer_crl(struct making *m)
+{
+	struct mm_crl_answer answer = {.index = m->index,
+	    .signature = m->signature,
+	    .receipt = m->receipt};
+
+	mm_answer(m->a, m->job, &mm_crl_answer_shape, &answer);
+	return MM_OK;
+}
+
 /*
  * A principal's statement with a CSR: its certificate goes along with the
  * receipt of the statement's entry, on which it rests.
@@ -226,7 +287,9 @@ static const struct {
 	enum mm_error (*answer)(struct making *);
 } answers[] = {
     {MM_MESSAGE_ISSUE, answer_certificate},
-    {MM_MESSAGE_SHOW, answer_certificate},
+    {MM_MESSAGE_RENEW, answer_certificate},
+    {MM_MESSAGE_SHOW, answer_shown},
+    {MM_MESSAGE_CRL, answer_crl},
     {MM_MESSAGE_STATEMENT, answer_identity},
     {MM_MESSAGE_RELEASE, answer_release},
     {MM_MESSAGE_FETCH, answer_release},

@@ -91,12 +91,33 @@ static void
 show_found(struct mm_authority *a, struct mm_job *job, enum mm_error error,
     const struct mm_issued *issued)
 {
+	if (error == MM_OK && issued->inherited)
+		error = mm_fail(MM_E_NOT_FOUND,
+		    "it is of the log that this one succeeds: ask for it "
+		    "there");
 	if (error == MM_OK && issued->state != MM_ISSUED_SIGNED)
 		error = mm_plain(MM_E_NOT_FOUND);
 	if (error == MM_OK)
 		mm_read_again(a, job, issued);
 	else
 		mm_answer_error(a, job, error);
+}
+
+/* Whoever asks for the device's wants one that is good; by its serial number
+ * any is shown. */
+static enum mm_error
+find_live(struct mm_authority *a, struct mm_job *job,
+    const struct mm_show_request *request, struct mm_issued *issued)
+{
+	enum mm_error error = mm_index_device(
+	    a->index, request->profile, request->device, &job->arena, issued);
+
+	if (error == MM_OK && issued->revoked != 0)
+		error = mm_fail(MM_E_NOT_FOUND,
+		    "the certificate of device %.*s is on hold: it is shown "
+		    "by its serial number",
+		    MM_SPAN(request->device));
+	return error;
 }
 
 static void
@@ -110,9 +131,11 @@ show(struct mm_authority *a, struct mm_job *job)
 	if (error == MM_OK && request.serial.size > 0)
 		error = mm_index_serial(
 		    a->index, request.serial, &job->arena, &issued);
+	else if (error == MM_OK && request.basis != 0)
+		error = mm_index_resting(
+		    a->index, request.basis, &job->arena, &issued);
 	else if (error == MM_OK)
-		error = mm_index_device(a->index, request.profile,
-		    request.device, &job->arena, &issued);
+		error = find_live(a, job, &request, &issued);
 	show_found(a, job, error, &issued);
 }
 

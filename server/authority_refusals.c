@@ -8,27 +8,54 @@ enum {
 	COUNT_MAX = 1 << 30 /* of one row */
 };
 
-/* What was asked about, where that can be told: the device or the product. */
+/* What was asked about, where that can be told: the device or the product,
+ * and the order, if there is one of that name. */
+struct about {
+	char subject[MM_NAME_MAX + 1], order[MM_NAME_MAX + 1];
+};
+
 static void
-subject_of(const struct mm_job *job, char out[MM_NAME_MAX + 1])
+read_issue(struct mm_authority *a, const struct mm_job *job, struct about *out)
 {
 	mm_auto(arena) arena = {0};
 	struct mm_issue_ask issue;
+	struct mm_order_row row;
+
+	mm_arena_init(&arena, 1 << 18);
+	if (mm_shape_decode(
+		&mm_issue_ask_shape, job->ask.body, &arena, &issue) != MM_OK)
+		return;
+	mm_span_string(issue.device, out->subject, sizeof(out->subject));
+	if (mm_index_order(a->index, issue.order, &arena, &row) == MM_OK)
+		mm_span_string(issue.order, out->order, sizeof(out->order));
+}
+
+static void
+read_release(const struct mm_job *job, struct about *out)
+{
+	mm_auto(arena) arena = {0};
 	struct mm_release_request release;
 
 	mm_arena_init(&arena, 1 << 18);
-	out[0] = '\0';
-	if (job->ask.type == MM_MESSAGE_ISSUE &&
-	    mm_shape_decode(
-		&mm_issue_ask_shape, job->ask.body, &arena, &issue) == MM_OK)
-		mm_span_string(issue.device, out, MM_NAME_MAX + 1);
-	if (job->ask.type == MM_MESSAGE_RELEASE &&
-	    mm_shape_decode(&mm_release_request_shape, job->ask.body, &arena,
+	if (mm_shape_decode(&mm_release_request_shape, job->ask.body, &arena,
 		&release) == MM_OK)
-		mm_span_string(release.product, out, MM_NAME_MAX + 1);
+		mm_span_string(
+		    release.product, out->subject, sizeof(out->subject));
+}
+
+static struct about
+about_of(struct mm_authority *a, const struct mm_job *job)
+{
+	struct about about = {.subject = ""};
+
+	if (job->ask.type == MM_MESSAGE_ISSUE)
+		read_issue(a, job, &about);
+	if (job->ask.type == MM_MESSAGE_RELEASE)
+		read_release(job, &about);
 	/* Cutting may have split a character. */
-	if (!mm_text_ok(mm_span_text(out)))
-		out[0] = '\0';
+	if (!mm_text_ok(mm_span_text(about.subject)))
+		about.subject[0] = '\0';
+	return about;
 }
 
 /* A row that may be forgotten: nothing new since its last entry. */
@@ -40,11 +67,12 @@ is_idle(const struct mm_authority *a, const struct mm_refused *row)
 }
 
 /*
- * Same principal, request and reason are one row. NULL where all rows are
- * taken: then it is not logged, rather than more often than it should.
+ * Same principal, request, reason and order are one row. NULL where all rows
+ * are taken: then it is not logged, rather than more often than it should.
  */
 static struct mm_refused *
-row_for(struct mm_authority *a, const struct mm_job *job, enum mm_error reason)
+row_for(struct mm_authority *a, const struct mm_job *job, const char *order,
+    enum mm_error reason)
 {
 	struct mm_refused *idle = NULL;
 
@@ -52,7 +80,8 @@ row_for(struct mm_authority *a, const struct mm_job *job, enum mm_error reason)
 		struct mm_refused *row = &a->refusals[i];
 
 		if (row->reason == reason && row->type == job->ask.type &&
-		    mm_span_is(job->principal.name, row->principal))
+		    mm_span_is(job->principal.name, row->principal) &&
+		    strcmp(row->order, order) == 0)
 			return row;
 		if (idle == NULL && is_idle(a, row))
 			idle = row;
@@ -69,7 +98,7 @@ static bool
 is_refusal(enum mm_error reason)
 {
 	static const enum mm_error also[] = {
-	    MM_E_CSR, MM_E_STATEMENT, MM_E_DAILY};
+	    MM_E_CSR, MM_E_STATEMENT, MM_E_DAILY, MM_E_RATE};
 
 	for (size_t i = 0; i < MM_COUNT(also); i++)
 		if (reason == also[i])
@@ -82,17 +111,20 @@ mm_refusals_note(
     struct mm_authority *a, const struct mm_job *job, enum mm_error reason)
 {
 	struct mm_refused *row;
+	struct about about;
 
 	/* Strangers fill no log. */
 	if (job->principal.name.size == 0 || !is_refusal(reason))
 		return;
-	row = row_for(a, job, reason);
+	about = about_of(a, job);
+	row = row_for(a, job, about.order, reason);
 	if (row == NULL || row->count == COUNT_MAX)
 		return;
 	row->type = job->ask.type;
 	mm_span_string(
 	    job->principal.name, row->principal, sizeof(row->principal));
-	subject_of(job, row->subject);
+	memcpy(row->subject, about.subject, sizeof(row->subject));
+	memcpy(row->order, about.order, sizeof(row->order));
 	row->count++;
 }
 
@@ -133,13 +165,25 @@ mm_refusals_add(struct mm_authority *a)
 		    .request = mm_span_text(type->name),
 		    .reason = mm_span_text(mm_error_name(row->reason)),
 		    .count = row->count,
-		    .subject = mm_span_text(row->subject)};
+		    .subject = mm_span_text(row->subject),
+		    .order = mm_span_text(row->order)};
 		row->storing = row->count;
 		row->count = 0;
 	}
 	if (body.refusals.count == 0)
 		return MM_OK;
 	return mm_batch_add(a, MM_ENTRY_REFUSAL, &body, NULL);
+}
+
+uint64_t
+mm_refusals_waiting(const struct mm_authority *a, struct mm_span order)
+{
+	uint64_t count = 0;
+
+	for (size_t i = 0; i < a->refusal_count; i++)
+		if (mm_span_is(order, a->refusals[i].order))
+			count += a->refusals[i].count;
+	return count;
 }
 
 void

@@ -117,19 +117,21 @@ mm_release_arrived(struct mm_authority *a, struct mm_job *job, int fd)
 		mm_answer_refusal(a, job, error);
 }
 
-/* The one key for code signing of the genesis. */
+/* The newest key for code signing that has a certificate. */
 static const struct mm_issuer *
 signing_key(struct mm_authority *a)
 {
-	for (size_t i = 0; i < a->issuer_count; i++) {
-		const struct mm_profile *profile = mm_policy_profile(
-		    &a->policy, mm_span_text(a->issuers[i].profile));
+	const struct mm_issuer *newest = NULL;
 
-		if (profile != NULL &&
-		    profile->purpose == MM_PURPOSE_CODE_SIGNING)
-			return &a->issuers[i];
+	for (size_t i = 0; i < a->issuer_count; i++) {
+		const struct mm_issuer *one = &a->issuers[i];
+
+		if (one->use == MM_KEY_CODE_SIGNING && !one->retired &&
+		    one->certificate.size > 0 &&
+		    (newest == NULL || one->index > newest->index))
+			newest = one;
 	}
-	return NULL;
+	return newest;
 }
 
 static bool
@@ -186,6 +188,73 @@ answered_before(struct mm_authority *a, struct mm_job *job,
 }
 
 static enum mm_error
+unapproved(const struct mm_job *job, const struct mm_release_request *request)
+{
+	char sha256[65];
+
+	sodium_bin2hex(sha256, sizeof(sha256), job->inspected.facts.sha256, 32);
+	return mm_fail(MM_E_RELEASE,
+	    "no statement came with the image, and none approves %.*s %.*s; "
+	    "its SHA-256 is %s: have officers approve that",
+	    MM_SPAN(request->product), MM_SPAN(request->version), sha256);
+}
+
+/* Those of its statements that count under the policy in force. */
+static enum mm_error
+count_approval(struct mm_authority *a, struct mm_job *job, uint64_t index,
+    struct mm_release_request *request)
+{
+	struct mm_statement_entry stated;
+	struct mm_counted counted;
+	struct mm_entry entry;
+	struct mm_span bytes;
+	enum mm_error error =
+	    mm_index_reference(a->index, index, &job->arena, &bytes);
+
+	if (error == MM_OK)
+		error = mm_entry_decode_as(
+		    bytes, MM_ENTRY_RELEASE, &job->arena, &entry, &stated);
+	if (error == MM_OK)
+		error = mm_pending_counted(a, MM_STATEMENT_RELEASE,
+		    &stated.statements, &job->arena, &counted);
+	if (error == MM_E_STATEMENT_TIME)
+		error = mm_fail(error,
+		    "the approval of %.*s %.*s, entry %llu, has expired: have "
+		    "it approved again",
+		    MM_SPAN(request->product), MM_SPAN(request->version),
+		    (unsigned long long)index);
+	if (error == MM_OK && counted.missing > 0)
+		error = mm_fail(MM_E_RELEASE,
+		    "the approval of %.*s %.*s, entry %llu, lacks %llu of the "
+		    "officers that the policy in force wants: have it approved "
+		    "again",
+		    MM_SPAN(request->product), MM_SPAN(request->version),
+		    (unsigned long long)index,
+		    (unsigned long long)counted.missing);
+	if (error == MM_OK)
+		request->statements = counted.statements;
+	return error;
+}
+
+/* An image that brings no statements has those that officers gave before:
+ * they stand in its entry too, where the token process reads them. */
+static enum mm_error
+find_approval(struct mm_authority *a, struct mm_job *job,
+    struct mm_release_request *request)
+{
+	uint64_t index;
+	enum mm_error error;
+
+	if (request->statements.count > 0)
+		return MM_OK;
+	error = mm_index_release(
+	    a->index, request->product, request->version, &index);
+	if (error == MM_E_NOT_FOUND)
+		return unapproved(job, request);
+	return error == MM_OK ? count_approval(a, job, index, request) : error;
+}
+
+static enum mm_error
 judge(struct mm_authority *a, struct mm_job *job,
     const struct mm_release_request *request)
 {
@@ -205,9 +274,6 @@ judge(struct mm_authority *a, struct mm_job *job,
 	    .claim = &said};
 	enum mm_error error;
 
-	if (request->statements.count == 0)
-		return mm_fail(
-		    MM_E_RELEASE, "no officer's statement came with the image");
 	error = mm_roster_check(
 	    &question, &request->statements, &job->arena, &claim, &said);
 	return error == MM_OK ? mm_decide_release(&facts) : error;
@@ -258,6 +324,8 @@ mm_release_decide(struct mm_authority *a, struct mm_job *job)
 	if (a->batch.clock != MM_OK)
 		error = mm_plain(a->batch.clock);
 	if (error == MM_OK)
+		error = find_approval(a, job, &request);
+	if (error == MM_OK)
 		error = judge(a, job, &request);
 	if (error == MM_OK && !a->followed)
 		error = mm_plain(MM_E_TOKEN_UNAVAILABLE);
@@ -265,4 +333,77 @@ mm_release_decide(struct mm_authority *a, struct mm_job *job)
 		error = release_new(a, job, &request);
 	if (error != MM_OK)
 		mm_answer_refusal(a, job, error);
+}
+
+/* --- approvals that come before their image --- */
+
+/* A version of a product is one image, for ever. */
+static enum mm_error
+check_signed(struct mm_stating *s, struct mm_span scheme)
+{
+	const struct mm_release_claim *claim = &s->body.release;
+	struct mm_issued issued;
+	enum mm_error error = mm_index_image(s->a->index, claim->product,
+	    claim->version, scheme, &s->job->arena, &issued);
+
+	if (error == MM_E_NOT_FOUND)
+		return MM_OK;
+	if (error == MM_OK &&
+	    memcmp(issued.key, claim->sha256, sizeof(issued.key)) != 0)
+		error = mm_fail(MM_E_RELEASE_EXISTS,
+		    "another image was signed as %.*s %.*s: give this one "
+		    "another version",
+		    MM_SPAN(claim->product), MM_SPAN(claim->version));
+	return error;
+}
+
+static enum mm_error
+check_scheme(struct mm_stating *s, size_t i)
+{
+	const struct mm_release_claim *claim = &s->body.release;
+	const struct mm_scheme_digest *one =
+	    mm_list_at(claim->schemes, struct mm_scheme_digest, i);
+	const struct mm_release_facts facts = {.policy = &s->a->policy,
+	    .product = claim->product,
+	    .version = claim->version,
+	    .scheme = one->scheme,
+	    .size = claim->size,
+	    .sha256 = claim->sha256,
+	    .digest = one->digest,
+	    .claim = claim};
+
+	for (size_t j = 0; j < i; j++)
+		if (mm_span_equal(
+			mm_list_at(claim->schemes, struct mm_scheme_digest, j)
+			    ->scheme,
+			one->scheme))
+			return mm_fail(MM_E_STATEMENT,
+			    "the statement names the scheme %.*s twice",
+			    MM_SPAN(one->scheme));
+	return mm_decide_release(&facts);
+}
+
+enum mm_error
+mm_release_check(struct mm_stating *s)
+{
+	const struct mm_release_claim *claim = &s->body.release;
+	const struct mm_product *product;
+	enum mm_error error = MM_OK;
+
+	for (size_t i = 0; i < claim->schemes.count && error == MM_OK; i++)
+		error = check_scheme(s, i);
+	if (error != MM_OK)
+		return error;
+	product = mm_policy_product(&s->a->policy, claim->product);
+	for (size_t i = 0; i < product->schemes.count && error == MM_OK; i++)
+		error = check_signed(
+		    s, mm_list_at(product->schemes, struct mm_text_item, i)
+			   ->value);
+	return error;
+}
+
+enum mm_error
+mm_release_enter(struct mm_stating *s)
+{
+	return mm_statement_enter(s, MM_ENTRY_RELEASE);
 }

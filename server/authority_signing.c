@@ -1,145 +1,15 @@
-#include "server/authority.h"
-
-#include <string.h>
+/*
+ * The token is asked, one request after the other: its answers, its deadline,
+ * and what it is asked again after it is gone.
+ */
+#include "server/signing_parts.h"
 
 #include "protocol/journal.h"
 
-enum {
-	ATTEMPTS = 3,        /* tokens that may fail over one entry */
-	PACKET = 150000,     /* bytes of one request to the token, about */
-	HASH_COST = 35,      /* of a hash in a list, its head included */
-	PROVEN_COST = 32,    /* of an entry beside its bytes and its proof */
-	SIGNATURE_MAX = 4096 /* bytes */
-};
-
-static enum mm_error
-new_item(
-    struct mm_authority *a, uint64_t index, uint64_t kind, struct mm_item **out)
-{
-	struct mm_item *item = calloc(1, sizeof(*item));
-	struct mm_item **place = &a->items;
-
-	if (item == NULL)
-		return mm_fail(MM_E_MEMORY, "no memory for an entry");
-	item->index = index;
-	item->kind = kind;
-	mm_buffer_init(&item->entry, MM_ENTRY_MAX);
-	mm_buffer_init(&item->note, MM_NOTE_MAX);
-	mm_buffer_init(&item->signature, SIGNATURE_MAX);
-	mm_jobs_init(&item->waiters);
-	while (*place != NULL && (*place)->index < index)
-		place = &(*place)->next;
-	item->next = *place;
-	*place = item;
-	a->item_count++;
-	*out = item;
-	return MM_OK;
-}
-
-enum mm_error
-mm_item_draft(struct mm_authority *a, uint64_t kind, const void *body,
-    struct mm_item **out)
-{
-	struct mm_line *line;
-	struct mm_item *item;
-	enum mm_error error;
-
-	if (a->item_count >= MM_ITEMS_MAX)
-		return mm_fail(
-		    MM_E_BUSY, "%zu entries wait for the token", a->item_count);
-	error = new_item(a, a->size + a->batch.count, kind, &item);
-	if (error != MM_OK)
-		return error;
-	error = mm_batch_add(a, kind, body, &line);
-	if (error != MM_OK) {
-		mm_item_free(a, item);
-		return error;
-	}
-	line->item = item;
-	*out = item;
-	return MM_OK;
-}
-
-struct mm_item *
-mm_item_find(struct mm_authority *a, uint64_t index)
-{
-	for (struct mm_item *i = a->items; i != NULL; i = i->next)
-		if (i->index == index)
-			return i;
-	return NULL;
-}
+enum { ATTEMPTS = 3 /* tokens that may fail over one entry */ };
 
 void
-mm_item_free(struct mm_authority *a, struct mm_item *item)
-{
-	for (struct mm_item **p = &a->items; *p != NULL; p = &(*p)->next) {
-		if (*p != item)
-			continue;
-		*p = item->next;
-		a->item_count--;
-		break;
-	}
-	mm_buffer_clear(&item->entry);
-	mm_buffer_clear(&item->note);
-	mm_buffer_clear(&item->signature);
-	free(item);
-}
-
-void
-mm_item_refuse(
-    struct mm_authority *a, struct mm_item *item, enum mm_error error)
-{
-	struct mm_job *job;
-
-	while ((job = mm_jobs_pop(&item->waiters)) != NULL)
-		mm_answer_error(a, job, error);
-}
-
-void
-mm_item_wait(struct mm_authority *a, struct mm_item *item, struct mm_job *job)
-{
-	bool hopeless = item->state == MM_ITEM_VOID ||
-			(item->state <= MM_ITEM_ASKED && !a->followed);
-
-	job->index = item->index;
-	if (a->distrusted)
-		mm_answer_error(a, job, mm_plain(MM_E_LOG_WRONG));
-	else if (hopeless)
-		mm_answer_error(a, job, mm_plain(MM_E_TOKEN_UNAVAILABLE));
-	else
-		mm_jobs_push(&item->waiters, job);
-}
-
-static struct mm_signing *
-signing_new(struct mm_authority *a, struct mm_span note)
-{
-	struct mm_signing *signing = calloc(1, sizeof(*signing));
-	struct mm_signing **last = &a->signings;
-	struct mm_token_sign_request *request;
-
-	if (signing == NULL)
-		return NULL;
-	request = &signing->request;
-	mm_arena_init(&signing->arena, 1 << 22);
-	request->note = mm_arena_copy(&signing->arena, note);
-	request->items.items = mm_arena_alloc(
-	    &signing->arena, MM_BATCH_ENTRIES * sizeof(struct mm_proven));
-	request->references.items = mm_arena_alloc(
-	    &signing->arena, MM_BATCH_REFERENCES * sizeof(struct mm_proven));
-	if (request->note.data == NULL || request->items.items == NULL ||
-	    request->references.items == NULL) {
-		mm_arena_clear(&signing->arena);
-		free(signing);
-		return NULL;
-	}
-	while (*last != NULL)
-		last = &(*last)->next;
-	*last = signing;
-	return signing;
-}
-
-static void
-signing_free(struct mm_authority *a, struct mm_signing *signing)
+mm_signing_free(struct mm_authority *a, struct mm_signing *signing)
 {
 	for (struct mm_signing **p = &a->signings; *p != NULL;
 	     p = &(*p)->next) {
@@ -167,17 +37,6 @@ wind_deadline(struct mm_authority *a)
 			    (double)a->configure->settings.token_deadline;
 }
 
-static void
-void_item(struct mm_authority *a, struct mm_item *item, enum mm_error error)
-{
-	mm_journal(MM_LEVEL_ERROR, mm_error_name(error),
-	    "entry %llu is not signed: %s", (unsigned long long)item->index,
-	    mm_why(error));
-	item->reason = error;
-	item->state = MM_ITEM_VOID;
-	mm_item_refuse(a, item, error);
-}
-
 /* The item at `i` of a request, while its signature is still wanted. */
 static struct mm_item *
 asked_at(struct mm_authority *a, const struct mm_signing *signing, size_t i)
@@ -198,9 +57,9 @@ signing_void(
 		struct mm_item *item = asked_at(a, signing, i);
 
 		if (item != NULL)
-			void_item(a, item, error);
+			mm_item_void(a, item, error);
 	}
-	signing_free(a, signing);
+	mm_signing_free(a, signing);
 }
 
 /* Whoever waits may ask again, and gets the same bytes. */
@@ -216,9 +75,20 @@ tell_unavailable(struct mm_authority *a, const struct mm_signing *signing)
 	}
 }
 
-static void
-signing_ask(struct mm_authority *a, struct mm_signing *signing)
+int
+mm_signing_blob(struct mm_authority *a, const struct mm_signing *signing)
 {
+	const struct mm_list *items = &signing->request.items;
+
+	if (items->count != 1)
+		return -1;
+	return mm_crl_blob(a, mm_list_at(*items, struct mm_proven, 0)->index);
+}
+
+void
+mm_signing_ask(struct mm_authority *a, struct mm_signing *signing)
+{
+	const int fds[MM_CHANNEL_FDS] = {mm_signing_blob(a, signing), -1};
 	enum mm_error error;
 
 	if (a->token == NULL || !a->followed) {
@@ -227,7 +97,7 @@ signing_ask(struct mm_authority *a, struct mm_signing *signing)
 	}
 	signing->id = ++a->calls;
 	error = mm_link_send(a->token, MM_TOKEN_SIGN, signing->id,
-	    &mm_token_sign_request_shape, &signing->request, NULL);
+	    &mm_token_sign_request_shape, &signing->request, fds);
 	if (a->signing_deadline == 0)
 		wind_deadline(a);
 	if (error == MM_OK)
@@ -238,131 +108,6 @@ signing_ask(struct mm_authority *a, struct mm_signing *signing)
 		signing_void(a, signing, error);
 }
 
-/* A proof of an answer, kept for a request. */
-static enum mm_error
-bring(struct mm_signing *signing, struct mm_list *list, size_t max,
-    const struct mm_proven *proven)
-{
-	struct mm_proven *one = &((struct mm_proven *)list->items)[list->count];
-	struct mm_span proof;
-
-	if (list->count == max)
-		return MM_E_BUSY;
-	proof = mm_arena_copy(&signing->arena,
-	    mm_span(proven->proof.items, proven->proof.count * MM_HASH_SIZE));
-	if (proof.data == NULL)
-		return mm_fail(MM_E_MEMORY, "no memory for a proof");
-	*one = *proven;
-	one->proof.items = proof.data;
-	list->count++;
-	signing->size +=
-	    PROVEN_COST + proven->entry.size + HASH_COST * proven->proof.count;
-	return MM_OK;
-}
-
-/* Brings along an entry that an item rests on, once a request. */
-static enum mm_error
-bring_reference(struct mm_authority *a, struct mm_signing *signing,
-    const struct mm_notary_append_answer *answer, uint64_t index)
-{
-	struct mm_list *list = &signing->request.references;
-	const struct mm_inclusion *inclusion =
-	    mm_inclusion_find(&answer->references, index);
-	struct mm_proven one = {.index = index};
-	enum mm_error error;
-
-	for (mm_list_each(const struct mm_proven, known, *list))
-		if (known->index == index)
-			return MM_OK;
-	if (inclusion == NULL)
-		return mm_fail(MM_E_BUG, "an entry's basis has no proof");
-	one.proof = inclusion->proof;
-	error =
-	    mm_index_reference(a->index, index, &signing->arena, &one.entry);
-	return error == MM_OK ? bring(signing, list, MM_BATCH_REFERENCES, &one)
-			      : error;
-}
-
-static enum mm_error
-bring_all(struct mm_authority *a, struct mm_signing *signing,
-    const struct mm_notary_append_answer *answer, const struct mm_item *item)
-{
-	const struct mm_rest *rest = &item->rest;
-	const struct mm_proven one = {item->index, mm_buffer_span(&item->entry),
-	    mm_proof_to_list(&item->proof)};
-	enum mm_error error = MM_OK;
-
-	for (size_t i = 0; i < rest->count && error == MM_OK; i++)
-		error = bring_reference(a, signing, answer, rest->indexes[i]);
-	if (error == MM_OK)
-		error = bring(
-		    signing, &signing->request.items, MM_BATCH_ENTRIES, &one);
-	if (error == MM_OK && signing->size > PACKET)
-		error = MM_E_BUSY;
-	return error;
-}
-
-/* MM_E_BUSY where the item is for the next request. */
-static enum mm_error
-bring_item(struct mm_authority *a, struct mm_signing *signing,
-    const struct mm_notary_append_answer *answer, const struct mm_item *item)
-{
-	struct mm_token_sign_request before = signing->request;
-	size_t size = signing->size;
-	enum mm_error error = bring_all(a, signing, answer, item);
-
-	/* A single item goes as it is, however much it rests on. */
-	if (error == MM_E_BUSY && before.items.count == 0)
-		return MM_OK;
-	if (error != MM_OK) {
-		signing->request = before;
-		signing->size = size;
-	}
-	return error;
-}
-
-static void
-signing_close(struct mm_authority *a, struct mm_signing *signing)
-{
-	if (signing == NULL)
-		return;
-	if (signing->request.items.count > 0)
-		signing_ask(a, signing);
-	else
-		signing_free(a, signing);
-}
-
-void
-mm_signing_send(struct mm_authority *a,
-    const struct mm_notary_append_answer *answer, struct mm_item *const *items,
-    size_t count)
-{
-	struct mm_signing *signing = NULL;
-
-	if (a->distrusted)
-		count = 0;
-	for (size_t i = 0; i < count; i++) {
-		enum mm_error error =
-		    signing != NULL ? bring_item(a, signing, answer, items[i])
-				    : MM_E_BUSY;
-
-		if (error == MM_E_BUSY) {
-			signing_close(a, signing);
-			signing = signing_new(a, answer->note);
-			error = signing != NULL
-				    ? bring_item(a, signing, answer, items[i])
-				    : mm_fail(MM_E_MEMORY, "no memory to sign");
-		}
-		if (error == MM_E_MEMORY) {
-			mm_authority_fail(a, error);
-			return;
-		}
-		if (error != MM_OK)
-			void_item(a, items[i], error);
-	}
-	signing_close(a, signing);
-}
-
 static void
 take_result(struct mm_authority *a, struct mm_item *item,
     const struct mm_token_result *result)
@@ -370,7 +115,7 @@ take_result(struct mm_authority *a, struct mm_item *item,
 	enum mm_error error = mm_error_from(result->error);
 
 	if (result->error != 0) {
-		void_item(
+		mm_item_void(
 		    a, item, mm_fail(error, "%.*s", MM_SPAN(result->why)));
 		return;
 	}
@@ -378,7 +123,7 @@ take_result(struct mm_authority *a, struct mm_item *item,
 	    &item->signature, result->signature.data, result->signature.size);
 	if (item->signature.error != MM_OK || item->signature.size == 0) {
 		mm_buffer_clear(&item->signature);
-		void_item(
+		mm_item_void(
 		    a, item, mm_fail(MM_E_PEER, "the token gave no signature"));
 		return;
 	}
@@ -457,7 +202,7 @@ mm_signing_answered(struct mm_authority *a, struct mm_received *received)
 			    mm_list_at(
 				answer.results, struct mm_token_result, i));
 	}
-	signing_free(a, signing);
+	mm_signing_free(a, signing);
 	wind_deadline(a);
 }
 
@@ -469,7 +214,7 @@ mm_signing_token_up(struct mm_authority *a)
 
 	for (struct mm_signing *s = a->signings; s != NULL; s = next) {
 		next = s->next;
-		signing_ask(a, s);
+		mm_signing_ask(a, s);
 	}
 }
 
@@ -484,7 +229,7 @@ count_attempt(struct mm_authority *a, const struct mm_signing *signing)
 		struct mm_item *item = asked_at(a, signing, i);
 
 		if (item != NULL && ++item->attempts >= ATTEMPTS)
-			void_item(a, item,
+			mm_item_void(a, item,
 			    mm_fail(MM_E_TOKEN, "%d tokens failed over it",
 				ATTEMPTS));
 	}
@@ -513,9 +258,26 @@ mm_signing_token_down(struct mm_authority *a)
 		first = first && s->id == 0;
 		s->id = 0;
 		if (all_settled(a, s))
-			signing_free(a, s);
+			mm_signing_free(a, s);
 	}
 	a->signing_deadline = 0;
+}
+
+void
+mm_signing_pass_by(struct mm_authority *a)
+{
+	struct mm_signing *next;
+
+	for (struct mm_item *i = a->items; i != NULL; i = i->next)
+		if (mm_item_passed_by(a, i))
+			mm_item_void(a, i,
+			    mm_fail(MM_E_NOTARY_POLICY,
+				"it was decided under a former policy"));
+	for (struct mm_signing *s = a->signings; s != NULL; s = next) {
+		next = s->next;
+		if (s->id == 0 && all_settled(a, s))
+			mm_signing_free(a, s);
+	}
 }
 
 void
@@ -524,8 +286,7 @@ mm_signing_kill(struct mm_authority *a)
 	mm_authority_give_up(a, MM_TOKEN, 0);
 	mm_link_free(a->token);
 	a->token = NULL;
-	a->followed = false;
-	a->follow_deadline = 0;
+	mm_follow_lost(a);
 	mm_signing_token_down(a);
 }
 
@@ -533,10 +294,9 @@ void
 mm_signing_tick(struct mm_authority *a)
 {
 	ev_tstamp now = ev_now(a->loop);
-	ev_tstamp deadline =
-	    a->followed ? a->signing_deadline : a->follow_deadline;
 
-	if (a->token == NULL || deadline == 0 || now <= deadline)
+	if (a->token == NULL || a->signing_deadline == 0 ||
+	    now <= a->signing_deadline)
 		return;
 	mm_journal(MM_LEVEL_ERROR, "token-hangs",
 	    "the token does not answer in time and is ended");
@@ -549,58 +309,10 @@ mm_signing_clear(struct mm_authority *a)
 	struct mm_job *job;
 
 	while (a->signings != NULL)
-		signing_free(a, a->signings);
+		mm_signing_free(a, a->signings);
 	while (a->items != NULL) {
 		while ((job = mm_jobs_pop(&a->items->waiters)) != NULL)
 			mm_job_free(job);
 		mm_item_free(a, a->items);
 	}
-}
-
-/* DESIGN.md section 3: what a crash left unsigned is decided again. */
-static enum mm_error
-decide_again(struct mm_authority *a, struct mm_item *item,
-    const struct mm_entry *frame, struct mm_arena *arena)
-{
-	struct mm_certificate_entry body;
-	struct mm_entry entry;
-	enum mm_error error;
-
-	if (!mm_span_equal(
-		mm_span(frame->policy, 32), mm_span(a->policy_digest, 32)))
-		return mm_fail(
-		    MM_E_NOTARY_POLICY, "it was decided under a former policy");
-	/* An image rests on the statements in its own entry. */
-	if (frame->kind != MM_ENTRY_CERTIFICATE)
-		return MM_OK;
-	error = mm_entry_decode_as(mm_buffer_span(&item->entry),
-	    MM_ENTRY_CERTIFICATE, arena, &entry, &body);
-	if (error == MM_OK)
-		error = mm_issue_again(a, &body);
-	return error == MM_OK ? mm_issue_rest(a, &body, &item->rest) : error;
-}
-
-enum mm_error
-mm_signing_recover(struct mm_authority *a, struct mm_span entry, uint64_t index)
-{
-	struct mm_entry frame;
-	struct mm_item *item;
-	mm_auto(arena) arena = {0};
-	enum mm_error error;
-
-	mm_arena_init(&arena, 1 << 20);
-	error = mm_entry_decode(entry, &arena, &frame);
-	if (error != MM_OK)
-		return error;
-	error = new_item(a, index, frame.kind, &item);
-	if (error != MM_OK)
-		return error;
-	mm_buffer_add(&item->entry, entry.data, entry.size);
-	if (item->entry.error != MM_OK)
-		return mm_fail(MM_E_MEMORY, "no memory for an entry");
-	item->state = MM_ITEM_UNPROVEN;
-	error = decide_again(a, item, &frame, &arena);
-	if (error != MM_OK)
-		void_item(a, item, error);
-	return MM_OK;
 }

@@ -5,9 +5,8 @@
 #include "protocol/journal.h"
 
 enum {
-	READ_COUNT = 4096,    /* entries asked for at a time */
-	WATCH = 10,           /* seconds; see mm_start_watch() */
-	FOLLOW_DEADLINE = 30, /* seconds a token may take to follow */
+	READ_COUNT = 4096, /* entries asked for at a time */
+	WATCH = 10,        /* seconds; see mm_start_watch() */
 	ANSWER_ARENA = 1 << 20
 };
 
@@ -209,7 +208,7 @@ compare_index(struct mm_authority *a)
 /* The newest policy's document: the genesis's own, or a later entry's. */
 static enum mm_error
 newest_document(struct mm_authority *a, const struct mm_genesis *genesis,
-    struct mm_span *document)
+    struct mm_arena *arena, struct mm_span *document)
 {
 	struct mm_policy_entry newer;
 	struct mm_entry entry;
@@ -219,37 +218,36 @@ newest_document(struct mm_authority *a, const struct mm_genesis *genesis,
 	*document = genesis->policy;
 	if (error != MM_OK || a->policy_index == 0)
 		return error;
-	error = mm_index_reference(
-	    a->index, a->policy_index, &a->policy_arena, &bytes);
+	error = mm_index_reference(a->index, a->policy_index, arena, &bytes);
 	if (error == MM_OK)
 		error = mm_entry_decode_as(
-		    bytes, MM_ENTRY_POLICY, &a->policy_arena, &entry, &newer);
+		    bytes, MM_ENTRY_POLICY, arena, &entry, &newer);
 	if (error == MM_OK)
 		*document = newer.policy;
 	return error;
 }
 
+/* Reads it from the index; what was in force before is still whole. */
 static enum mm_error
-load_policy(struct mm_authority *a)
+read_policy(
+    struct mm_authority *a, struct mm_arena *arena, struct mm_policy *policy)
 {
 	struct mm_genesis genesis;
 	struct mm_vkey vkey;
 	struct mm_entry entry;
 	struct mm_span bytes, document;
 	uint8_t digest[32];
-	enum mm_error error =
-	    mm_index_reference(a->index, 0, &a->policy_arena, &bytes);
+	enum mm_error error = mm_index_reference(a->index, 0, arena, &bytes);
 
 	if (error == MM_OK)
-		error = mm_entry_decode_as(bytes, MM_ENTRY_GENESIS,
-		    &a->policy_arena, &entry, &genesis);
+		error = mm_entry_decode_as(
+		    bytes, MM_ENTRY_GENESIS, arena, &entry, &genesis);
 	if (error == MM_OK)
 		error = mm_vkey_init(&vkey, genesis.origin, genesis.log_key);
 	if (error == MM_OK)
-		error = newest_document(a, &genesis, &document);
+		error = newest_document(a, &genesis, arena, &document);
 	if (error == MM_OK)
-		error =
-		    mm_policy_decode(document, &a->policy_arena, &a->policy);
+		error = mm_policy_decode(document, arena, policy);
 	if (error != MM_OK)
 		return error;
 	mm_vkey_text(&vkey, a->vkey);
@@ -257,6 +255,24 @@ load_policy(struct mm_authority *a)
 	mm_policy_digest(document, digest);
 	if (memcmp(digest, a->policy_digest, sizeof(digest)) != 0)
 		return mm_fail(MM_E_STATE, "its newest policy is another one");
+	return MM_OK;
+}
+
+enum mm_error
+mm_start_load_policy(struct mm_authority *a)
+{
+	mm_auto(arena) arena = {0};
+	struct mm_policy policy;
+	enum mm_error error;
+
+	mm_arena_init(&arena, MM_POLICY_ARENA);
+	error = read_policy(a, &arena, &policy);
+	if (error != MM_OK)
+		return error;
+	mm_arena_clear(&a->policy_arena);
+	a->policy_arena = arena;
+	mm_arena_init(&arena, MM_POLICY_ARENA);
+	a->policy = policy;
 	return mm_issuers_load(a);
 }
 
@@ -279,7 +295,7 @@ unsigned_read(
 		error = mm_fail(
 		    MM_E_PEER, "the archive does not have what was asked");
 	if (error == MM_OK)
-		error = mm_signing_recover(a,
+		error = mm_item_recover(a,
 		    mm_list_at(answer.entries, struct mm_bytes_item, 0)->value,
 		    answer.from);
 	a->reading = false;
@@ -315,91 +331,6 @@ recover_next(struct mm_authority *a)
 		mm_authority_fail(a, error);
 }
 
-/* --- the token follows --- */
-
-void
-mm_start_stored(
-    struct mm_authority *a, const struct mm_notary_append_answer *answer)
-{
-	size_t count = 0;
-	struct mm_token_follow_request *requests = mm_arena_alloc(
-	    &a->follow_arena, answer->references.count * sizeof(*requests));
-	struct mm_span note = mm_arena_copy(&a->follow_arena, answer->note);
-	enum mm_error error =
-	    requests != NULL && note.data != NULL
-		? MM_OK
-		: mm_fail(MM_E_MEMORY, "no memory to follow the policies");
-
-	for (mm_list_each(const struct mm_inclusion, one, answer->references)) {
-		struct mm_span proof;
-
-		if (error != MM_OK)
-			break;
-		proof = mm_arena_copy(&a->follow_arena,
-		    mm_span(one->proof.items, one->proof.count * MM_HASH_SIZE));
-		requests[count].note = note;
-		requests[count].entry.index = one->index;
-		requests[count].entry.proof =
-		    (struct mm_list){proof.data, one->proof.count};
-		error = mm_index_reference(a->index, one->index,
-		    &a->follow_arena, &requests[count++].entry.entry);
-	}
-	if (error != MM_OK) {
-		mm_authority_fail(a, error);
-		return;
-	}
-	a->follow = (struct mm_list){requests, count};
-	a->started = true;
-	mm_start_follow(a);
-}
-
-void
-mm_start_follow(struct mm_authority *a)
-{
-	if (a->token == NULL || !a->started)
-		return;
-	a->follow_answers = 0;
-	a->follow_deadline = ev_now(a->loop) + FOLLOW_DEADLINE;
-	for (mm_list_each(
-		 const struct mm_token_follow_request, one, a->follow)) {
-		enum mm_error error = mm_link_send(a->token, MM_TOKEN_FOLLOW,
-		    ++a->calls, &mm_token_follow_request_shape, one, NULL);
-
-		if (error != MM_OK) {
-			mm_authority_fail(a, error);
-			return;
-		}
-	}
-}
-
-/* A fault of the one process, which the next one may not have. */
-static bool
-is_passing(enum mm_error error)
-{
-	return error == MM_E_TOKEN || error == MM_E_TOKEN_SIGNATURE ||
-	       mm_error_exit(error) == MM_EXIT_LATER;
-}
-
-void
-mm_start_token_answered(struct mm_authority *a, struct mm_received *received)
-{
-	enum mm_error error = mm_error_from(received->packet.error);
-
-	if (received->packet.error != 0) {
-		mm_fail(error, "%.*s", MM_SPAN(received->packet.why));
-		if (is_passing(error))
-			mm_signing_kill(a);
-		else
-			mm_authority_fail(a, error);
-		return;
-	}
-	if (++a->follow_answers < a->follow.count)
-		return;
-	a->followed = true;
-	a->follow_deadline = 0;
-	mm_signing_token_up(a);
-}
-
 /* --- where it stands --- */
 
 static enum mm_error
@@ -415,7 +346,7 @@ ask_notary(struct mm_authority *a)
 static enum mm_error
 load(struct mm_authority *a)
 {
-	enum mm_error error = load_policy(a);
+	enum mm_error error = mm_start_load_policy(a);
 
 	a->loaded = error == MM_OK;
 	if (a->loaded)
@@ -462,7 +393,7 @@ is_drained(const struct mm_authority *a)
 		return true;
 	return !a->batch.open &&
 	       (a->items == NULL || !a->followed || a->distrusted) &&
-	       a->readings == NULL;
+	       a->readings == NULL && a->storings == NULL;
 }
 
 void
@@ -480,10 +411,13 @@ mm_authority_advance(struct mm_authority *a)
 		return;
 	if (!a->loaded)
 		open_log(a);
-	if (a->loaded && !a->caught_up)
+	if (a->loaded)
+		mm_heritage_step(a);
+	if (a->loaded && a->heritage.done && !a->caught_up)
 		recover_next(a);
 	else if (a->caught_up && !a->ready && a->server.size > 0)
 		become_ready(a);
 	else
 		mm_batch_step(a);
+	mm_follow_step(a);
 }

@@ -4,24 +4,10 @@
 #include <string.h>
 
 #include "ca/key.h"
-#include "policy/roster.h"
-
-/* A statement request taken apart. */
-struct stating {
-	struct mm_authority *a;
-	struct mm_job *job;
-	struct mm_statement_ask ask;
-	struct mm_claim claim;
-	struct mm_span payload;
-	union {
-		struct mm_order_claim order;
-		struct mm_principal_claim principal;
-	} body;
-};
 
 /* The kind that a statement claims; it is verified as that kind after. */
 static enum mm_error
-peek(struct stating *s)
+peek(struct mm_stating *s)
 {
 	struct mm_statement statement;
 	enum mm_error error =
@@ -35,295 +21,17 @@ peek(struct stating *s)
 	if (error == MM_OK)
 		error = mm_shape_decode(&mm_claim_shape, statement.payload,
 		    &s->job->arena, &s->claim);
-	if (error == MM_OK)
-		s->payload = statement.payload;
-	return error;
-}
-
-static enum mm_error
-verify(struct stating *s, void *body)
-{
-	struct mm_roster_question question = {.policy = &s->a->policy,
-	    .origin = mm_span_text(s->a->origin),
-	    .kind = s->claim.kind,
-	    .time = s->a->batch.now};
-
-	return mm_roster_check(
-	    &question, &s->ask.statements, &s->job->arena, &s->claim, body);
-}
-
-static enum mm_error
-add_entry(struct stating *s, uint64_t kind, struct mm_line **line)
-{
-	struct mm_statement_entry body = {.statements = s->ask.statements,
-	    .principal = s->job->principal.name,
-	    .request = mm_span(s->job->ask.id, MM_ID_SIZE)};
-
-	return mm_batch_add(s->a, kind, &body, line);
-}
-
-static enum mm_error
-state_order(struct stating *s)
-{
-	const struct mm_order_claim *order = &s->body.order;
-	const struct mm_profile *profile;
-	struct mm_order_row row;
-	struct mm_line *line;
-	enum mm_error error = verify(s, &s->body.order);
-
-	if (error == MM_OK)
-		error = mm_order_sound(order);
 	if (error != MM_OK)
 		return error;
-	profile = mm_policy_profile(&s->a->policy, order->profile);
-	if (profile == NULL || profile->purpose != MM_PURPOSE_DEVICE)
-		return mm_fail(MM_E_PROFILE,
-		    "there is no profile %.*s for devices",
-		    MM_SPAN(order->profile));
-	error = mm_index_order(s->a->index, order->name, &s->job->arena, &row);
-	if (error == MM_OK)
-		return mm_fail(MM_E_NAME_TAKEN, "there is an order %.*s",
-		    MM_SPAN(order->name));
-	if (error == MM_E_NOT_FOUND)
-		error = add_entry(s, MM_ENTRY_ORDER, &line);
-	if (error == MM_OK)
-		line->job = s->job;
-	return error;
-}
-
-/* Whether this is the SHA-256 of a key of the mint itself. */
-static bool
-is_own(const struct mm_authority *a, const uint8_t key[32])
-{
-	uint8_t own[32];
-
-	for (size_t i = 0; i < a->issuer_count; i++) {
-		struct mm_span spki = mm_buffer_span(&a->issuers[i].spki);
-
-		crypto_hash_sha256(own, spki.data, spki.size);
-		if (memcmp(own, key, sizeof(own)) == 0)
-			return true;
-	}
-	return false;
-}
-
-/* A key belongs to one principal, to one device, or to the mint. */
-static enum mm_error
-check_principal(struct stating *s)
-{
-	const struct mm_principal_claim *claim = &s->body.principal;
-	struct mm_principal former;
-	struct mm_issued device;
-	struct mm_arena *arena = &s->job->arena;
-	bool known = mm_index_principal_named(
-			 s->a->index, claim->name, arena, &former) == MM_OK;
-	uint8_t key[32];
-
-	if (claim->role == 0 || claim->role >= MM_ROLES)
-		return mm_fail(MM_E_STATEMENT_DIFFERS, "there is no role %llu",
-		    (unsigned long long)claim->role);
-	if (claim->disabled)
-		return known ? MM_OK
-			     : mm_fail(MM_E_NOT_FOUND, "there is no %.*s",
-				   MM_SPAN(claim->name));
-	/* A statement that disables may name a key that is another's since:
-	 * there can be two rows of one key, and each counts. */
-	if (mm_index_principal_other(s->a->index, claim->key, claim->name) ==
-		MM_OK ||
-	    mm_index_key(s->a->index, claim->key, arena, &device) == MM_OK ||
-	    is_own(s->a, claim->key))
-		return mm_fail(
-		    MM_E_KEY_USED, "%s", mm_error_text(MM_E_KEY_USED));
-	if (s->ask.spki.size == 0)
-		return MM_OK;
-	crypto_hash_sha256(key, s->ask.spki.data, s->ask.spki.size);
-	if (sodium_memcmp(key, claim->key, sizeof(key)) != 0)
-		return mm_fail(MM_E_STATEMENT_DIFFERS,
-		    "the statement is about another key than the CSR's");
+	s->payload = statement.payload;
+	crypto_hash_sha256(s->payload_hash, s->payload.data, s->payload.size);
 	return MM_OK;
 }
 
-/* The certificate for the CSR that came along, resting on `basis`. */
 static enum mm_error
-draft_identity(struct stating *s, uint64_t basis,
-    struct mm_certificate_entry *body, struct mm_buffer *tbs)
+take_apart(struct mm_authority *a, struct mm_job *job, struct mm_stating *out)
 {
-	const struct mm_profile *profile =
-	    mm_profile_for(&s->a->policy, MM_PURPOSE_CLIENT);
-	struct mm_key key;
-	enum mm_error error;
-
-	if (profile == NULL)
-		return mm_fail(
-		    MM_E_PROFILE, "there is no profile for TLS clients");
-	if (!s->a->followed)
-		return mm_plain(MM_E_TOKEN_UNAVAILABLE);
-	error = mm_key_read(s->ask.spki, &key);
-	if (error == MM_OK && (profile->keys >> key.type & 1) == 0)
-		error = mm_fail(MM_E_KEY_TYPE,
-		    "profile %.*s does not allow keys of this kind",
-		    MM_SPAN(profile->name));
-	if (error != MM_OK)
-		return error;
-	*body = (struct mm_certificate_entry){.subject = s->body.principal.name,
-	    .basis = basis,
-	    .principal = s->job->principal.name};
-	return mm_issue_draft(s->a, profile, body, s->ask.spki, tbs);
-}
-
-static enum mm_error
-log_identity(struct stating *s, const struct mm_certificate_entry *body)
-{
-	struct mm_item *item;
-	enum mm_error error = mm_issue_log(s->a, body, &item);
-
-	if (error == MM_OK)
-		mm_item_wait(s->a, item, s->job);
-	return error;
-}
-
-/*
- * Its certificate rests on the principal's entry, in the same batch, and is
- * drafted before: what cannot have one is not registered either.
- */
-static enum mm_error
-state_principal(struct stating *s)
-{
-	struct mm_certificate_entry body;
-	mm_auto(buffer) tbs = {0};
-	struct mm_line *line;
-	bool wants;
-	enum mm_error error = verify(s, &s->body.principal);
-
-	if (error == MM_OK)
-		error = check_principal(s);
-	wants = s->ask.spki.size > 0 && !s->body.principal.disabled;
-	if (error == MM_OK && wants)
-		error = draft_identity(
-		    s, s->a->size + s->a->batch.count, &body, &tbs);
-	if (error == MM_OK && wants && s->a->item_count >= MM_ITEMS_MAX)
-		error = mm_plain(MM_E_BUSY);
-	if (error == MM_OK)
-		error = add_entry(s, MM_ENTRY_PRINCIPAL, &line);
-	if (error != MM_OK)
-		return error;
-	if (wants)
-		return log_identity(s, &body);
-	line->job = s->job;
-	return MM_OK;
-}
-
-static const struct {
-	uint64_t kind;
-	enum mm_error (*state)(struct stating *);
-} kinds[] = {
-    {MM_STATEMENT_ORDER, state_order},
-    {MM_STATEMENT_PRINCIPAL, state_principal},
-};
-
-/* What was said of the principal later is what counts. */
-static enum mm_error
-check_newest(struct stating *s, uint64_t index)
-{
-	struct mm_span name = s->body.principal.name;
-	struct mm_principal now;
-	enum mm_error error =
-	    mm_index_principal_named(s->a->index, name, &s->job->arena, &now);
-
-	if (error == MM_OK && now.basis != index)
-		error = mm_fail(MM_E_STATEMENT_REPLAY,
-		    "there is a later statement about principal %.*s",
-		    MM_SPAN(name));
-	return error;
-}
-
-/* The certificate of a retried request was voided: there is a new one. */
-static enum mm_error
-certify_again(struct stating *s, uint64_t index)
-{
-	struct mm_certificate_entry body;
-	mm_auto(buffer) tbs = {0};
-	enum mm_error error = verify(s, &s->body.principal);
-
-	if (error == MM_OK)
-		error = check_newest(s, index);
-	if (error == MM_OK && s->a->batch.clock != MM_OK)
-		error = mm_plain(s->a->batch.clock);
-	if (error == MM_OK)
-		error = draft_identity(s, index, &body, &tbs);
-	return error == MM_OK ? log_identity(s, &body) : error;
-}
-
-/* The same answer again: a principal's certificate rests on its entry. */
-static void
-answer_again(struct stating *s, uint64_t index)
-{
-	struct mm_issued issued;
-	uint8_t key[32];
-	enum mm_error error =
-	    mm_index_resting(s->a->index, index, &s->job->arena, &issued);
-
-	crypto_hash_sha256(key, s->ask.spki.data, s->ask.spki.size);
-	if (error == MM_E_NOT_FOUND || s->ask.spki.size == 0) {
-		mm_read_stated(s->a, s->job, index);
-		return;
-	}
-	if (error == MM_OK && memcmp(key, issued.key, sizeof(key)) != 0)
-		error = mm_plain(MM_E_REQUEST_REUSED);
-	if (error == MM_OK && issued.state != MM_ISSUED_VOID) {
-		mm_read_again(s->a, s->job, &issued);
-		return;
-	}
-	if (error == MM_OK)
-		error = certify_again(s, index);
-	if (error != MM_OK)
-		mm_answer_refusal(s->a, s->job, error);
-}
-
-/*
- * The same statement from the same request is answered as it was. True where
- * it was answered, or refused.
- */
-static bool
-answered_before(struct stating *s)
-{
-	struct mm_authority *a = s->a;
-	uint64_t by_payload, by_id;
-	enum mm_error stated =
-	    mm_index_statement(a->index, s->payload, &by_payload);
-	enum mm_error requested = mm_index_request(
-	    a->index, s->job->principal.name, s->job->ask.id, &by_id);
-
-	if (stated == MM_E_NOT_FOUND && requested == MM_E_NOT_FOUND)
-		return false;
-	if (stated == MM_OK && requested == MM_OK && by_payload == by_id)
-		answer_again(s, by_payload);
-	else if (requested == MM_OK)
-		mm_answer_refusal(a, s->job, mm_plain(MM_E_REQUEST_REUSED));
-	else if (requested != MM_E_NOT_FOUND)
-		mm_answer_error(a, s->job, requested);
-	else if (stated == MM_OK)
-		mm_answer_refusal(a, s->job, mm_plain(MM_E_STATEMENT_REPLAY));
-	else
-		mm_answer_error(a, s->job, stated);
-	return true;
-}
-
-static enum mm_error
-state(struct stating *s)
-{
-	for (size_t i = 0; i < MM_COUNT(kinds); i++)
-		if (kinds[i].kind == s->claim.kind)
-			return kinds[i].state(s);
-	return mm_fail(MM_E_STATEMENT_KIND,
-	    "statements of kind %llu are not taken here",
-	    (unsigned long long)s->claim.kind);
-}
-
-void
-mm_statement_decide(struct mm_authority *a, struct mm_job *job)
-{
-	struct stating s = {.a = a, .job = job};
+	struct mm_stating s = {.a = a, .job = job};
 	enum mm_error error = mm_shape_decode(
 	    &mm_statement_ask_shape, job->ask.body, &job->arena, &s.ask);
 
@@ -331,8 +39,277 @@ mm_statement_decide(struct mm_authority *a, struct mm_job *job)
 		error = mm_ask_refused(s.ask.refused, s.ask.why);
 	if (error == MM_OK)
 		error = peek(&s);
-	if (error == MM_OK && answered_before(&s))
+	if (error != MM_OK)
+		return error;
+	s.spki = s.ask.spki;
+	s.policy = s.ask.policy;
+	s.text = s.ask.text;
+	s.certificates = s.ask.certificates;
+	*out = s;
+	return MM_OK;
+}
+
+enum mm_error
+mm_statement_enter(struct mm_stating *s, uint64_t kind)
+{
+	struct mm_statement_entry body = {.statements = s->statements,
+	    .principal = s->job->principal.name,
+	    .request = mm_span(s->job->ask.id, MM_ID_SIZE)};
+	struct mm_line *line;
+	enum mm_error error = mm_batch_add(s->a, kind, &body, &line);
+
+	if (error == MM_OK)
+		line->job = s->job;
+	return error;
+}
+
+static const struct mm_statement_kind_row kinds[] = {
+    {MM_STATEMENT_ORDER, mm_order_check_stated, mm_order_enter},
+    {MM_STATEMENT_RELEASE, mm_release_check, mm_release_enter},
+    {MM_STATEMENT_REVOKE, mm_revoke_check, mm_revoke_enter},
+    {MM_STATEMENT_PRINCIPAL, mm_principal_check, mm_principal_enter},
+    {MM_STATEMENT_POLICY, mm_policy_check_stated, mm_policy_enter},
+    {MM_STATEMENT_CEREMONY, mm_ceremony_check, mm_ceremony_enter},
+    {MM_STATEMENT_WITHDRAW, mm_withdraw_check, mm_withdraw_enter},
+};
+
+static const struct mm_statement_kind_row *
+kind_row(uint64_t kind)
+{
+	for (size_t i = 0; i < MM_COUNT(kinds); i++)
+		if (kinds[i].kind == kind)
+			return &kinds[i];
+	return NULL;
+}
+
+/* --- asked again --- */
+
+/* What waits about it: the newest entry, and who is missing now. */
+static enum mm_error
+answer_pending(struct mm_stating *s)
+{
+	struct mm_gathered gathered;
+	enum mm_error error = mm_pending_gather(s, &gathered);
+
+	if (error == MM_OK && !gathered.waits)
+		error = mm_plain(MM_E_REQUEST_REUSED);
+	if (error != MM_OK)
+		return error;
+	/* A policy that wants fewer has come since: by this request it does not
+	 * come into force any more. */
+	s->job->stated.missing = gathered.missing > 0 ? gathered.missing : 1;
+	mm_read_stated(s->a, s->job, gathered.idx);
+	return MM_OK;
+}
+
+/* A principal's entry is what its certificate rests on. */
+static enum mm_error
+answer_principal(struct mm_stating *s, uint64_t index)
+{
+	struct mm_issued issued;
+	uint8_t key[32];
+	enum mm_error error =
+	    mm_index_resting(s->a->index, index, &s->job->arena, &issued);
+
+	if (error != MM_OK && error != MM_E_NOT_FOUND)
+		return error;
+	crypto_hash_sha256(key, s->spki.data, s->spki.size);
+	if (error == MM_OK && s->spki.size > 0 &&
+	    memcmp(key, issued.key, sizeof(key)) != 0)
+		return mm_plain(MM_E_REQUEST_REUSED);
+	if (error == MM_OK && issued.state != MM_ISSUED_VOID)
+		mm_read_again(s->a, s->job, &issued);
+	else if (error == MM_OK && s->spki.size > 0)
+		return mm_principal_certify(s, index);
+	else
+		mm_read_stated(s->a, s->job, index);
+	return MM_OK;
+}
+
+/* It is in force: the same answer again. */
+static enum mm_error
+answer_again(struct mm_stating *s, uint64_t index)
+{
+	if (s->claim.kind == MM_STATEMENT_PRINCIPAL)
+		return answer_principal(s, index);
+	mm_read_stated(s->a, s->job, index);
+	return MM_OK;
+}
+
+/* The statements of an entry that holds some. */
+static enum mm_error
+statements_of(struct mm_span bytes, struct mm_arena *arena, struct mm_list *out)
+{
+	struct mm_statement_entry stated;
+	struct mm_pending_entry pending;
+	struct mm_policy_entry policy;
+	struct mm_entry entry;
+	enum mm_error error = mm_entry_decode(bytes, arena, &entry);
+
+	if (error != MM_OK)
+		return error;
+	*out = (struct mm_list){NULL, 0};
+	if (entry.kind == MM_ENTRY_PENDING) {
+		error = mm_entry_decode_as(
+		    bytes, MM_ENTRY_PENDING, arena, &entry, &pending);
+		*out = pending.statements;
+	} else if (entry.kind == MM_ENTRY_POLICY) {
+		error = mm_entry_decode_as(
+		    bytes, MM_ENTRY_POLICY, arena, &entry, &policy);
+		*out = policy.statements;
+	} else if (mm_entry_body_shape(entry.kind) ==
+		   &mm_statement_entry_shape) {
+		error = mm_shape_decode(
+		    &mm_statement_entry_shape, entry.body, arena, &stated);
+		*out = stated.statements;
+	}
+	return error;
+}
+
+/* Whether an entry's statements are over the payload of this request. */
+static enum mm_error
+check_payload(struct mm_stating *s, struct mm_span bytes)
+{
+	struct mm_statement statement;
+	struct mm_list statements;
+	enum mm_error error = statements_of(bytes, &s->job->arena, &statements);
+
+	if (error == MM_OK && statements.count == 0)
+		return mm_plain(MM_E_REQUEST_REUSED);
+	if (error == MM_OK)
+		error = mm_statement_decode(
+		    mm_list_at(statements, struct mm_bytes_item, 0)->value,
+		    &statement);
+	if (error == MM_OK && !mm_span_equal(statement.payload, s->payload))
+		error = mm_plain(MM_E_REQUEST_REUSED);
+	return error;
+}
+
+/*
+ * The entry that the request made has come: is it the same statement's? Then
+ * it is decided what the answer is, in a batch as everything else: that may be
+ * another certificate.
+ */
+static void
+former_read(
+    struct mm_authority *a, struct mm_job *job, struct mm_received *received)
+{
+	struct mm_archive_receipt_answer answer;
+	struct mm_stating s;
+	struct mm_proof proof;
+	enum mm_error error =
+	    mm_reading_receipt(job, received, &answer, &proof);
+
+	if (error == MM_OK)
+		error = take_apart(a, job, &s);
+	if (error == MM_OK)
+		error = check_payload(&s, answer.entry);
+	if (error != MM_OK) {
+		mm_answer_refusal(a, job, error);
 		return;
+	}
+	job->known = true;
+	mm_jobs_push(&a->queue, job);
+	mm_batch_step(a);
+}
+
+/* The newest about the statement that its request is known to have made. */
+static enum mm_error
+answer_newest(struct mm_stating *s)
+{
+	uint64_t index;
+	enum mm_error error =
+	    mm_index_statement(s->a->index, s->payload, &index);
+
+	if (error == MM_OK)
+		return answer_again(s, index);
+	return error == MM_E_NOT_FOUND ? answer_pending(s) : error;
+}
+
+/* True where the request was made before, and it or its refusal is answered.
+ */
+static bool
+requested_before(struct mm_stating *s)
+{
+	struct mm_authority *a = s->a;
+	uint64_t former, stated;
+	enum mm_error error = mm_index_request(
+	    a->index, s->job->principal.name, s->job->ask.id, &former);
+
+	if (error == MM_E_NOT_FOUND)
+		return false;
+	if (error == MM_OK && s->job->known)
+		error = answer_newest(s);
+	else if (error == MM_OK &&
+		 mm_index_statement(a->index, s->payload, &stated) == MM_OK &&
+		 stated == former)
+		error = answer_again(s, stated);
+	else if (error == MM_OK && former >= a->size)
+		error = mm_plain(MM_E_BUSY);
+	else if (error == MM_OK)
+		mm_reading_ask_receipt(
+		    a, s->job, former, MM_AGAINST_BATCH, former_read);
+	if (error != MM_OK)
+		mm_answer_refusal(a, s->job, error);
+	return true;
+}
+
+/* A statement is in force once. */
+static enum mm_error
+check_replay(const struct mm_stating *s)
+{
+	uint64_t index;
+	enum mm_error error =
+	    mm_index_statement(s->a->index, s->payload, &index);
+
+	if (error == MM_E_NOT_FOUND)
+		return MM_OK;
+	if (error == MM_OK)
+		error = mm_fail(MM_E_STATEMENT_REPLAY,
+		    "this statement is in the log already, by entry %llu",
+		    (unsigned long long)index);
+	return error;
+}
+
+/* --- decided --- */
+
+static enum mm_error
+state(struct mm_stating *s)
+{
+	const struct mm_statement_kind_row *row = kind_row(s->claim.kind);
+	struct mm_gathered gathered;
+	enum mm_error error;
+
+	if (row == NULL)
+		return mm_fail(MM_E_STATEMENT_KIND,
+		    "statements of kind %llu are not taken here",
+		    (unsigned long long)s->claim.kind);
+	error = mm_pending_gather(s, &gathered);
+	if (error != MM_OK)
+		return error;
+	/* The same approval once more changes nothing. */
+	if (gathered.missing > 0 && !gathered.adds) {
+		s->job->stated.missing = gathered.missing;
+		mm_read_stated(s->a, s->job, gathered.idx);
+		return MM_OK;
+	}
+	error = row->check(s);
+	if (error != MM_OK)
+		return error;
+	return gathered.missing == 0 ? row->enter(s)
+				     : mm_pending_enter(s, &gathered);
+}
+
+void
+mm_statement_decide(struct mm_authority *a, struct mm_job *job)
+{
+	struct mm_stating s;
+	enum mm_error error = take_apart(a, job, &s);
+
+	if (error == MM_OK && requested_before(&s))
+		return;
+	if (error == MM_OK)
+		error = check_replay(&s);
 	if (error == MM_OK && a->batch.clock != MM_OK)
 		error = mm_plain(a->batch.clock);
 	if (error == MM_OK)

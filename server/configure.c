@@ -35,6 +35,7 @@ static const struct {
     NEED(tiles, FOR(MM_ARCHIVE)),
     NEED(witnesses, FOR(MM_ARCHIVE)),
     NEED(index, FOR(MM_AUTHORITY)),
+    NEED(requests_minute, FOR(MM_AUTHORITY)),
     NEED(token_state, FOR(MM_TOKEN)),
     NEED(token_module, FOR(MM_TOKEN)),
     NEED(token_uri, FOR(MM_TOKEN)),

@@ -308,6 +308,8 @@ shake(struct mm_connection *c)
 		c->phase = LEAVING;
 	} else if (done) {
 		memcpy(c->exchange.client, peer.key, sizeof(peer.key));
+		memcpy(c->exchange.serial, peer.serial, sizeof(peer.serial));
+		c->exchange.serial_size = peer.serial_size;
 		c->expires = peer.expires;
 		c->phase = OPEN;
 	}

@@ -89,7 +89,8 @@ ask(struct mm_exchange *x, const struct mm_request *request, int fd)
 	mm_autofree struct mm_pending *pending = calloc(1, sizeof(*pending));
 	struct mm_ask packet = {.connection = x->number,
 	    .type = request->type,
-	    .body = request->ask};
+	    .body = request->ask,
+	    .serial = mm_span(x->serial, x->serial_size)};
 	enum mm_error error;
 
 	if (pending == NULL)

@@ -16,6 +16,8 @@ struct mm_exchange {
 	struct mm_gate *gate;
 	uint64_t number;    /* the connection's */
 	uint8_t client[32]; /* SHA-256 of the TLS client's SPKI */
+	uint8_t serial[MM_TLS_SERIAL_MAX]; /* of its certificate */
+	size_t serial_size;
 	struct mm_buffer *out;
 	struct mm_pending *pending; /* requests that the authority has */
 	unsigned flight;            /* how many */

@@ -13,7 +13,7 @@
 #include "protocol/message.h"
 
 enum {
-	SCHEMA = 3,
+	SCHEMA = 4,
 	APPLICATION = 0x6d6d6978 /* "mmix" */
 };
 
@@ -23,45 +23,79 @@ static const char schema[] =
     "CREATE TABLE fold(one INTEGER PRIMARY KEY CHECK(one = 1),"
     " size INTEGER NOT NULL, last BLOB) STRICT;"
     "INSERT INTO fold VALUES(1, 0, NULL);"
-    /* entries that others rest on */
+    /* entries that others rest on; which of them does the token follow? */
     "CREATE TABLE reference(idx INTEGER PRIMARY KEY, kind INTEGER NOT NULL,"
     " bytes BLOB NOT NULL) STRICT;"
+    "CREATE INDEX policies ON reference(idx) WHERE kind < 2;"
+    "CREATE INDEX followed ON reference(idx)"
+    " WHERE kind IN (0, 1, 10, 17, 19);"
     /* who holds this TLS key? */
     "CREATE TABLE principal(name TEXT PRIMARY KEY, key BLOB NOT NULL,"
-    " idx INTEGER NOT NULL, disabled INTEGER NOT NULL) STRICT;"
+    " idx INTEGER NOT NULL, disabled INTEGER NOT NULL,"
+    " seen INTEGER NOT NULL, until INTEGER NOT NULL) STRICT;"
     "CREATE INDEX principal_key ON principal(key);"
-    /* how much of an order is used? */
+    /* which terms does an order have, and what became of it? */
     "CREATE TABLE orders(name TEXT PRIMARY KEY, idx INTEGER NOT NULL UNIQUE,"
-    " used INTEGER NOT NULL) STRICT;"
-    /* whose key in the token is this? */
-    "CREATE TABLE authority(name TEXT PRIMARY KEY, key BLOB NOT NULL UNIQUE,"
-    " idx INTEGER) STRICT;"
-    /* what was issued, and what became of it; `live` is 1 for devices, 2
-     * for images, and 0 when they are void: a signature leaves it, so that
-     * it does not cost the indexes over random keys a second change */
+    " first INTEGER NOT NULL UNIQUE, revision INTEGER NOT NULL,"
+    " profile TEXT NOT NULL, used INTEGER NOT NULL,"
+    " reissued INTEGER NOT NULL, refused INTEGER NOT NULL,"
+    " revoked INTEGER NOT NULL) STRICT;"
+    /* whose key in the token is this, and which certificate has it? */
+    "CREATE TABLE authority(name TEXT PRIMARY KEY, use INTEGER NOT NULL,"
+    " key BLOB NOT NULL UNIQUE, retired INTEGER NOT NULL, idx INTEGER,"
+    " imported INTEGER NOT NULL) STRICT;"
+    /* what was issued, and what became of it. ord: `first` of a device's
+     * order, -1 for an inherited one, 0 for all others; live: enum
+     * mm_index_live. A signature leaves all that is in the indexes over
+     * random keys, so that it does not cost them a second change. */
     "CREATE TABLE issued(idx INTEGER PRIMARY KEY, kind INTEGER NOT NULL,"
     " profile TEXT NOT NULL, subject TEXT NOT NULL, scheme TEXT NOT NULL,"
-    " device INTEGER NOT NULL, basis INTEGER NOT NULL, key BLOB NOT NULL,"
-    " serial BLOB, state INTEGER NOT NULL, signature BLOB,"
-    " principal TEXT NOT NULL, day INTEGER NOT NULL,"
-    " live INTEGER NOT NULL) STRICT;"
+    " ord INTEGER NOT NULL, basis INTEGER NOT NULL, key BLOB NOT NULL,"
+    " serial BLOB, issuer TEXT NOT NULL, state INTEGER NOT NULL,"
+    " signature BLOB, principal TEXT NOT NULL, day INTEGER NOT NULL,"
+    " until INTEGER NOT NULL, replaces INTEGER NOT NULL,"
+    " live INTEGER NOT NULL, revoked INTEGER NOT NULL,"
+    " revoked_at INTEGER NOT NULL) STRICT;"
     "CREATE UNIQUE INDEX one_device ON issued(profile, subject)"
-    " WHERE live = 1;"
-    "CREATE UNIQUE INDEX one_key ON issued(key) WHERE live = 1;"
+    " WHERE live IN (1, 6);"
+    "CREATE INDEX of_key ON issued(key) WHERE kind = 4 AND live > 0;"
     "CREATE UNIQUE INDEX one_serial ON issued(serial)"
     " WHERE serial IS NOT NULL;"
     "CREATE UNIQUE INDEX one_image ON issued(profile, subject, scheme)"
     " WHERE live = 2;"
     "CREATE INDEX resting ON issued(basis, idx)"
-    " WHERE kind = 4 AND device = 0;"
+    " WHERE kind IN (4, 18) AND ord = 0;"
     "CREATE INDEX without_signature ON issued(idx) WHERE state = 0;"
+    /* what is revoked, and what was taken back (reason 8); by which entry? */
+    "CREATE TABLE revoked(issuer TEXT NOT NULL, serial BLOB NOT NULL,"
+    " reason INTEGER NOT NULL, at INTEGER NOT NULL, since INTEGER NOT NULL,"
+    " entry INTEGER NOT NULL, PRIMARY KEY(issuer, serial)) STRICT,"
+    " WITHOUT ROWID;"
+    "CREATE INDEX revoked_entry ON revoked(issuer, entry);"
+    /* which CRL is an issuer's newest? */
+    "CREATE TABLE crl(issuer TEXT NOT NULL, idx INTEGER NOT NULL,"
+    " number INTEGER NOT NULL, this_update INTEGER NOT NULL,"
+    " next_update INTEGER NOT NULL, size INTEGER NOT NULL,"
+    " PRIMARY KEY(issuer, idx)) STRICT, WITHOUT ROWID;"
     /* what did this request make? */
     "CREATE TABLE request(principal TEXT NOT NULL, id BLOB NOT NULL,"
     " idx INTEGER NOT NULL, PRIMARY KEY(principal, id)) STRICT,"
     " WITHOUT ROWID;"
-    /* is this statement in the log already? */
+    /* is this statement in force already? */
     "CREATE TABLE statement(payload BLOB PRIMARY KEY, idx INTEGER NOT NULL)"
     " STRICT, WITHOUT ROWID;"
+    /* does it wait for signatures, or was it withdrawn? */
+    "CREATE TABLE pending(payload BLOB PRIMARY KEY, idx INTEGER NOT NULL,"
+    " kind INTEGER NOT NULL, time INTEGER NOT NULL, expiry INTEGER NOT NULL,"
+    " withdrawn INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+    "CREATE INDEX waiting ON pending(expiry) WHERE withdrawn = 0;"
+    /* which entry says what may be released? */
+    "CREATE TABLE release(product TEXT NOT NULL, version TEXT NOT NULL,"
+    " idx INTEGER NOT NULL, PRIMARY KEY(product, version)) STRICT,"
+    " WITHOUT ROWID;"
+    /* how much of an inheritance is taken in? */
+    "CREATE TABLE inheritance(idx INTEGER PRIMARY KEY,"
+    " size INTEGER NOT NULL, offset INTEGER NOT NULL) STRICT;"
     /* how many today, of a kind of entry? */
     "CREATE TABLE daily(principal TEXT NOT NULL, kind INTEGER NOT NULL,"
     " day INTEGER NOT NULL, count INTEGER NOT NULL,"
@@ -283,6 +317,12 @@ mm_index_begin(struct mm_index *index)
 	index->before = index->size;
 	index->torn = false;
 	return MM_SQL_CHANGE(index, MM_SQL_BEGIN, "");
+}
+
+bool
+mm_index_torn(const struct mm_index *index)
+{
+	return index->torn;
 }
 
 /* Of the batch's last entry: of all that are folded, it is looked at when

@@ -38,36 +38,8 @@ mm_index_policy(struct mm_index *index, uint64_t *idx)
 }
 
 enum mm_error
-mm_index_policies(
-    struct mm_index *index, struct mm_arena *arena, struct mm_list *out)
-{
-	mm_auto(buffer) found = {0};
-	uint64_t next = 0;
-
-	mm_buffer_init(&found, 1 << 20);
-	for (;;) {
-		struct mm_uint_item item;
-		enum mm_error error =
-		    MM_SQL_LOOK(index, MM_SQL_POLICY_AFTER, "u", next);
-
-		if (error == MM_E_NOT_FOUND)
-			break;
-		if (error != MM_OK)
-			return error;
-		item.value = mm_sql_uint(index, MM_SQL_POLICY_AFTER, 0);
-		mm_sql_done(index, MM_SQL_POLICY_AFTER);
-		mm_buffer_add(&found, &item, sizeof(item));
-		next = item.value + 1;
-	}
-	out->count = found.size / sizeof(struct mm_uint_item);
-	out->items = mm_arena_copy(arena, mm_buffer_span(&found)).data;
-	return out->items != NULL && found.error == MM_OK ? MM_OK : MM_E_MEMORY;
-}
-
-/* The principal of the row that a lookup stands on. */
-static enum mm_error
-principal_of(struct mm_index *index, enum mm_sql which, struct mm_arena *arena,
-    struct mm_principal *out)
+mm_index_principal_of(struct mm_index *index, enum mm_sql which,
+    struct mm_arena *arena, struct mm_principal *out)
 {
 	uint64_t idx = mm_sql_uint(index, which, 0);
 	bool disabled = mm_sql_uint(index, which, 1) != 0;
@@ -90,6 +62,7 @@ principal_of(struct mm_index *index, enum mm_sql which, struct mm_arena *arena,
 		    .role = claim.role,
 		    .profiles = claim.profiles,
 		    .daily = claim.daily,
+		    .minute = claim.minute,
 		    .disabled = disabled,
 		    .basis = idx};
 	return error;
@@ -102,9 +75,9 @@ mm_index_principal(struct mm_index *index, const uint8_t key[32],
 	enum mm_error error =
 	    MM_SQL_LOOK(index, MM_SQL_PRINCIPAL_BY_KEY, "b", mm_span(key, 32));
 
-	return error == MM_OK
-		   ? principal_of(index, MM_SQL_PRINCIPAL_BY_KEY, arena, out)
-		   : error;
+	return error == MM_OK ? mm_index_principal_of(
+				    index, MM_SQL_PRINCIPAL_BY_KEY, arena, out)
+			      : error;
 }
 
 enum mm_error
@@ -114,9 +87,9 @@ mm_index_principal_named(struct mm_index *index, struct mm_span name,
 	enum mm_error error =
 	    MM_SQL_LOOK(index, MM_SQL_PRINCIPAL_BY_NAME, "t", name);
 
-	return error == MM_OK
-		   ? principal_of(index, MM_SQL_PRINCIPAL_BY_NAME, arena, out)
-		   : error;
+	return error == MM_OK ? mm_index_principal_of(
+				    index, MM_SQL_PRINCIPAL_BY_NAME, arena, out)
+			      : error;
 }
 
 enum mm_error
@@ -153,22 +126,39 @@ enum mm_error
 mm_index_order(struct mm_index *index, struct mm_span name,
     struct mm_arena *arena, struct mm_order_row *out)
 {
+	struct mm_order_row row = {0};
 	enum mm_error error = MM_SQL_LOOK(index, MM_SQL_ORDER_GET, "t", name);
 
 	if (error != MM_OK)
 		return error;
-	out->idx = mm_sql_uint(index, MM_SQL_ORDER_GET, 0);
-	out->used = mm_sql_uint(index, MM_SQL_ORDER_GET, 1);
+	row.idx = mm_sql_uint(index, MM_SQL_ORDER_GET, 0);
+	row.first = mm_sql_uint(index, MM_SQL_ORDER_GET, 1);
+	row.used = mm_sql_uint(index, MM_SQL_ORDER_GET, 2);
+	row.reissued = mm_sql_uint(index, MM_SQL_ORDER_GET, 3);
+	row.refused = mm_sql_uint(index, MM_SQL_ORDER_GET, 4);
+	row.revoked = mm_sql_uint(index, MM_SQL_ORDER_GET, 5);
 	mm_sql_done(index, MM_SQL_ORDER_GET);
-	return mm_index_order_at(index, out->idx, arena, &out->claim);
+	error = mm_index_order_at(index, row.idx, arena, &row.claim);
+	if (error == MM_OK)
+		*out = row;
+	return error;
 }
 
-/* The row that a lookup by ISSUED_ROW stands on. */
+/* An order's id, as far as there is one: an inherited certificate has none. */
+static uint64_t
+order_of(struct mm_index *index, enum mm_sql which)
+{
+	uint64_t order = mm_sql_uint(index, which, 9);
+
+	return order > INT64_MAX ? 0 : order;
+}
+
+/* The row that a lookup by ISSUED_ROW stands on, which is done then. */
 static enum mm_error
 issued_of(struct mm_index *index, enum mm_sql which, struct mm_arena *arena,
     struct mm_issued *out)
 {
-	struct mm_span key = mm_sql_span(index, which, 3, arena);
+	struct mm_span key = mm_sql_lent(index, which, 3);
 	struct mm_issued found = {
 	    .idx = mm_sql_uint(index, which, 0),
 	    .state = mm_sql_uint(index, which, 1),
@@ -177,13 +167,22 @@ issued_of(struct mm_index *index, enum mm_sql which, struct mm_arena *arena,
 	    .profile = mm_sql_span(index, which, 5, arena),
 	    .subject = mm_sql_span(index, which, 6, arena),
 	    .scheme = mm_sql_span(index, which, 7, arena),
+	    .kind = mm_sql_uint(index, which, 8),
+	    .order = order_of(index, which),
+	    .serial = mm_sql_span(index, which, 10, arena),
+	    .issuer = mm_sql_span(index, which, 11, arena),
+	    .revoked = mm_sql_uint(index, which, 12),
+	    .revoked_at = mm_sql_uint(index, which, 13),
 	};
+	bool whole = key.size == sizeof(found.key) && found.issuer.data != NULL;
 
+	if (whole)
+		memcpy(found.key, key.data, key.size);
 	mm_sql_done(index, which);
-	if (key.size != sizeof(found.key) || found.scheme.data == NULL)
+	if (!whole)
 		return mm_fail(MM_E_STORE, "the index is damaged; mintmarkd "
 					   "--rebuild makes it anew");
-	memcpy(found.key, key.data, key.size);
+	found.inherited = found.idx > INT64_MAX;
 	*out = found;
 	return MM_OK;
 }
@@ -240,41 +239,109 @@ mm_index_resting(struct mm_index *index, uint64_t basis, struct mm_arena *arena,
 }
 
 enum mm_error
-mm_index_authority(struct mm_index *index, struct mm_span name,
-    struct mm_arena *arena, struct mm_issued *out)
+mm_index_authority_of(struct mm_index *index, enum mm_sql which,
+    struct mm_arena *arena, struct mm_authority_row *out)
 {
-	return FIND_ISSUED(MM_SQL_AUTHORITY_GET, "t", name);
+	sqlite3_stmt *statement = index->statements[which];
+	struct mm_span key = mm_sql_lent(index, which, 2);
+	struct mm_authority_row row = {
+	    .name = mm_sql_span(index, which, 0, arena),
+	    .use = mm_sql_uint(index, which, 1),
+	    .retired = mm_sql_uint(index, which, 3) != 0,
+	    .idx = mm_sql_uint(index, which, 4),
+	    .imported = mm_sql_uint(index, which, 5) != 0};
+	bool whole = key.size == sizeof(row.key) && row.name.data != NULL;
+
+	if (sqlite3_column_type(statement, 4) == SQLITE_NULL)
+		row.idx = UINT64_MAX;
+	if (whole)
+		memcpy(row.key, key.data, key.size);
+	mm_sql_done(index, which);
+	if (!whole)
+		return mm_fail(MM_E_STORE, "the index is damaged; mintmarkd "
+					   "--rebuild makes it anew");
+	*out = row;
+	return MM_OK;
 }
 
-/* A lookup whose whole answer is one number. */
-#define FIND_UINT(out, which, ...) \
-	__extension__({ \
-		enum mm_error found_ = MM_SQL_LOOK(index, which, __VA_ARGS__); \
-		if (found_ == MM_OK) { \
-			*(out) = mm_sql_uint(index, which, 0); \
-			mm_sql_done(index, which); \
-		} \
-		found_; \
-	})
+enum mm_error
+mm_index_authority(struct mm_index *index, struct mm_span name,
+    struct mm_arena *arena, struct mm_authority_row *out)
+{
+	enum mm_error error =
+	    MM_SQL_LOOK(index, MM_SQL_AUTHORITY_GET, "t", name);
+
+	return error == MM_OK ? mm_index_authority_of(
+				    index, MM_SQL_AUTHORITY_GET, arena, out)
+			      : error;
+}
+
+enum mm_error
+mm_index_pending_of(
+    struct mm_index *index, enum mm_sql which, struct mm_pending_index *out)
+{
+	struct mm_span payload = mm_sql_lent(index, which, 0);
+	struct mm_pending_index row = {.idx = mm_sql_uint(index, which, 1),
+	    .kind = mm_sql_uint(index, which, 2),
+	    .time = mm_sql_uint(index, which, 3),
+	    .expiry = mm_sql_uint(index, which, 4),
+	    .withdrawn = mm_sql_uint(index, which, 5) != 0};
+	bool whole = payload.size == sizeof(row.payload);
+
+	if (whole)
+		memcpy(row.payload, payload.data, payload.size);
+	mm_sql_done(index, which);
+	if (!whole)
+		return mm_fail(MM_E_STORE, "the index is damaged; mintmarkd "
+					   "--rebuild makes it anew");
+	*out = row;
+	return MM_OK;
+}
+
+enum mm_error
+mm_index_pending(struct mm_index *index, const uint8_t payload[32],
+    struct mm_pending_index *out)
+{
+	enum mm_error error =
+	    MM_SQL_LOOK(index, MM_SQL_PENDING_GET, "b", mm_span(payload, 32));
+
+	return error == MM_OK
+		   ? mm_index_pending_of(index, MM_SQL_PENDING_GET, out)
+		   : error;
+}
+
+enum mm_error
+mm_index_pending_count(struct mm_index *index, uint64_t now, uint64_t *count)
+{
+	return MM_SQL_FIND_UINT(index, count, MM_SQL_PENDING_COUNT, "u", now);
+}
+
+enum mm_error
+mm_index_release(struct mm_index *index, struct mm_span product,
+    struct mm_span version, uint64_t *idx)
+{
+	return MM_SQL_FIND_UINT(
+	    index, idx, MM_SQL_RELEASE_GET, "tt", product, version);
+}
 
 enum mm_error
 mm_index_unsigned(struct mm_index *index, uint64_t from, uint64_t *idx)
 {
-	return FIND_UINT(idx, MM_SQL_UNSIGNED_AFTER, "u", from);
+	return MM_SQL_FIND_UINT(index, idx, MM_SQL_UNSIGNED_AFTER, "u", from);
 }
 
 enum mm_error
 mm_index_unsigned_count(struct mm_index *index, uint64_t *count)
 {
-	return FIND_UINT(count, MM_SQL_UNSIGNED_COUNT, "");
+	return MM_SQL_FIND_UINT(index, count, MM_SQL_UNSIGNED_COUNT, "");
 }
 
 enum mm_error
 mm_index_request(struct mm_index *index, struct mm_span principal,
     const uint8_t *id, uint64_t *idx)
 {
-	return FIND_UINT(
-	    idx, MM_SQL_REQUEST_GET, "tb", principal, mm_span(id, 16));
+	return MM_SQL_FIND_UINT(
+	    index, idx, MM_SQL_REQUEST_GET, "tb", principal, mm_span(id, 16));
 }
 
 enum mm_error
@@ -284,16 +351,16 @@ mm_index_statement(
 	uint8_t digest[32];
 
 	crypto_hash_sha256(digest, payload.data, payload.size);
-	return FIND_UINT(
-	    idx, MM_SQL_STATEMENT_GET, "b", mm_span(digest, sizeof(digest)));
+	return MM_SQL_FIND_UINT(index, idx, MM_SQL_STATEMENT_GET, "b",
+	    mm_span(digest, sizeof(digest)));
 }
 
 enum mm_error
 mm_index_daily(struct mm_index *index, struct mm_span principal, uint64_t kind,
     uint64_t time, uint64_t *count)
 {
-	enum mm_error error = FIND_UINT(count, MM_SQL_DAILY_GET, "tuu",
-	    principal, kind, time / MM_INDEX_DAY);
+	enum mm_error error = MM_SQL_FIND_UINT(index, count, MM_SQL_DAILY_GET,
+	    "tuu", principal, kind, time / MM_INDEX_DAY);
 
 	if (error != MM_E_NOT_FOUND)
 		return error;

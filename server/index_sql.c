@@ -7,8 +7,12 @@
 #include <string.h>
 
 #define ISSUED_ROW \
-	"SELECT idx, state, basis, key, signature, profile, subject, scheme" \
-	" FROM issued "
+	"SELECT idx, state, basis, key, signature, profile, subject, scheme," \
+	" kind, ord, serial, issuer, revoked, revoked_at FROM issued "
+#define AUTHORITY_ROW \
+	"SELECT name, use, key, retired, idx, imported FROM authority "
+#define PENDING_ROW \
+	"SELECT payload, idx, kind, time, expiry, withdrawn FROM pending "
 
 static const char *const sql[MM_SQL_COUNT] = {
     [MM_SQL_BEGIN] = "BEGIN IMMEDIATE",
@@ -18,13 +22,26 @@ static const char *const sql[MM_SQL_COUNT] = {
     [MM_SQL_FOLD_SET] = "UPDATE fold SET size = ?, last = ?",
     [MM_SQL_REFERENCE_PUT] = "INSERT INTO reference VALUES(?, ?, ?)",
     [MM_SQL_REFERENCE_GET] = "SELECT bytes FROM reference WHERE idx = ?",
+    [MM_SQL_REFERENCE_KIND] = "SELECT kind FROM reference WHERE idx = ?",
+    [MM_SQL_REFERENCE_DROP] = "DELETE FROM reference WHERE idx = ?",
     [MM_SQL_POLICY_NEWEST] = "SELECT idx FROM reference WHERE kind < 2"
 			     " ORDER BY idx DESC LIMIT 1",
     [MM_SQL_POLICY_AFTER] =
 	"SELECT idx FROM reference WHERE kind < 2 AND idx >= ?"
 	" ORDER BY idx LIMIT 1",
+    [MM_SQL_FOLLOWED_AFTER] =
+	"SELECT idx FROM reference WHERE kind IN (0, 1, 10, 17, 19)"
+	" AND idx >= ? ORDER BY idx LIMIT 1",
+    /* A certificate is one key's: another key has none yet. */
     [MM_SQL_PRINCIPAL_PUT] =
-	"INSERT OR REPLACE INTO principal VALUES(?, ?, ?, ?)",
+	"INSERT INTO principal VALUES(?, ?, ?, ?, 0, 0) ON CONFLICT(name)"
+	" DO UPDATE SET until = CASE key WHEN excluded.key THEN until"
+	" ELSE 0 END, key = excluded.key, idx = excluded.idx,"
+	" disabled = excluded.disabled",
+    [MM_SQL_PRINCIPAL_SEEN] =
+	"UPDATE principal SET seen = ?1 WHERE name = ?2 AND seen < ?1",
+    [MM_SQL_PRINCIPAL_CERTIFY] =
+	"UPDATE principal SET until = ? WHERE name = ? AND key = ?",
     [MM_SQL_PRINCIPAL_BY_KEY] =
 	"SELECT idx, disabled FROM principal WHERE key = ?"
 	" ORDER BY disabled DESC LIMIT 1",
@@ -32,28 +49,75 @@ static const char *const sql[MM_SQL_COUNT] = {
 	"SELECT idx, disabled FROM principal WHERE name = ?",
     [MM_SQL_PRINCIPAL_OTHER] =
 	"SELECT idx FROM principal WHERE key = ? AND name <> ? LIMIT 1",
-    [MM_SQL_ORDER_PUT] = "INSERT INTO orders VALUES(?, ?, 0)",
-    [MM_SQL_ORDER_GET] = "SELECT idx, used FROM orders WHERE name = ?",
-    [MM_SQL_ORDER_USE] = "UPDATE orders SET used = used + ? WHERE idx = ?",
-    [MM_SQL_AUTHORITY_PUT] = "INSERT INTO authority VALUES(?, ?, NULL)",
-    [MM_SQL_AUTHORITY_CERTIFY] = "UPDATE authority SET idx = ? WHERE key = ?",
-    [MM_SQL_AUTHORITY_GET] =
-	ISSUED_ROW "WHERE idx = (SELECT idx FROM authority WHERE name = ?)",
+    [MM_SQL_PRINCIPAL_AFTER] =
+	"SELECT idx, disabled, key, seen, until FROM principal"
+	" WHERE name > ? ORDER BY name LIMIT 1",
+    [MM_SQL_ORDER_PUT] =
+	"INSERT INTO orders VALUES(?1, ?2, ?2, 0, ?3, 0, 0, 0, 0)",
+    [MM_SQL_ORDER_REVISE] =
+	"UPDATE orders SET idx = ?2, revision = ?3"
+	" WHERE name = ?1 AND revision = ?3 - 1 AND profile = ?4",
+    [MM_SQL_ORDER_GET] = "SELECT idx, first, used, reissued, refused, revoked"
+			 " FROM orders WHERE name = ?",
+    [MM_SQL_ORDER_AFTER] =
+	"SELECT name FROM orders WHERE name > ? ORDER BY name LIMIT 1",
+    [MM_SQL_ORDER_USE] =
+	"UPDATE orders SET used = used + ?, reissued = reissued + ?"
+	" WHERE idx = ? RETURNING first",
+    [MM_SQL_ORDER_GIVE_BACK] =
+	"UPDATE orders SET used = used - ?, reissued = reissued - ?"
+	" WHERE first = ?",
+    [MM_SQL_ORDER_REFUSE] =
+	"UPDATE orders SET refused = refused + ? WHERE name = ?",
+    [MM_SQL_ORDER_REVOKE] =
+	"UPDATE orders SET revoked = revoked + ? WHERE first = ?",
+    [MM_SQL_AUTHORITY_PUT] =
+	"INSERT INTO authority VALUES(?, ?, ?, 0, NULL, 0)",
+    [MM_SQL_AUTHORITY_RETIRE] =
+	"UPDATE authority SET retired = 1"
+	" WHERE name = ? AND use = ? AND key = ? AND retired = 0",
+    [MM_SQL_AUTHORITY_CERTIFY] =
+	"UPDATE authority SET idx = ?, imported = 0 WHERE key = ?",
+    [MM_SQL_AUTHORITY_IMPORT] =
+	"UPDATE authority SET idx = ?, imported = 1 WHERE name = ?",
+    [MM_SQL_AUTHORITY_GET] = AUTHORITY_ROW "WHERE name = ?",
+    [MM_SQL_AUTHORITY_BY_KEY] = "SELECT 1 FROM authority WHERE key = ?",
+    [MM_SQL_AUTHORITY_AFTER] =
+	AUTHORITY_ROW "WHERE name > ? ORDER BY name LIMIT 1",
     [MM_SQL_ISSUED_PUT] =
-	"INSERT INTO issued VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, 0,"
-	" NULL, ?, ?, CASE WHEN ?6 = 1 THEN 1 WHEN ?2 = 5 THEN 2 ELSE 0 END)",
+	"INSERT INTO issued VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, NULL, ?,"
+	" ?, ?, ?, ?, 0, 0)",
+    [MM_SQL_ISSUED_INHERIT] =
+	"INSERT INTO issued VALUES((SELECT min(0, ifnull(min(idx), 0)) - 1 "
+	"FROM issued),"
+	" ?, ?, ?, ?, -1, ?, ?, ?, ?, 1, NULL, '', 0, 0, 0, ?, ?, ?)",
     [MM_SQL_ISSUED_SIGN] = "UPDATE issued SET state = 1, signature = ?"
-			   " WHERE idx = ? AND state = 0",
+			   " WHERE idx = ? AND state = 0"
+			   " RETURNING live, until, replaces, subject, key",
     [MM_SQL_ISSUED_VOID] =
 	"UPDATE issued SET state = 2, live = 0 WHERE idx = ? AND state = 0"
-	" RETURNING device, basis, principal, day",
+	" RETURNING ord, principal, day, replaces",
+    /* 4 is 1 or 6 whose successor waits, as `revoked` says which. */
+    [MM_SQL_ISSUED_STEP_BACK] =
+	"UPDATE issued SET live = 4 WHERE idx = ? AND live IN (1, 6)",
+    [MM_SQL_ISSUED_STEP_FORTH] =
+	"UPDATE issued SET live = CASE revoked WHEN 0 THEN 1 ELSE 6 END"
+	" WHERE idx = ? AND live = 4",
+    [MM_SQL_ISSUED_REVOKE] =
+	"UPDATE issued SET revoked = ?1, revoked_at = ?2, live = CASE"
+	" WHEN ?1 <> 7 AND live IN (1, 4, 6) THEN 5"
+	" WHEN ?1 = 7 AND live = 1 THEN 6 ELSE live END WHERE idx = ?3",
+    [MM_SQL_ISSUED_RESTORE] =
+	"UPDATE issued SET revoked = 0, revoked_at = 0,"
+	" live = CASE live WHEN 6 THEN 1 ELSE live END WHERE idx = ?",
     [MM_SQL_ISSUED_GET] = ISSUED_ROW "WHERE idx = ?",
     [MM_SQL_ISSUED_RESTING] =
-	ISSUED_ROW "WHERE kind = 4 AND device = 0 AND basis = ?"
+	ISSUED_ROW "WHERE kind IN (4, 18) AND ord = 0 AND basis = ?"
 		   " ORDER BY idx DESC LIMIT 1",
     [MM_SQL_ISSUED_DEVICE] =
-	ISSUED_ROW "WHERE live = 1 AND profile = ? AND subject = ?",
-    [MM_SQL_ISSUED_KEY] = ISSUED_ROW "WHERE live = 1 AND key = ?",
+	ISSUED_ROW "WHERE live IN (1, 6) AND profile = ? AND subject = ?",
+    [MM_SQL_ISSUED_KEY] = ISSUED_ROW "WHERE kind = 4 AND live > 0 AND key = ?"
+				     " ORDER BY idx DESC LIMIT 1",
     [MM_SQL_ISSUED_SERIAL] = ISSUED_ROW "WHERE serial = ?",
     [MM_SQL_ISSUED_IMAGE] = ISSUED_ROW "WHERE live = 2 AND profile = ?"
 				       " AND subject = ? AND scheme = ?",
@@ -61,11 +125,44 @@ static const char *const sql[MM_SQL_COUNT] = {
 	"SELECT idx FROM issued WHERE state = 0 AND idx >= ?"
 	" ORDER BY idx LIMIT 1",
     [MM_SQL_UNSIGNED_COUNT] = "SELECT count(*) FROM issued WHERE state = 0",
+    [MM_SQL_REVOKED_PUT] =
+	"INSERT OR REPLACE INTO revoked VALUES(?, ?, ?, ?, ?, ?)",
+    [MM_SQL_REVOKED_LIST] = "SELECT serial, reason, at, since FROM revoked"
+			    " WHERE issuer = ? AND reason <> 8 ORDER BY serial",
+    [MM_SQL_REVOKED_SINCE] =
+	"SELECT count(*) FROM revoked WHERE issuer = ? AND entry >= ?",
+    [MM_SQL_CRL_PUT] = "INSERT INTO crl VALUES(?, ?, ?, ?, ?, ?)",
+    [MM_SQL_CRL_GET] =
+	"SELECT crl.idx, number, this_update, next_update, size, state = 1"
+	" FROM crl JOIN issued ON issued.idx = crl.idx"
+	" WHERE crl.issuer = ? AND state <> 2 ORDER BY crl.idx DESC LIMIT 1",
     [MM_SQL_REQUEST_PUT] = "INSERT OR REPLACE INTO request VALUES(?, ?, ?)",
     [MM_SQL_REQUEST_GET] =
 	"SELECT idx FROM request WHERE principal = ? AND id = ?",
     [MM_SQL_STATEMENT_PUT] = "INSERT INTO statement VALUES(?, ?)",
     [MM_SQL_STATEMENT_GET] = "SELECT idx FROM statement WHERE payload = ?",
+    [MM_SQL_PENDING_PUT] =
+	"INSERT OR REPLACE INTO pending VALUES(?, ?, ?, ?, ?, 0)",
+    [MM_SQL_PENDING_GET] = PENDING_ROW "WHERE payload = ?",
+    [MM_SQL_PENDING_AFTER] =
+	PENDING_ROW "WHERE payload > ? AND withdrawn = 0 AND expiry >= ?"
+		    " ORDER BY payload LIMIT 1",
+    [MM_SQL_PENDING_COUNT] =
+	"SELECT count(*) FROM pending WHERE withdrawn = 0 AND expiry >= ?",
+    [MM_SQL_PENDING_EXPIRED] =
+	"DELETE FROM pending WHERE payload = (SELECT payload FROM pending"
+	" WHERE withdrawn = 0 AND expiry < ? LIMIT 1) RETURNING idx",
+    [MM_SQL_PENDING_WITHDRAW] =
+	"UPDATE pending SET withdrawn = 1 WHERE payload = ?",
+    [MM_SQL_PENDING_DROP] = "DELETE FROM pending WHERE payload = ?",
+    [MM_SQL_RELEASE_PUT] = "INSERT OR REPLACE INTO release VALUES(?, ?, ?)",
+    [MM_SQL_RELEASE_GET] =
+	"SELECT idx FROM release WHERE product = ? AND version = ?",
+    [MM_SQL_INHERITANCE_PUT] = "INSERT INTO inheritance VALUES(?, ?, 0)",
+    [MM_SQL_INHERITANCE_ADD] = "UPDATE inheritance SET offset = offset + ?2"
+			       " WHERE idx = ?1 AND offset + ?2 <= size",
+    [MM_SQL_INHERITANCE_GET] = "SELECT idx, offset FROM inheritance"
+			       " WHERE offset < size ORDER BY idx LIMIT 1",
     [MM_SQL_DAILY_ADD] = "INSERT INTO daily VALUES(?, ?, ?, 1)"
 			 " ON CONFLICT DO UPDATE SET count = count + 1",
     [MM_SQL_DAILY_GIVE_BACK] = "UPDATE daily SET count = count - 1"
@@ -85,6 +182,11 @@ mm_sql_failed(struct mm_index *index)
 		return mm_fail(MM_E_STATE, "the index is damaged: %s",
 		    sqlite3_errmsg(index->db));
 	}
+	/* What is there once is in the log a second time. */
+	if (code == SQLITE_CONSTRAINT)
+		return mm_fail(MM_E_LOG_WRONG,
+		    "an entry contradicts the entries before it: %s",
+		    sqlite3_errmsg(index->db));
 	return mm_fail(code == SQLITE_FULL ? MM_E_DISK_FULL : MM_E_STORE,
 	    "the index: %s", sqlite3_errmsg(index->db));
 }
@@ -134,6 +236,19 @@ mm_sql_run_(struct mm_index *index, enum mm_sql which, int *step,
 }
 
 enum mm_error
+mm_sql_next(struct mm_index *index, enum mm_sql which)
+{
+	int step = sqlite3_step(index->statements[which]);
+	enum mm_error error;
+
+	if (step == SQLITE_ROW)
+		return MM_OK;
+	error = step == SQLITE_DONE ? mm_sql_nothing_() : mm_sql_failed(index);
+	sqlite3_reset(index->statements[which]);
+	return error;
+}
+
+enum mm_error
 mm_sql_nothing_(void)
 {
 	return mm_fail(MM_E_NOT_FOUND, "%s", mm_error_text(MM_E_NOT_FOUND));
@@ -146,14 +261,20 @@ mm_sql_uint(struct mm_index *index, enum mm_sql which, int column)
 }
 
 struct mm_span
-mm_sql_span(struct mm_index *index, enum mm_sql which, int column,
-    struct mm_arena *arena)
+mm_sql_lent(struct mm_index *index, enum mm_sql which, int column)
 {
 	sqlite3_stmt *statement = index->statements[which];
 	const void *bytes = sqlite3_column_blob(statement, column);
 	int size = sqlite3_column_bytes(statement, column);
 
-	return mm_arena_copy(arena, mm_span(bytes, (size_t)size));
+	return mm_span(bytes, (size_t)size);
+}
+
+struct mm_span
+mm_sql_span(struct mm_index *index, enum mm_sql which, int column,
+    struct mm_arena *arena)
+{
+	return mm_arena_copy(arena, mm_sql_lent(index, which, column));
 }
 
 void

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -146,6 +147,24 @@ open_genesis(const char *path, int *out)
 	return MM_OK;
 }
 
+/* A genesis that succeeds no log has none. */
+static enum mm_error
+open_blobs(const char *genesis, int *out)
+{
+	char path[PATH_MAX];
+
+	if (genesis == NULL)
+		return MM_OK;
+	if (snprintf(path, sizeof(path), "%s.blobs", genesis) >=
+	    (int)sizeof(path))
+		return mm_fail(MM_E_FILE, "the path %s is too long", genesis);
+	*out = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (*out < 0 && errno != ENOENT)
+		return mm_fail(
+		    MM_E_FILE, "cannot read %s: %s", path, strerror(errno));
+	return MM_OK;
+}
+
 static int
 restore(const struct mm_settings *settings, const char *from)
 {
@@ -158,9 +177,10 @@ static int
 supervise(const struct command *command)
 {
 	mm_auto(arena) arena = {0};
-	mm_autoclose int genesis = -1;
+	mm_autoclose int genesis = -1, blobs = -1;
 	struct mm_settings settings;
 	struct mm_supervisor_options run = {.genesis = -1,
+	    .blobs = -1,
 	    .accept_time = command->accept_time,
 	    .rebuild = command->rebuild};
 	enum mm_error error = clear_environment();
@@ -172,10 +192,13 @@ supervise(const struct command *command)
 		error = mm_witnesses_check(command->config, &settings);
 	if (error == MM_OK)
 		error = open_genesis(command->genesis, &genesis);
+	if (error == MM_OK)
+		error = open_blobs(command->genesis, &blobs);
 	if (error != MM_OK)
 		return fails(error);
 	clearenv();
 	run.genesis = genesis;
+	run.blobs = blobs;
 	if (command->restore != NULL)
 		return restore(&settings, command->restore);
 	return command->check ? MM_EXIT_YES

@@ -39,7 +39,8 @@ translate_issue(const void *body, struct mm_arena *arena, struct mm_buffer *ask)
 	const struct mm_issue_request *request = body;
 	struct mm_issue_ask issue = {.order = request->order,
 	    .profile = request->profile,
-	    .device = request->device};
+	    .device = request->device,
+	    .reissue = request->reissue};
 	enum mm_error error = read_csr(
 	    request->csr, arena, &issue.spki, &issue.refused, &issue.why);
 
@@ -53,7 +54,10 @@ translate_statement(
     const void *body, struct mm_arena *arena, struct mm_buffer *ask)
 {
 	const struct mm_statement_request *request = body;
-	struct mm_statement_ask statement = {.statements = request->statements};
+	struct mm_statement_ask statement = {.statements = request->statements,
+	    .policy = request->policy,
+	    .text = request->text,
+	    .certificates = request->certificates};
 	enum mm_error error = MM_OK;
 
 	if (request->csr.size > 0)
@@ -64,6 +68,19 @@ translate_statement(
 		   : error;
 }
 
+static enum mm_error
+translate_renew(const void *body, struct mm_arena *arena, struct mm_buffer *ask)
+{
+	const struct mm_renew_request *request = body;
+	struct mm_renew_ask renew = {.refused = 0};
+	enum mm_error error = read_csr(
+	    request->csr, arena, &renew.spki, &renew.refused, &renew.why);
+
+	return error == MM_OK
+		   ? mm_shape_encode(&mm_renew_ask_shape, &renew, ask)
+		   : error;
+}
+
 /* All others go as they are. */
 static const struct {
 	uint64_t type;
@@ -71,6 +88,7 @@ static const struct {
 } translations[] = {
     {MM_MESSAGE_ISSUE, translate_issue},
     {MM_MESSAGE_STATEMENT, translate_statement},
+    {MM_MESSAGE_RENEW, translate_renew},
 };
 
 static enum mm_error

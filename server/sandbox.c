@@ -141,10 +141,12 @@ static const struct mm_filter_call files_calls[] = {
 };
 static const struct mm_filter_list files = {files_calls, MM_COUNT(files_calls)};
 
-/* The authority makes the channel to an inspector. */
+/* The authority makes the channel to an inspector, and holds a CRL for the
+ * token. */
 static const struct mm_filter_call pair_calls[] = {
     MM_CALL_IF("socketpair", 0, UINT32_MAX, AF_UNIX),
     MM_CALL("setsockopt"),
+    MM_CALL("memfd_create"),
 };
 static const struct mm_filter_list pair = {pair_calls, MM_COUNT(pair_calls)};
 

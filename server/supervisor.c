@@ -1,5 +1,6 @@
 #include "server/supervisor.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -11,6 +12,7 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 
+#include "protocol/genesis.h"
 #include "server/child.h"
 #include "server/directories.h"
 #include "server/listen.h"
@@ -19,6 +21,7 @@
 #include "server/topology.h"
 
 enum {
+	BLOB_NAME = 64, /* digits of a SHA-256 */
 	GATES_MAX = 64,
 	INSPECTORS_MAX = 8,
 	SERVICES = 4, /* notary, archive, token, authority */
@@ -126,13 +129,59 @@ hand_to_gate(struct supervisor *s, struct mm_child *gate)
 	}
 }
 
+static bool
+is_blob_name(const char *name)
+{
+	return strlen(name) == BLOB_NAME &&
+	       strspn(name, "0123456789abcdef") == BLOB_NAME;
+}
+
+/* What a succession inherits; whether it is what the ceremony lists is for the
+ * authority to see. */
+static void
+hand_blob(struct supervisor *s, struct mm_child *authority, const char *name)
+{
+	mm_autoclose int fd = openat(s->options->blobs, name,
+	    O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK);
+	const int fds[MM_CHANNEL_FDS] = {fd, -1};
+
+	if (fd < 0)
+		mm_child_kill(authority, MM_E_FILE,
+		    "a blob beside the genesis file cannot be read");
+	else
+		mm_child_tell(authority, MM_CONTROL_BLOB, NULL, NULL, fds);
+}
+
+static void
+hand_blobs(struct supervisor *s, struct mm_child *authority)
+{
+	int fd = fcntl(s->options->blobs, F_DUPFD_CLOEXEC, 0);
+	DIR *directory = fd >= 0 ? fdopendir(fd) : NULL;
+	const struct dirent *one;
+	size_t count = 0;
+
+	if (directory == NULL) {
+		mm_own_close_(&fd);
+		return;
+	}
+	while (count < MM_GENESIS_BLOBS && (one = readdir(directory)) != NULL) {
+		if (!is_blob_name(one->d_name))
+			continue;
+		hand_blob(s, authority, one->d_name);
+		count++;
+	}
+	closedir(directory);
+}
+
 static void
 hand_to_authority(struct supervisor *s, struct mm_child *authority)
 {
 	const struct mm_control_tls tls = {
 	    mm_span(s->keys.spki, s->keys.spki_size)};
 
-	if (!is_genesis(s))
+	if (is_genesis(s) && s->options->blobs >= 0)
+		hand_blobs(s, authority);
+	else if (!is_genesis(s))
 		mm_child_tell(authority, MM_CONTROL_TLS, &mm_control_tls_shape,
 		    &tls, NULL);
 }

@@ -11,6 +11,7 @@
 
 struct mm_supervisor_options {
 	int genesis; /* descriptor of the genesis file; -1: serve */
+	int blobs;   /* of its directory of blobs; -1: there is none */
 	bool accept_time, rebuild;
 };
 

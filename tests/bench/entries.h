@@ -131,7 +131,7 @@ static const struct mm_text_item client_auth = {
 static inline void
 make_policy(struct maker *maker)
 {
-	struct mm_threshold thresholds[MM_STATEMENT_KINDS - 1];
+	struct mm_threshold thresholds[MM_THRESHOLD_KINDS];
 	struct mm_text_item name = {mm_span_text("bench.example")};
 	struct mm_officer officer = {.name = mm_span_text("officer-1")};
 	struct mm_profile profiles[2];

@@ -9,6 +9,7 @@ import signal
 import ssl
 import struct
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -16,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "system"))
 
 import auditor
 import mintmark_client as mm
-from mint import BUILD, Daemon, Mint, fresh, mintmark, new_csr
+from mint import BUILD, ROOT, Daemon, Mint, fresh, mintmark, new_csr
 
 PROGRAM = BUILD / "faults" / "mintmarkd"
 MODULE = BUILD / "faults" / "module.so"
@@ -179,7 +180,13 @@ class Mintage(Mint):
     """A mint under faults, and all that it has released."""
 
     def __init__(self, clock=0, **limits):
-        super().__init__()
+        # A clock a year ahead must not find everybody's TLS certificate over.
+        text = (ROOT / "conf/policy.conf").read_text()
+        with tempfile.TemporaryDirectory() as made:
+            policy = Path(made) / "policy.conf"
+            policy.write_text(text.replace(
+                "validity = 30d", "validity = 3y", 1))
+            super().__init__(options=("--policy", policy))
         self.program = self.base / "mintmarkd"
         shutil.copy(PROGRAM, self.program)
         self.page = Page(self.program)

@@ -21,15 +21,19 @@ must(bool holds)
 static void
 check_promises(const struct mm_policy *policy)
 {
-	must(policy->thresholds.count == MM_STATEMENT_KINDS - 1);
+	must(policy->thresholds.count == MM_THRESHOLD_KINDS);
 	for (mm_list_each(
 		 const struct mm_threshold, threshold, policy->thresholds))
 		must(threshold->officers >= 1 &&
-		     threshold->officers <= policy->officers.count);
+		     threshold->officers <= policy->officers.count &&
+		     threshold->officers <= MM_STATEMENTS_MAX);
 	for (mm_list_each(const struct mm_profile, profile, policy->profiles)) {
 		bool signs = (profile->key_usage & MM_KU_KEY_CERT_SIGN) != 0;
 
 		must(signs == (profile->purpose == MM_PURPOSE_CA));
+		must(profile->crl == 0 ||
+		     (profile->key_usage & MM_KU_CRL_SIGN) != 0);
+		must(profile->standard < MM_STANDARDS);
 		must(mm_policy_profile(policy, profile->name) == profile);
 	}
 	for (mm_list_each(const struct mm_product, product, policy->products))

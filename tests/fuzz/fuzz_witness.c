@@ -64,8 +64,8 @@ begin(void)
 static void
 ask(struct mm_span request)
 {
-	const struct mm_followed *log = mm_cosigner_log(world.cosigner, 0);
-	struct mm_followed before = *log;
+	const struct mm_witnessed *log = mm_cosigner_log(world.cosigner, 0);
+	struct mm_witnessed before = *log;
 	mm_auto(buffer) answer = {0};
 	enum mm_witness_status status;
 

@@ -26,9 +26,10 @@ ZERO_ID = bytes(16)
 TYPES = {"error": 0, "status": 1, "issue": 2, "show": 3, "statement": 4,
          "upload": 5, "chunk": 6, "release": 7, "fetch": 8, "entries": 9,
          "prove": 10, "consistency": 11, "cosign": 12, "export": 13,
-         "blob": 14}
+         "blob": 14, "renew": 15, "pending": 16, "orders": 17,
+         "principals": 18, "crl": 19}
 KINDS = {"order": 1, "release": 2, "revoke": 3, "principal": 4, "policy": 5,
-         "ceremony": 6}
+         "ceremony": 6, "withdraw": 7}
 ROLES = {"station": 1, "release": 2, "auditor": 3, "officer": 4}
 
 
@@ -187,16 +188,55 @@ class Client:
         return self.ask("issue", issue_body(order, device, csr, profile),
                         request_id)
 
-    def show(self, device=None, profile="device", serial=None):
+    def reissue(self, order, device, csr, profile="device",
+                request_id=None):
+        """The device's certificate is replaced."""
+        return self.ask("issue", {**issue_body(order, device, csr, profile),
+                                  4: True}, request_id)
+
+    def show(self, device=None, profile="device", serial=None, basis=None):
         if serial is not None:
             return self.ask("show", {2: serial})
+        if basis is not None:
+            return self.ask("show", {3: basis})
         return self.ask("show", {0: profile, 1: device})
 
-    def statement(self, statements, csr=None, request_id=None):
+    def statement(self, statements, csr=None, request_id=None, policy=None,
+                  text=None, certificates=None):
+        """The answer; [4] of it are the officers that are missing."""
+        along = {1: csr, 2: policy, 3: text, 4: certificates}
         body = {0: list(statements)}
-        if csr is not None:
-            body[1] = csr
+        body.update({k: v for k, v in along.items() if v is not None})
         return self.ask("statement", body, request_id)
+
+    def pending(self, payload=None, after=None):
+        """Rows of what waits for approvals."""
+        body = {0: payload, 1: after}
+        return self.ask("pending", {k: v for k, v in body.items()
+                                    if v is not None})[0]
+
+    def all_pending(self):
+        rows = page = self.pending()
+        while page:
+            page = self.pending(after=page[-1][0])
+            rows = rows + page
+        return rows
+
+    def orders(self, name=None, after=None):
+        body = {0: name, 1: after}
+        return self.ask("orders", {k: v for k, v in body.items()
+                                   if v is not None})[0]
+
+    def principals(self, name=None, after=None):
+        body = {0: name, 1: after}
+        return self.ask("principals", {k: v for k, v in body.items()
+                                       if v is not None})[0]
+
+    def renew(self, csr, request_id=None):
+        return self.ask("renew", {0: csr}, request_id)
+
+    def crl(self, issuer):
+        return self.ask("crl", {0: issuer})
 
     def upload(self, image, size=None, sha256=None, chunk=65536):
         """Announces and sends an image; gives the upload's number."""
@@ -286,21 +326,50 @@ def claim(origin, kind, body, nonce=None, made=None, expiry=None):
 
 
 def order_body(name, units, stations, pattern=None, first=None, last=None,
-               devices=None, until=None, profile="device"):
+               devices=None, until=None, profile="device", revision=0,
+               reissue=0, closed=False):
     which = {0: devices, 1: first, 2: last, 3: pattern}
+    more = {6: revision, 7: reissue, 8: closed}
     return {0: name, 1: profile, 2: units,
             3: {k: v for k, v in which.items() if v is not None},
             4: sorted(stations),
-            5: int(time.time()) + 86400 if until is None else until}
+            5: int(time.time()) + 86400 if until is None else until,
+            **{k: v for k, v in more.items() if v}}
 
 
-def principal_body(name, role, key, profiles=(), daily=None, disabled=False):
+def principal_body(name, role, key, profiles=(), daily=None, disabled=False,
+                   minute=None):
     body = {0: name, 1: ROLES.get(role, role), 2: key, 5: disabled}
     if profiles:
         body[3] = sorted(profiles)
     if daily is not None:
         body[4] = daily
+    if minute is not None:
+        body[6] = minute
     return body
+
+
+def revoke_body(serials, reason=0, since=None):
+    """Serials as ints or as content octets."""
+    def octets(serial):
+        return serial if isinstance(serial, bytes) else serial.to_bytes(
+            serial.bit_length() // 8 + 1, "big")
+    more = {} if since is None else {2: since}
+    return {0: [{0: octets(s), 1: reason, **more} for s in serials]}
+
+
+def policy_body(number, document):
+    return {0: number, 1: hashlib.sha256(document).digest()}
+
+
+def payload_of(statement):
+    """The payload bytes that a statement was signed over."""
+    return cbor2.loads(statement).value[2]
+
+
+def withdraw_body(statement):
+    """Withdraws what this statement states."""
+    return {0: hashlib.sha256(payload_of(statement)).digest()}
 
 
 def release_body(image, product="demo", version="1.0.0",

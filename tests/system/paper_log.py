@@ -6,6 +6,7 @@ import base64
 import datetime
 import hashlib
 
+import cbor2
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -19,11 +20,13 @@ import mintmark_client as mm
 START = 1700000000
 POLICY = hashlib.sha256(b"policy").digest()
 (GENESIS, POLICY_KIND, PRINCIPAL, ORDER, CERTIFICATE, IMAGE, SIGNATURES, VOID,
- REFUSAL, STARTED, KEY, REVOCATION, CRL, EXPORT) = range(14)
+ REFUSAL, STARTED, KEY, REVOCATION, CRL, EXPORT, PENDING, WITHDRAWAL,
+ RELEASE, CEREMONY, CSR, IMPORT, INHERITED) = range(21)
 # All but those whose word is the state of others.
 KINDS_WITH_ROWS = {"genesis", "policy", "principal", "order", "certificate",
                    "image", "refusal", "start", "key", "revocation", "crl",
-                   "export"}
+                   "export", "pending", "withdrawal", "release", "ceremony",
+                   "csr", "import", "inherited"}
 ID = b"0123456789abcdef"
 
 
@@ -134,10 +137,63 @@ class PaperLog:
     def start(self):
         return self.add(STARTED, {0: "1", 1: 0})
 
-    def key_entry(self, retired=False):
-        state = self.state(6, {0: POLICY})
+    def key_entry(self, retired=False, basis=0):
         return self.add(KEY, {0: "device-ca-2", 1: 2, 2: self.spki,
-                              3: retired, 4: [state]})
+                              3: retired, 4: basis})
+
+    def ceremony(self):
+        return self.stated(CEREMONY, 6, {
+            0: POLICY, 1: [{0: "device-ca-2", 1: 2}], 3: ["device-ca"]})
+
+    def csr(self, basis):
+        info = x509.CertificateSigningRequestBuilder().subject_name(
+            x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Paper CA")])
+        ).sign(self.device_key, hashes.SHA256()).tbs_certrequest_bytes
+        return self.add(CSR, {0: "device-ca-2", 1: "device-ca",
+                              2: "Paper CA", 3: basis, 4: info})
+
+    def imported(self, basis):
+        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Outside")])
+        day = datetime.datetime(2024, 1, 1)
+        certificate = x509.CertificateBuilder().subject_name(
+            name).issuer_name(name).public_key(
+            self.device_key.public_key()).serial_number(serial(9)).add_extension(
+            x509.BasicConstraints(True, None), True).not_valid_before(
+            day).not_valid_after(day + datetime.timedelta(days=9)).sign(
+            self.device_key, hashes.SHA256())
+        return self.add(IMPORT, {0: "device-ca-2", 1: basis,
+                                 2: certificate.public_bytes(
+                                     serialization.Encoding.DER)})
+
+    def pending(self, kind=1, body=None, **along):
+        """`along`: members by their key, as in k4=b"policy"."""
+        body = body or mm.order_body("order-9", 5, ["line-1"], pattern="*",
+                                     until=START + 9999)
+        return self.add(PENDING, {
+            0: [self.state(kind, body)], 1: "officer-1", 2: ID,
+            **{int(k[1:]): v for k, v in along.items()}})
+
+    def withdrawal(self):
+        return self.stated(WITHDRAWAL, 7, {
+            0: hashlib.sha256(b"payload").digest()})
+
+    def release(self, product="lamp", version="2.0"):
+        digest = hashlib.sha256(version.encode()).digest()
+        return self.stated(RELEASE, 2, {
+            0: product, 1: version, 2: 4096, 3: digest,
+            4: [{0: "sha256-ecdsa", 1: digest}]})
+
+    def inherited(self, things=b"things"):
+        self.blobs.append((len(self.entries), things))
+        return self.add(INHERITED, {0: 3, 1: hashlib.sha256(things).digest(),
+                                    2: len(things)})
+
+    def reissue(self, device, number, former, former_number, basis=0):
+        index = self.certificate(device, number, basis)
+        entry = cbor2.loads(self.entries[index])
+        entry[3][8] = [{0: former, 1: former_number.to_bytes(20, "big")}]
+        self.entries[index] = mm.encode(entry)
+        return index
 
     def revocation(self, *revoked):
         """(number, reason, since or None)"""
@@ -172,7 +228,14 @@ class PaperLog:
                      ["release-1", "release", "release-not-approved", 1,
                       "lamp"])
         self.start()
-        self.key_entry()
+        basis = self.ceremony()
+        self.key_entry(basis=basis)
+        self.sign(self.csr(basis))
+        self.imported(basis)
+        self.pending()
+        self.withdrawal()
+        self.release()
+        self.inherited()
         self.revocation((serial(1), 1, START))
         self.crl()
         self.export()

@@ -12,6 +12,7 @@ import signal
 import subprocess
 import threading
 
+import cbor2
 import pytest
 
 import auditor
@@ -50,7 +51,7 @@ def indices(log, *words):
 
 def first_of(log, kind):
     return next(i for i, e in enumerate(log.entries)
-                if auditor.cbor2.loads(e)[0] == kind)
+                if cbor2.loads(e)[0] == kind)
 
 
 def show(log, index):
@@ -66,7 +67,7 @@ def test_every_kind_is_shown(paper):
         said = show(paper, index)
         assert said["index"] == index
         assert said["kind"] == auditor.KIND_NAMES[
-            auditor.cbor2.loads(entry)[0]]
+            cbor2.loads(entry)[0]]
         assert said["leaf"] == auditor.leaf_hash(entry).hex()
         assert said["body"]
         for people in [ask(paper, "show", str(index)).stdout]:
@@ -131,7 +132,7 @@ def test_an_entry_without_a_blob(paper, workdir):
 
 
 @pytest.mark.parametrize("index, status, name", [
-    ("15", NO, "not-found"), ("999999", NO, "not-found"),
+    ("99", NO, "not-found"), ("999999", NO, "not-found"),
     ("x", USAGE, "usage"), ("01", USAGE, "usage"), ("", USAGE, "usage")])
 def test_an_index_that_is_none(paper, index, status, name):
     done = ask(paper, "show", index, ok=(status,))
@@ -195,6 +196,23 @@ def test_the_last_word_on_a_serial_number_counts(workdir):
                      "c": ("signed", ""), "d": ("unsigned", "")}
 
 
+def test_what_is_replaced_is_superseded(workdir):
+    """From the signature of the certificate in its place on."""
+    paper = PaperLog()
+    paper.genesis()
+    first = paper.certificate("a", serial(11))
+    paper.sign(first)
+    second = paper.reissue("a", serial(12), first, serial(11))
+    paper.vkey, paper.place = paper.write(workdir / "log"), workdir / "log"
+    states = [row["state"] for row in rows(paper, "--device", "a")]
+    assert states == ["signed", "unsigned"]
+    paper.sign(second)
+    paper.write(workdir / "log")
+    found = rows(paper, "--device", "a")
+    assert [(row["state"], row["reason"]) for row in found] == [
+        ("revoked", "superseded"), ("signed", "")]
+
+
 @pytest.mark.parametrize("words, wanted", [
     (["--device", "lamp-1"], ["lamp-1"]),
     (["--device", "lamp-3"], ["lamp-3"]),
@@ -206,7 +224,7 @@ def test_the_last_word_on_a_serial_number_counts(workdir):
     (["--order", "order-2"], []),
     (["--refused"], ["lamp-3", "lamp"]),
     (["--revoked"], ["lamp-1"]),
-    (["--product", "lamp"], ["lamp 1.0", "lamp"]),
+    (["--product", "lamp"], ["lamp 1.0", "lamp", "lamp 2.0"]),
     (["--product", "lam"], []),
     (["--kind", "image,start"], ["lamp 1.0", "1"]),
     (["--kind", "certificate", "--limit", "1"], ["lamp-1"]),
@@ -435,7 +453,7 @@ def test_an_export_is_the_same_at_any_time(paper, workdir):
     (["--out", "x"], USAGE), ([], USAGE),
     (["--format", "csv", "--out", "-"], USAGE),
     (["--format", "csv", "--out", "x", "--from", "3", "--to", "2"], USAGE),
-    (["--format", "csv", "--out", "x", "--to", "16"], NO),
+    (["--format", "csv", "--out", "x", "--to", "99"], NO),
     (["--format", "csv", "--out", "no/where/x"], DATA),
     (["--to", "x", "--kind", "order"], USAGE)], ids=str)
 def test_an_export_that_is_none(paper, workdir, words, status):

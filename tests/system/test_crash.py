@@ -13,7 +13,8 @@ from cryptography import x509
 
 import auditor
 import mintmark_client as mm
-from mint import Daemon, eventually, fresh, new_csr, wait_gone
+from mint import (Daemon, eventually, fresh, new_csr, refused,
+                  wait_gone)
 
 ROUNDS = 8 if os.environ.get("MINTMARK_FAULTS") else 1
 SEED = int(os.environ.get("MINTMARK_SEED", "0")) or random.randrange(1 << 30)
@@ -30,6 +31,7 @@ class Load:
     def __init__(self, mint, order):
         self.mint, self.order = mint, order
         self.released = {}   # device -> answer
+        self.revoked = {}    # the same, of those that are given up since
         self.open = {}       # device -> (id, csr), asked but not answered
         self.unexpected = []
         self.ending = threading.Event()
@@ -79,6 +81,102 @@ class Load:
             with self.lock:
                 del self.open[device]
             self.progress.notify_all()
+        return device
+
+
+class Busy(Load):
+    """Every second device gets another certificate at once; of the others an
+    officer holds and revokes some, and goes on with the order."""
+
+    def __init__(self, mint, terms):
+        super().__init__(mint, terms[0])
+        self.terms = terms
+        self.dice = random.Random(SEED)
+        self.second = {}       # as `open`, of reissues
+        self.replaced = set()  # devices
+        self.threads.append(threading.Thread(target=self.officer))
+
+    @staticmethod
+    def wears_out(device):
+        return int(device[-1], 16) % 2 == 0
+
+    def one(self, client):
+        device = super().one(client)
+        if self.wears_out(device):
+            self.second[device] = os.urandom(16), new_csr()
+            self.reissue(client, device)
+        return device
+
+    def reissue(self, client, device):
+        request, csr = self.second[device]
+        self.released[device] = client.reissue(
+            self.order, device, csr, request_id=request)
+        self.replaced.add(device)
+        del self.second[device]
+
+    def officer(self):
+        while not self.ending.is_set():
+            with self.progress:
+                some = [d for d in self.released
+                        if not self.wears_out(d) and d not in self.revoked]
+            act = self.dice.choice([self.revise, self.hold, self.revoke])
+            if some:
+                act(self.dice.choice(some))
+
+    def say(self, kind, body):
+        """Once, however often it has to be said."""
+        statement, request = self.mint.state(kind, body), os.urandom(16)
+        while True:
+            try:
+                with self.mint.client("officer", timeout=10) as client:
+                    return client.statement([statement], request_id=request)
+            except mm.Refused as e:
+                if e.name not in WAITS:
+                    self.unexpected.append(e)
+                    return None
+            except (mm.Closed, OSError, TimeoutError):
+                pass
+            time.sleep(0.01)
+
+    def revise(self, _):
+        self.terms = {**self.terms, 6: self.terms.get(6, 0) + 1}
+        self.say("order", self.terms)
+
+    def set(self, device, reason):
+        certificate = x509.load_der_x509_certificate(self.released[device][1])
+        self.say("revoke", mm.revoke_body([certificate.serial_number],
+                                          reason))
+
+    def hold(self, device):
+        self.set(device, 6)
+        self.set(device, 8)
+
+    def revoke(self, device):
+        self.revoked[device] = self.released[device]
+        self.set(device, 1)
+
+    def replace_the_rest(self):
+        """What was asked for and not answered."""
+        for device in list(self.second):
+            def answered():
+                try:
+                    with self.mint.client() as client:
+                        self.reissue(client, device)
+                        return True
+                except mm.Refused as e:
+                    assert e.name in WAITS, e
+                except (mm.Closed, OSError):
+                    pass
+                return False
+            eventually(answered, f"{device}'s second certificate")
+
+    def reconcile(self):
+        with self.mint.client("officer") as client:
+            row = client.orders(name=self.order)[0]
+        # revision, issued, reissued, revoked
+        assert [row[i] for i in (2, 7, 8, 10)] == [
+            self.terms.get(6, 0), len(self.released), len(self.replaced),
+            len(self.replaced) + len(self.revoked)], row
 
 
 def kill(mint, victim, dice):
@@ -135,16 +233,18 @@ def check(mint, load):
     eventually(lambda: serves(mint), "the service")
     with mint.client() as client:
         for device, answer in load.released.items():
-            assert client.show(device) == answer, device
+            if device in load.revoked:
+                with refused("not-found"):
+                    client.show(device)
+            else:
+                assert client.show(device) == answer, device
     mint.stop()
     audited = mint.audit()
     for device, answer in load.released.items():
         receipt = auditor.Receipt(answer[3], mint.vkey)
         receipt.proves_certificate(answer[1])
         assert audited.der[answer[0]] == answer[1], device
-    order = next(i for i, o in audited.orders.items()
-                 if o[0] == load.order)
-    assert audited.used[order] == len(load.released)
+    assert audited.used[load.order] == len(load.released)
     serials = {x509.load_der_x509_certificate(a[1]).serial_number
                for a in load.released.values()}
     assert len(serials) == len(load.released)
@@ -163,6 +263,28 @@ def test_killed_under_load(own_mint, victim):
         load.wait_for(10)
     assert not load.unexpected, load.unexpected
     ask_again(own_mint, load)
+    check(own_mint, load)
+
+
+@pytest.mark.parametrize("victim", ["authority", "token", "notary"]
+                         if ROUNDS == 1 else VICTIMS)
+def test_killed_while_people_change_their_minds(own_mint, victim):
+    dice = random.Random(f"{SEED} {victim}")
+    print(f"MINTMARK_SEED={SEED}")
+    own_mint.start()
+    terms = mm.order_body(fresh("order"), 1_000_000, ["station"],
+                          pattern="*", reissue=1_000_000)
+    with own_mint.client("officer") as client:
+        client.statement([own_mint.state("order", terms)])
+    with Busy(own_mint, terms) as load:
+        for _ in range(ROUNDS):
+            load.wait_for(20)
+            kill(own_mint, victim, dice)
+        load.wait_for(20)
+    assert not load.unexpected, load.unexpected
+    ask_again(own_mint, load)
+    load.replace_the_rest()
+    load.reconcile()
     check(own_mint, load)
 
 

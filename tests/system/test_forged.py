@@ -145,18 +145,27 @@ def revoke(h, log, serial, reason):
         1: "officer", 2: hashlib.sha256(bytes(len(log))).digest()[:16]})
 
 
-def make_crl(log, serials, number=1):
-    """What is signed, of the device CA's CRL."""
+def make_crl(log, serials, number=1,
+             reason=x509.ReasonFlags.key_compromise, late=0):
+    """What is signed, of the device CA's CRL; `late`: seconds between an
+    entry that revokes and what the list has as its date."""
     tbs = next(e[BODY][5] for e in log if e[0] == CERTIFICATE and
                e[BODY][0] == "device-ca")
     now = datetime.datetime.fromtimestamp(log[-1][1], datetime.timezone.utc)
     day = datetime.timedelta(1)
+    issuer = x509.load_der_x509_certificate(auditor.assemble(tbs, b"\0"))
+    identifier = issuer.extensions.get_extension_for_class(
+        x509.SubjectKeyIdentifier).value
     builder = x509.CertificateRevocationListBuilder(
-        x509.load_der_x509_certificate(auditor.assemble(tbs, b"\0")).subject,
-        now, now + day).add_extension(x509.CRLNumber(number), False)
+        issuer.subject, now, now + day).add_extension(
+        x509.CRLNumber(number), False).add_extension(
+        x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(
+            identifier), False)
+    then = now + datetime.timedelta(seconds=late)
     for serial in serials:
         builder = builder.add_revoked_certificate(
-            x509.RevokedCertificateBuilder(serial, now).build())
+            x509.RevokedCertificateBuilder(serial, then).add_extension(
+                x509.CRLReason(reason), False).build())
     return builder.sign(ec.generate_private_key(ec.SECP256R1()),
                         hashes.SHA256()).tbs_certlist_bytes
 
@@ -444,6 +453,19 @@ def a_crl_with_another_in_place_of_one(h, log):
 def a_crl_with_another_count(h, log):
     revoke(h, log, serial_at(log, h.device(0)), 1)
     add_crl(log, make_crl(log, [serial_at(log, h.device(0))]), 2)
+
+
+@forgery
+def a_crl_with_another_reason(h, log):
+    revoke(h, log, serial_at(log, h.device(0)), 1)
+    add_crl(log, make_crl(log, [serial_at(log, h.device(0))],
+                          reason=x509.ReasonFlags.superseded), 1)
+
+
+@forgery
+def a_crl_with_another_date(h, log):
+    revoke(h, log, serial_at(log, h.device(0)), 1)
+    add_crl(log, make_crl(log, [serial_at(log, h.device(0))], late=-9), 1)
 
 
 @forgery

@@ -2,6 +2,7 @@
 
 import shutil
 
+import cbor2
 import pytest
 
 import auditor
@@ -184,7 +185,7 @@ def test_the_auditor_sees_a_second_signature(log_copy, mint):
     """The auditor itself: what it must refuse, it refuses."""
     entries = auditor.read_directory(log_copy, mint.vkey)
     first = next(i for i, e in enumerate(entries)
-                 if auditor.cbor2.loads(e)[0] == auditor.SIGNATURES)
+                 if cbor2.loads(e)[0] == auditor.SIGNATURES)
     with pytest.raises(auditor.Wrong):
         auditor.audit_entries(entries + [entries[first]], mint.vkey)
 

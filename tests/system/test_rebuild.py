@@ -12,6 +12,7 @@ import pytest
 import mintmark_client as mm
 from mint import (Daemon, eventually, fresh, new_csr, new_key, refused,
                   spki_hash, wait_gone)
+from test_reissue import serial_of
 
 LONG = bool(os.environ.get("MINTMARK_FAULTS"))
 POINTS, OPERATIONS = (12, 80) if LONG else (4, 30)
@@ -20,6 +21,7 @@ SEED = int(os.environ.get("MINTMARK_SEED", "0")) or random.randrange(1 << 30)
 WAITS = {"starting", "stopping", "busy", "deadline", "token-unavailable",
          "token-failed", "store-failed", "upload-broken"}
 EXPORT = 13
+HOLD, LIFTED = 6, 8  # RFC 5280 5.3.1
 # So much room no disk has: a start then reads the log and adds nothing.
 NO_ROOM = "1048576G"
 
@@ -74,13 +76,19 @@ def same_files(before, mint):
 # ----------------------------------------------------------- a busy history
 
 class History:
-    """Stations, officers, engineers and auditors at work, at random."""
+    """Stations, officers, engineers and auditors at work, at random. A second
+    officer signs what more than one should."""
 
     def __init__(self, mint, dice):
         self.mint, self.dice = mint, dice
+        self.second = mm.Officer()
         self.orders = [mint.new_order(units=1_000_000)]
         self.issued = []   # (order, device, id, csr, answer)
         self.stations = []
+        self.terms = []    # orders that are revised
+        self.fated = []    # (device, certificate, order, what it is)
+        self.waiting = []  # payloads that one officer has signed
+        self.two_officers()
         self.exports = []  # (id, body, answer)
 
     def retry(self, who, what):
@@ -189,6 +197,165 @@ class History:
             assert self.retry("auditor", lambda c: c.ask(
                 EXPORT, body, request)) == answer
 
+    # --- what people state, by one or by two of them ---
+
+    def officers(self, signed, **along):
+        """By the first officer's client, whatever happens in between: what
+        an answer was lost of is there already."""
+        request = os.urandom(16)
+        return self.retry("officer", lambda c: c.statement(
+            signed, request_id=request, **along))
+
+    def state(self, kind, body, **along):
+        """By one and then by the other, at random moments."""
+        payload = mm.claim(self.mint.origin, kind, body)
+        signed = [o.sign_payload(payload)
+                  for o in (self.mint.officer, self.second)]
+        if self.dice.randrange(2):
+            return self.officers(signed, **along)
+        assert self.officers(signed[:1], **along)[4] == 1
+        return self.officers(signed[1:], **along)
+
+    def newest_policy(self):
+        entries = self.retry("auditor", lambda c: [
+            mm.decode(e) for e in c.all_entries()])
+        newest = [e for e in entries if e[0] in (0, 1)][-1]
+        return mm.decode(newest[3][3 if newest[0] == 0 else 0])
+
+    def change_policy(self, change, one=False):
+        policy = self.newest_policy()
+        policy[0] += 1
+        change(policy)
+        document, words = mm.encode(policy), b"# %d" % policy[0]
+        body = mm.policy_body(policy[0], document)
+        if one:
+            self.officers([self.mint.state("policy", body)],
+                          policy=document, text=words)
+        else:
+            self.state("policy", body, policy=document, text=words)
+
+    def two_officers(self):
+        """Revocations and policies want both of them from now on."""
+        def change(policy):
+            policy[4] = policy[4] + [{0: "second", 1: self.second.public}]
+            policy[5] = [{0: t[0], 1: 2 if t[0] in (3, 5) else 1}
+                         for t in policy[5]]
+        self.change_policy(change, one=True)
+
+    def policy(self):
+        self.change_policy(lambda policy: None)
+
+    def revise(self):
+        """Extended, closed, re-opened; closed it issues nothing."""
+        if not self.terms or self.dice.randrange(3) == 0:
+            body = mm.order_body(fresh("order"), 3, ["station"], pattern="*",
+                                 reissue=3)
+        else:
+            body = self.terms.pop(self.dice.randrange(len(self.terms)))
+            body = {**body, 6: body.get(6, 0) + 1, 2: body[2] + 1}
+            if body.pop(8, None) is None and self.dice.randrange(2):
+                body[8] = True
+        statement = self.mint.state("order", body)
+        self.officers([statement])
+        self.terms.append(body)
+        if 8 in body:
+            with refused("order-closed"):
+                self.retry("station", lambda c: c.issue(
+                    body[0], fresh("lamp"), new_csr()))
+
+    def make_fated(self):
+        """A device whose certificate will be replaced, held or revoked."""
+        order = [b for b in self.terms if 8 not in b]
+        if not order:
+            return self.revise()
+        name, device = self.dice.choice(order)[0], fresh("lamp")
+        request, csr = os.urandom(16), new_csr()
+        try:
+            answer = self.retry("station", lambda c: c.issue(
+                name, device, csr, request_id=request))
+        except mm.Refused as e:
+            assert e.name == "order-exhausted", e
+            return None
+        self.fated.append([device, answer, name, None])
+        return None
+
+    def reissue(self):
+        """Of a live one or of one on hold, as often as its order allows."""
+        fated = [f for f in self.fated if f[3] in (None, HOLD)]
+        if not fated:
+            return self.make_fated()
+        one = self.dice.choice(fated)
+        request, csr = os.urandom(16), new_csr()
+        try:
+            answer = self.retry("station", lambda c: c.reissue(
+                one[2], one[0], csr, request_id=request))
+        except mm.Refused as e:
+            assert e.name in ("reissue-exhausted", "order-closed"), e
+            return None
+        one[1], one[3] = answer, None
+        return None
+
+    def revoke(self):
+        """Held, lifted, or for ever."""
+        fated = [f for f in self.fated if f[3] in (None, HOLD)]
+        if not fated:
+            return self.make_fated()
+        one = self.dice.choice(fated)
+        reason = self.dice.choice([HOLD, 1, 5] if one[3] is None
+                                  else [LIFTED, LIFTED, 1])
+        self.state("revoke", mm.revoke_body([serial_of(one[1])], reason))
+        one[3] = None if reason == LIFTED else reason
+        if one[3] is not None:
+            with refused("not-found"):
+                self.retry("station", lambda c: c.show(one[0]))
+        return None
+
+    def wait_for_ever(self):
+        """One officer alone, who may think better of it."""
+        statement = self.mint.state("revoke", mm.revoke_body(
+            [serial_of(self.issued[0][4])], 9)) if self.issued else None
+        if statement is not None:
+            assert self.officers([statement])[4] == 1
+            self.waiting.append(statement)
+
+    def withdraw(self):
+        if self.waiting:
+            statement = self.waiting.pop()
+            self.officers([self.mint.state("withdraw",
+                                           mm.withdraw_body(statement))])
+            with refused("statement-withdrawn"):
+                self.officers([statement])
+
+    def crl(self):
+        self.retry("auditor", lambda c: c.crl("device-ca"))
+
+    def killed_while_they_state(self):
+        """Revisions, revocations and reissues come back as they were."""
+        victim = self.dice.choice(["authority", "token", "archive"])
+        for process in self.mint.daemon.children().get(victim, []):
+            process.kill()
+        for step in self.dice.sample([History.revise, History.reissue,
+                                      History.revoke, History.policy], 2):
+            step(self)
+        self.retry("auditor", lambda c: c.prove(0))
+        self.issue()
+
+    def adds_up(self):
+        """Each device has what it should, each order has counted it."""
+        for device, answer, _, state in self.fated:
+            if state is None:
+                assert self.retry("station",
+                                  lambda c: c.show(device)) == answer
+            else:
+                with refused("not-found"):
+                    self.retry("station", lambda c: c.show(device))
+        for body in self.terms:
+            row = self.retry("officer", lambda c: c.orders(name=body[0]))[0]
+            mine = [f for f in self.fated if f[2] == body[0]]
+            assert row[5] == body[2] and row[7] == len(mine)
+            held = sum(f[3] is not None for f in mine)
+            assert row[10] == row[8] + held, (row, mine)
+
     def killed_in_the_midst(self):
         """Some are asked for, then kill -9, then they are asked for again."""
         order = self.dice.choice(self.orders)
@@ -220,7 +387,10 @@ class History:
 
     STEPS = [issue] * 6 + [issue_again, another_key, no_such_order, used_up,
                            order, station, disable, release, unapproved,
-                           export, export_again, killed_in_the_midst]
+                           export, export_again, killed_in_the_midst,
+                           policy, revise, withdraw, wait_for_ever, crl,
+                           killed_while_they_state] + [
+                               make_fated, reissue, revoke] * 3
 
     def go_on(self, steps):
         for _ in range(steps):
@@ -332,6 +502,7 @@ def test_what_is_derived_comes_back_the_same(own_mint):
     for _ in range(10):
         history.issue_again()
     history.export_again()
+    history.adds_up()
     own_mint.stop()
     own_mint.audit()
 

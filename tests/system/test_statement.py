@@ -99,14 +99,26 @@ def test_a_flipped_bit(mint, officer, part):
         officer.statement([mm.encode(whole)])
 
 
-@pytest.mark.parametrize("kind", ["release", "policy", "ceremony", 3, 7])
-def test_kinds_that_are_not_for_this_door(mint, officer, kind):
-    body = {"release": mm.release_body(b"image"),
-            "policy": {0: 2, 1: bytes(32)},
-            "ceremony": {0: bytes(32), 1: [], 2: []}}.get(kind, {})
+@pytest.mark.parametrize("kind", [0, 8, 255])
+def test_kinds_that_there_are_not(mint, officer, kind):
     with refused("statement-wrong-kind", "statement-malformed",
                  "out-of-range"):
-        officer.statement([mint.state(kind, body)])
+        officer.statement([mint.state(kind, an_order())])
+
+
+@pytest.mark.parametrize("kind", ["release", "revoke", "principal", "policy",
+                                  "ceremony", "withdraw"])
+def test_an_orders_body_of_another_kind(mint, officer, kind):
+    with refused("message-malformed", "out-of-range", "cbor-malformed"):
+        officer.statement([mint.state(kind, an_order())])
+
+
+@pytest.mark.parametrize("along", [
+    {"csr": new_csr()}, {"policy": b"\xa0"}, {"text": b"a policy"},
+    {"certificates": [b"x"]}], ids=lambda a: list(a)[0])
+def test_what_does_not_belong_to_an_order(mint, officer, along):
+    with refused("statement-differs"):
+        officer.statement([mint.state("order", an_order())], **along)
 
 
 def rebuilt(mint, change):
@@ -154,7 +166,7 @@ def test_what_is_no_statement(mint, officer, name):
 
 @pytest.mark.parametrize("change", [
     {2: 0}, {4: []}, {3: {}}, {3: {0: ["a"], 3: "*"}}, {3: {1: "a"}},
-    {3: {1: "b", 2: "a"}}, {3: {1: "a", 2: "bb"}}, {5: -1}, {6: 1},
+    {3: {1: "b", 2: "a"}}, {3: {1: "a", 2: "bb"}}, {5: -1}, {9: 1}, {6: 0},
     {0: ""}, {0: "x" * 65}], ids=str)
 def test_orders_that_make_no_sense(mint, officer, change):
     with refused("statement-malformed", "message-malformed", "out-of-range"):
@@ -242,6 +254,84 @@ def test_a_disabled_officer_is_out(mint, officer):
         disable(mint, officer, name, "officer")
         with refused("unknown-principal"):
             other.statement([mint.state("order", an_order())])
+
+
+def test_a_station_that_nobody_knows(mint, officer):
+    body = mm.order_body(fresh("order"), 10, ["station", "stat1on"],
+                         pattern="*")
+    with refused("unknown-principal") as no:
+        officer.statement([mint.state("order", body)])
+    assert "stat1on" in no.error.text
+
+
+def test_the_last_officer_cannot_be_disabled(mint, officer):
+    for name in [p[0] for p in officer.principals()
+                 if p[1] == mm.ROLES["officer"] and p[0] != "officer"]:
+        disable(mint, officer, name, "officer")
+    with refused("policy-locks-out"):
+        disable(mint, officer, "officer", "officer")
+
+
+def test_disabled_and_enabled_again(mint, officer):
+    name, key = fresh("auditor"), new_key()
+    mint.new_principal("auditor", name=name, key=key)
+    disable(mint, officer, name, "auditor")
+    with mint.client(name) as client:
+        with refused("unknown-principal"):
+            client.status()
+        register(mint, officer, name, "release", key, minute=1000)
+        assert client.status()[6] == "release"
+
+
+# ----------------------------------------------------------------- revocations
+
+def a_serial(mint):
+    order = mint.new_order()
+    with mint.client() as station:
+        der = station.issue(order, fresh("lamp"), new_csr())[1]
+    return x509.load_der_x509_certificate(der).serial_number
+
+
+def revoke(mint, officer, *serials, **more):
+    return officer.statement([mint.state("revoke", mm.revoke_body(
+        serials, **more))])
+
+
+def test_a_certificate_is_revoked_once(mint, officer):
+    serials = [a_serial(mint) for _ in range(3)]
+    answer = revoke(mint, officer, *serials[:2], reason=1,
+                    since=int(time.time()) - DAY)
+    receipt = auditor.Receipt(answer[1], mint.vkey)
+    assert receipt.item[0] == auditor.REVOCATION
+    with refused("certificate-revoked"):
+        revoke(mint, officer, serials[2], serials[0])
+    revoke(mint, officer, serials[2])
+
+
+@pytest.mark.parametrize("reasons", [(6, 1), (6, 8, 6, 4)])
+def test_a_hold_is_not_for_ever(mint, officer, reasons):
+    serial = a_serial(mint)
+    for reason in reasons:
+        revoke(mint, officer, serial, reason=reason)
+    with refused("certificate-revoked"):
+        revoke(mint, officer, serial, reason=1)
+
+
+def test_what_cannot_be_revoked(mint, officer):
+    serial = a_serial(mint)
+    root = x509.load_pem_x509_certificate(
+        (mint.dir / "public/ca.pem").read_bytes()).serial_number
+    with refused("statement-malformed"):
+        revoke(mint, officer, serial, serial)
+    with refused("not-found"):
+        revoke(mint, officer, 0x1234567890)
+    with refused("statement-malformed"):
+        revoke(mint, officer, root)
+    with refused("statement-malformed", "out-of-range"):
+        revoke(mint, officer, serial, reason=7)
+    with refused("statement-malformed", "certificate-revoked"):
+        revoke(mint, officer, serial, reason=8)
+    revoke(mint, officer, serial)
 
 
 def test_one_key_is_one_principal(mint, officer):

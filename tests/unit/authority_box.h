@@ -44,12 +44,25 @@ static struct {
 	uint64_t base;           /* how many they are */
 	uint64_t order;
 	struct mm_span station_key, officer_key, auditor_key, tls_key;
-	enum mm_error notary_says;  /* instead of storing what is new */
-	enum mm_error token_says;   /* instead of a signature */
+	struct mm_span serial;     /* of the client's certificate; empty: any */
+	enum mm_error notary_says; /* instead of storing what is new */
+	enum mm_error token_says;  /* instead of a signature */
 	enum mm_error archive_says; /* instead of what it is asked for */
 	enum mm_error publish_says; /* where nobody waits for it */
 	bool ready, served;
 	unsigned kills, followed, published;
+	uint64_t blob_bytes;       /* that the notary was given */
+	struct mm_span heritage;   /* the only blob of the archive */
+	uint64_t follows[LOG_MAX]; /* entries, in order, of all tokens */
+	/* Keys that a ceremony has made. */
+	struct mm_genesis_key made[CAS];
+	EVP_PKEY *made_keys[CAS];
+	size_t made_count, generated; /* keys, calls */
+	bool generates_nothing;       /* a token that is silent then */
+	const struct mm_genesis_key
+	    *instead;              /* of each key that is asked for */
+	enum mm_error follow_says; /* to entries later than genesis */
+	uint8_t force[32];         /* digest of the policy followed last */
 	struct told told[ANSWERS];
 	size_t told_count;
 } box;
@@ -87,22 +100,28 @@ key_number(struct mm_span name)
 	return 0;
 }
 
+static inline struct mm_genesis_key
+make_key(struct mm_span name, uint64_t use, EVP_PKEY **key)
+{
+	uint8_t *der = NULL;
+	struct mm_genesis_key out = {.name = name, .use = use};
+	int size;
+
+	*key = EVP_EC_gen("P-256");
+	size = i2d_PUBKEY(*key, &der);
+	out.spki = mm_span(keep(der, (size_t)size), (size_t)size);
+	OPENSSL_free(der);
+	return out;
+}
+
 static inline void
 make_keys(void)
 {
 	struct mm_genesis_key keys[CAS];
 
-	for (size_t i = 0; i < CAS; i++) {
-		uint8_t *der = NULL;
-		int size;
-
-		box.keys[i] = EVP_EC_gen("P-256");
-		size = i2d_PUBKEY(box.keys[i], &der);
-		keys[i] = (struct mm_genesis_key){ceremony_keys[i].name,
-		    ceremony_keys[i].use,
-		    {keep(der, (size_t)size), (size_t)size}};
-		OPENSSL_free(der);
-	}
+	for (size_t i = 0; i < CAS; i++)
+		keys[i] = make_key(
+		    ceremony_keys[i].name, ceremony_keys[i].use, &box.keys[i]);
 	mint.keys = (struct mm_list){keep(keys, sizeof(keys)), CAS};
 }
 
@@ -326,51 +345,172 @@ notary_appends(const struct mm_packet *packet)
 }
 
 static inline void
+notary_keeps(const struct mm_packet *packet)
+{
+	struct mm_notary_blob_request in;
+	struct mm_nothing nothing = {0};
+
+	decode(&mm_notary_blob_request_shape, packet, &in);
+	if (box.notary_says != MM_OK) {
+		answer_error(NOTARY, packet, box.notary_says);
+		return;
+	}
+	box.blob_bytes += in.data.size;
+	answer(NOTARY, packet, &mm_nothing_shape, &nothing);
+}
+
+static inline void
 notary_hears(const struct mm_packet *packet)
 {
 	struct mm_notary_open_answer out = {
 	    .size = mint.log.size, .time = box.moment};
+	struct mm_entry last;
 
 	if (packet->type == MM_NOTARY_APPEND) {
 		notary_appends(packet);
 		return;
 	}
+	if (packet->type == MM_NOTARY_BLOB) {
+		notary_keeps(packet);
+		return;
+	}
 	out.note = log_note(&mint.log, &mint.log.key, ORIGIN);
-	memcpy(out.policy, mint.policy_digest, sizeof(out.policy));
+	ok(mm_entry_decode(
+	    mint.log.entries[mint.log.size - 1], &mint.arena, &last));
+	memcpy(out.policy, last.policy, sizeof(out.policy));
 	answer(NOTARY, packet, &mm_notary_open_answer_shape, &out);
 }
 
+static inline EVP_PKEY *
+key_named(struct mm_span name)
+{
+	for (size_t i = 0; i < box.made_count; i++)
+		if (mm_span_equal(box.made[i].name, name))
+			return box.made_keys[i];
+	return box.keys[key_number(name)];
+}
+
+/* What of an entry is signed, and by whom. */
+static inline struct mm_span
+signed_part(const struct mm_entry *frame, struct mm_span *by)
+{
+	union {
+		struct mm_certificate_entry certificate;
+		struct mm_csr_entry csr;
+		struct mm_crl_entry crl;
+	} body;
+
+	ok(mm_shape_decode(
+	    mm_entry_body_shape(frame->kind), frame->body, &mint.arena, &body));
+	switch (frame->kind) {
+	case MM_ENTRY_CERTIFICATE:
+		*by = body.certificate.issuer;
+		return body.certificate.tbs;
+	case MM_ENTRY_CSR:
+		*by = body.csr.key;
+		return body.csr.info;
+	default:
+		assert_int_equal(frame->kind, MM_ENTRY_CRL);
+		*by = body.crl.issuer;
+		return body.crl.tbs;
+	}
+}
+
+/* Like the real one it signs nothing that is not of the policy which it has
+ * followed last. */
 static inline struct mm_token_result
 token_signs(const struct mm_proven *item)
 {
 	struct mm_token_result result = {.index = item->index};
-	struct mm_certificate_entry body;
+	struct mm_span part, by;
 	struct mm_entry frame;
 
 	assert_true(mm_span_equal(item->entry, mint.log.entries[item->index]));
-	ok(mm_entry_decode_as(
-	    item->entry, MM_ENTRY_CERTIFICATE, &mint.arena, &frame, &body));
+	ok(mm_entry_decode(item->entry, &mint.arena, &frame));
+	assert_memory_equal(frame.policy, box.force, sizeof(box.force));
 	if (box.token_says != MM_OK) {
 		result.error = box.token_says;
 		result.why = text("as the test wants it");
-	} else {
-		result.signature =
-		    sign_with(box.keys[key_number(body.issuer)], body.tbs);
+		return result;
 	}
+	part = signed_part(&frame, &by);
+	result.signature = sign_with(key_named(by), part);
 	return result;
+}
+
+/* With a proof that holds, as the real one wants it. */
+static inline void
+token_follows(const struct mm_packet *packet)
+{
+	struct mm_token_follow_answer followed = {1};
+	struct mm_token_follow_request in;
+	struct mm_checkpoint checkpoint;
+	struct mm_entry frame;
+	struct mm_proof proof;
+	struct mm_vkey vkey;
+	struct mm_hash leaf;
+
+	decode(&mm_token_follow_request_shape, packet, &in);
+	ok(mm_vkey_init(&vkey, text(ORIGIN), mint.log.key.public_key));
+	ok(mm_checkpoint_open(in.note, &vkey, &checkpoint));
+	ok(mm_proof_from_list(&in.entry.proof, &proof));
+	leaf = mm_leaf_hash(in.entry.entry);
+	ok(mm_inclusion_check(
+	    &leaf, in.entry.index, checkpoint.size, &proof, &checkpoint.root));
+	assert_true(box.followed < LOG_MAX);
+	box.follows[box.followed++] = in.entry.index;
+	ok(mm_entry_decode(in.entry.entry, &mint.arena, &frame));
+	memcpy(box.force, frame.policy, sizeof(box.force));
+	if (box.follow_says != MM_OK && in.entry.index > 0)
+		answer_error(TOKEN, packet, box.follow_says);
+	else
+		answer(TOKEN, packet, &mm_token_follow_answer_shape, &followed);
+}
+
+/* A key that it has made before is the answer again. */
+static inline void
+token_generates(const struct mm_packet *packet)
+{
+	struct mm_token_generate_request in;
+	struct mm_genesis_key keys[CAS];
+	struct mm_token_generate_answer out = {{keys, 0}};
+
+	decode(&mm_token_generate_request_shape, packet, &in);
+	box.generated++;
+	if (box.generates_nothing)
+		return;
+	for (mm_list_each(const struct mm_ceremony_key, one, in.keys)) {
+		size_t at = 0;
+
+		if (box.instead != NULL) {
+			keys[out.keys.count++] = *box.instead;
+			continue;
+		}
+		while (at < box.made_count &&
+		       !mm_span_equal(box.made[at].name, one->name))
+			at++;
+		assert_true(at < CAS);
+		if (at == box.made_count)
+			box.made[box.made_count++] =
+			    make_key(one->name, one->use, &box.made_keys[at]);
+		keys[out.keys.count++] = box.made[at];
+	}
+	answer(TOKEN, packet, &mm_token_generate_answer_shape, &out);
 }
 
 static inline void
 token_hears(const struct mm_packet *packet)
 {
-	struct mm_token_follow_answer followed = {1};
 	struct mm_token_sign_request in;
 	struct mm_token_result results[MM_BATCH_ENTRIES];
 	struct mm_token_sign_answer out = {{results, 0}};
 
 	if (packet->type == MM_TOKEN_FOLLOW) {
-		box.followed++;
-		answer(TOKEN, packet, &mm_token_follow_answer_shape, &followed);
+		token_follows(packet);
+		return;
+	}
+	if (packet->type == MM_TOKEN_GENERATE) {
+		token_generates(packet);
 		return;
 	}
 	decode(&mm_token_sign_request_shape, packet, &in);
@@ -393,6 +533,16 @@ archive_reads(const struct mm_packet *packet)
 	     i++)
 		entries[out.entries.count++].value = mint.log.entries[i];
 	answer(ARCHIVE, packet, &mm_archive_entries_answer_shape, &out);
+}
+
+static inline struct mm_blob_answer
+heritage_from(uint64_t offset)
+{
+	size_t left = box.heritage.size - (size_t)offset;
+
+	return (struct mm_blob_answer){.size = box.heritage.size,
+	    .data = mm_span(box.heritage.data + offset,
+		left < MM_CHUNK_MAX ? left : MM_CHUNK_MAX)};
 }
 
 /* What auditors ask, answered with what the request says. */
@@ -422,6 +572,8 @@ archive_audits(const struct mm_packet *packet)
 	default:
 		decode(&mm_blob_request_shape, packet, &blob);
 		some.size = blob.offset + some.data.size;
+		if (box.heritage.size > 0)
+			some = heritage_from(blob.offset);
 		answer(ARCHIVE, packet, &mm_blob_answer_shape, &some);
 		return;
 	}
@@ -699,7 +851,14 @@ set_up(void **unused)
 	}
 	box.notary_says = box.token_says = MM_OK;
 	box.archive_says = box.publish_says = MM_OK;
+	box.follow_says = MM_OK;
+	box.serial = mm_span(NULL, 0);
 	box.told_count = box.kills = box.followed = 0;
+	box.generated = box.made_count = 0;
+	box.generates_nothing = false;
+	box.instead = NULL;
+	box.blob_bytes = 0;
+	box.heritage = mm_span(NULL, 0);
 	mint.log.size = box.base;
 	snprintf(box.directory, sizeof(box.directory), "%.200s/mm-XXXXXX",
 	    parent != NULL ? parent : "/tmp");
@@ -717,6 +876,8 @@ tear_down(void **unused)
 	if (box.pid > 0)
 		assert_int_equal(stop(), 0);
 	nftw(box.directory, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	while (box.made_count > 0)
+		EVP_PKEY_free(box.made_keys[--box.made_count]);
 	return 0;
 }
 
@@ -726,12 +887,15 @@ static inline void
 ask(struct mm_span who, uint64_t type, uint8_t id, const struct mm_shape *shape,
     const void *body)
 {
-	struct mm_ask message = {.connection = 7, .type = type};
+	struct mm_ask message = {
+	    .connection = 7, .type = type, .serial = box.serial};
 	mm_auto(buffer) bytes = {0};
 
 	mm_buffer_init(&bytes, MM_FRAME_MAX);
 	ok(mm_shape_encode(shape, body, &bytes));
 	message.body = mm_buffer_span(&bytes);
+	if (box.serial.size == 0)
+		message.serial = text("\x07");
 	memset(message.id, id, sizeof(message.id));
 	digest_of(who, message.client);
 	ok(mm_channel_send(box.fds[GATE], MM_ASK, 0, &mm_ask_shape, &message));

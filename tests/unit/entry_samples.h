@@ -58,7 +58,9 @@ sample_policy(void)
 {
 	return (struct mm_policy_entry){.policy = mm_span_text("policy"),
 	    .text = mm_span_text("a = 1\n"),
-	    .statements = sample_statements()};
+	    .statements = sample_statements(),
+	    .principal = mm_span_text("officer-1"),
+	    .request = mm_span_text("0123456789abcdef")};
 }
 
 static inline struct mm_statement_entry
@@ -72,12 +74,16 @@ sample_statement(void)
 static inline struct mm_certificate_entry
 sample_certificate(void)
 {
+	static struct mm_replaced items[1];
+
+	items[0] = (struct mm_replaced){3, mm_span_text("serial")};
 	return (struct mm_certificate_entry){.profile = mm_span_text("device"),
 	    .subject = mm_span_text("unit-1"),
 	    .issuer = mm_span_text("device-ca"),
 	    .tbs = mm_span_text("tbs"),
 	    .principal = mm_span_text("station-1"),
-	    .request = mm_span_text("0123456789abcdef")};
+	    .request = mm_span_text("0123456789abcdef"),
+	    .replaces = {items, 1}};
 }
 
 static inline struct mm_image_entry
@@ -119,7 +125,7 @@ sample_refusals(void)
 
 	items[0] = (struct mm_refusal){mm_span_text("station-1"),
 	    mm_span_text("issue"), mm_span_text("order-exhausted"), 3,
-	    mm_span_text("unit-2")};
+	    mm_span_text("unit-2"), mm_span_text("order-1")};
 	return (struct mm_refusal_entry){{items, 1}};
 }
 
@@ -136,9 +142,45 @@ sample_key(void)
 	    .use = MM_KEY_DEVICE_CA,
 	    .spki = mm_span_text("spki"),
 	    .retired = true,
-	    .statements = sample_statements(),
+	    .basis = 7};
+}
+
+static inline struct mm_pending_entry
+sample_pending(void)
+{
+	return (struct mm_pending_entry){.statements = sample_statements(),
 	    .principal = mm_span_text("officer-1"),
-	    .request = mm_span_text("0123456789abcdef")};
+	    .request = mm_span_text("0123456789abcdef"),
+	    .spki = mm_span_text("spki"),
+	    .policy = mm_span_text("policy"),
+	    .text = mm_span_text("a = 1\n"),
+	    .certificates = sample_statements()};
+}
+
+static inline struct mm_csr_entry
+sample_csr(void)
+{
+	return (struct mm_csr_entry){.key = mm_span_text("device-ca-2"),
+	    .profile = mm_span_text("device-ca"),
+	    .subject = mm_span_text("Devices 2"),
+	    .basis = 7,
+	    .info = mm_span_text("info")};
+}
+
+static inline struct mm_import_entry
+sample_import(void)
+{
+	return (struct mm_import_entry){.key = mm_span_text("device-ca-2"),
+	    .basis = 7,
+	    .certificate = mm_span_text("certificate")};
+}
+
+static inline struct mm_inherited_entry
+sample_inherited(void)
+{
+	return (struct mm_inherited_entry){.count = 5,
+	    .things_sha256 = mm_span_text("01234567890123456789012345678901"),
+	    .things_size = 500};
 }
 
 static inline struct mm_crl_entry

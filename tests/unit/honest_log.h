@@ -316,6 +316,21 @@ put_listed(struct mm_buffer *out, const struct crl_plan *plan)
 	mm_der_close(out, list);
 }
 
+/* RFC 5280 5.2.1: keyIdentifier is [0]. */
+static inline void
+put_authority(struct mm_buffer *out, const struct mm_tbs *ca)
+{
+	size_t one = mm_der_open(out, MM_DER_SEQUENCE), octets, fields;
+
+	ok(mm_der_put_oid(out, text("2.5.29.35")));
+	octets = mm_der_open(out, MM_DER_OCTETS);
+	fields = mm_der_open(out, MM_DER_SEQUENCE);
+	mm_der_put(out, MM_DER_CONTEXT, ca->key.ski, sizeof(ca->key.ski));
+	mm_der_close(out, fields);
+	mm_der_close(out, octets);
+	mm_der_close(out, one);
+}
+
 /* RFC 5280 5.1.2. */
 static inline struct mm_span
 make_crl_of(const struct crl_plan *plan)
@@ -335,6 +350,7 @@ make_crl_of(const struct crl_plan *plan)
 	put_listed(&out, plan);
 	tagged = mm_der_open(&out, MM_DER_CONTEXT_CONSTRUCTED);
 	extensions = mm_der_open(&out, MM_DER_SEQUENCE);
+	put_authority(&out, &ca);
 	if (!plan->no_number)
 		put_extension(&out, "2.5.29.20", plan->critical, MM_DER_INTEGER,
 		    (uint8_t)plan->number);

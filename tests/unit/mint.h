@@ -50,9 +50,10 @@ struct mint {
 	struct mm_arena arena;       /* of all spans in the tests */
 	struct signer ada, bob, eve; /* Eve is no officer */
 	struct memory_log log;
-	struct mm_token *token;
-	struct mm_list keys;   /* mm_genesis_key, from GENERATE */
-	struct mm_span policy; /* the first document */
+	struct mm_token *token; /* here, or else: */
+	int channel;            /* to the process that has it; 0: none */
+	struct mm_list keys;    /* mm_genesis_key, from GENERATE */
+	struct mm_span policy;  /* the first document */
 	uint8_t policy_digest[32];
 	struct mm_policy document; /* the same, decoded */
 };
@@ -132,12 +133,19 @@ make_profile(
 	    .key_usage = ca ? MM_KU_KEY_CERT_SIGN | MM_KU_CRL_SIGN
 			    : MM_KU_DIGITAL_SIGNATURE};
 
-	if (ca)
+	if (ca) {
 		profile.validity = 0;
+		profile.crl = 7 * DAY;
+	}
+	if (purpose == MM_PURPOSE_PROOF)
+		profile.validity = 30 * DAY;
 	if (eku != NULL)
 		profile.purposes = TEXTS(eku);
 	return profile;
 }
+
+/* The threshold of every statement but policies', which want two. */
+static uint64_t mint_threshold = 1;
 
 static inline struct mm_span
 make_policy(
@@ -151,7 +159,10 @@ make_policy(
 		"device", MM_PURPOSE_DEVICE, "device-ca", "1.3.6.1.5.5.7.3.2"),
 	    make_profile("device-2", MM_PURPOSE_DEVICE, "device-ca",
 		"1.3.6.1.5.5.7.3.2"),
+	    make_profile("device-3", MM_PURPOSE_DEVICE, "device-ca-2",
+		"1.3.6.1.5.5.7.3.2"),
 	    make_profile("device-ca", MM_PURPOSE_CA, "root", NULL),
+	    make_profile("proof", MM_PURPOSE_PROOF, "device-ca", NULL),
 	    make_profile("root-ca", MM_PURPOSE_CA, "root", NULL),
 	    make_profile("tls-client", MM_PURPOSE_CLIENT, "access-ca",
 		"1.3.6.1.5.5.7.3.2"),
@@ -160,7 +171,7 @@ make_policy(
 	struct mm_product product = {
 	    text("lamp"), TEXTS("sha256-ecdsa", "rot13"), 1048576};
 	struct mm_officer officers[] = {{text("ada"), {0}}, {text("bob"), {0}}};
-	struct mm_threshold thresholds[MM_STATEMENT_KINDS - 1];
+	struct mm_threshold thresholds[MM_THRESHOLD_KINDS];
 	struct mm_policy policy = {.number = number,
 	    .names = TEXTS("localhost", "127.0.0.1"),
 	    .profiles = {profiles, MM_COUNT(profiles)},
@@ -173,7 +184,7 @@ make_policy(
 	memcpy(officers[1].key, second->public_key, 32);
 	for (size_t i = 0; i < MM_COUNT(thresholds); i++)
 		thresholds[i] = (struct mm_threshold){
-		    i + 1, i + 1 == MM_STATEMENT_POLICY ? 2 : 1};
+		    i + 1, i + 1 == MM_STATEMENT_POLICY ? 2 : mint_threshold};
 	mm_buffer_init(&out, MM_POLICY_MAX);
 	ok(mm_shape_encode(&mm_policy_shape, &policy, &out));
 	return keep_buffer(&out);
@@ -284,9 +295,41 @@ log_prove(struct memory_log *log, uint64_t index)
 	    index, log->entries[index], mm_proof_to_list(proof)};
 }
 
+/* Calls over the channel of a process of its own. */
+static inline enum mm_error
+call_process(uint64_t type, const void *request, void *answer)
+{
+	static const struct mm_shape *const shapes[][2] = {
+	    [MM_TOKEN_GENERATE] = {&mm_token_generate_request_shape,
+		&mm_token_generate_answer_shape},
+	    [MM_TOKEN_FOLLOW] = {&mm_token_follow_request_shape,
+		&mm_token_follow_answer_shape},
+	    [MM_TOKEN_SIGN] = {
+		&mm_token_sign_request_shape, &mm_token_sign_answer_shape}};
+	mm_auto(received) received = {.fds = {-1, -1}};
+	mm_auto(buffer) back = {0};
+	mm_auto(arena) arena = {0};
+	struct mm_span kept;
+	void *result;
+	enum mm_error error;
+
+	mm_buffer_init(&back, MM_CHANNEL_MAX);
+	mm_arena_init(&arena, 8 << 20);
+	result = mm_arena_alloc(&arena, shapes[type][1]->size);
+	assert_non_null(result);
+	error = mm_call_sync(mint.channel, type, shapes[type][0], request,
+	    shapes[type][1], &received, &arena, result);
+	if (error != MM_OK)
+		return error;
+	ok(mm_shape_encode(shapes[type][1], result, &back));
+	kept = keep_buffer(&back);
+	ok(mm_shape_decode(shapes[type][1], kept, &mint.arena, answer));
+	return MM_OK;
+}
+
 /* Calls through the service's table, with everything encoded on the way. */
 static inline enum mm_error
-call(uint64_t type, const void *request, void *answer)
+call_here(uint64_t type, const void *request, void *answer)
 {
 	struct mm_service service = mm_token_service(mint.token);
 	const struct mm_call *row = NULL;
@@ -315,6 +358,13 @@ call(uint64_t type, const void *request, void *answer)
 	kept = keep_buffer(&back);
 	ok(mm_shape_decode(row->answer, kept, &mint.arena, answer));
 	return MM_OK;
+}
+
+static inline enum mm_error
+call(uint64_t type, const void *request, void *answer)
+{
+	return mint.channel > 0 ? call_process(type, request, answer)
+				: call_here(type, request, answer);
 }
 
 static inline enum mm_error
@@ -359,11 +409,11 @@ mint_key(const char *name)
 }
 
 static const struct mm_ceremony_key ceremony_keys[] = {
-    {{(const uint8_t *)"root", 4}, MM_KEY_ROOT_CA},
-    {{(const uint8_t *)"device-ca", 9}, MM_KEY_DEVICE_CA},
-    {{(const uint8_t *)"access-ca", 9}, MM_KEY_ACCESS_CA},
-    {{(const uint8_t *)"codesign", 8}, MM_KEY_CODE_SIGNING},
-    {{(const uint8_t *)"spare-ca", 8}, MM_KEY_DEVICE_CA}};
+    {{(const uint8_t *)"root", 4}, MM_KEY_ROOT_CA, {NULL, 0}},
+    {{(const uint8_t *)"device-ca", 9}, MM_KEY_DEVICE_CA, {NULL, 0}},
+    {{(const uint8_t *)"access-ca", 9}, MM_KEY_ACCESS_CA, {NULL, 0}},
+    {{(const uint8_t *)"codesign", 8}, MM_KEY_CODE_SIGNING, {NULL, 0}},
+    {{(const uint8_t *)"spare-ca", 8}, MM_KEY_DEVICE_CA, {NULL, 0}}};
 
 static inline struct mm_ceremony_claim
 make_ceremony(void)
@@ -416,7 +466,7 @@ static inline int
 make_mint(void **unused)
 {
 	struct mm_token_generate_request request = {
-	    {ceremony_keys, MM_COUNT(ceremony_keys)}};
+	    .keys = {ceremony_keys, MM_COUNT(ceremony_keys)}};
 	struct mm_token_generate_answer answer;
 
 	(void)unused;

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "log/entry.h"
+#include "log/inheritance.h"
 #include "policy/document.h"
 #include "protocol/frame.h"
 #include "protocol/message.h"
@@ -211,7 +212,7 @@ rules_are_the_shapes(void **state)
 {
 	static const struct mm_shape *const shapes[] = {&mm_envelope_shape,
 	    &mm_error_answer_shape, &mm_claim_shape, &mm_entry_shape,
-	    &mm_policy_shape};
+	    &mm_policy_shape, &mm_inherited_shape};
 
 	(void)state;
 	for (size_t i = 0; i < MM_COUNT(shapes); i++)
@@ -435,22 +436,25 @@ examples_of_frames_are_right(void **state)
 }
 
 static void
-the_example_of_a_statement_verifies(void **state)
+check_statement(size_t nth, uint64_t revision)
 {
 	uint8_t seed[32], public_key[32], secret_key[64];
 	struct mm_statement statement;
 	struct mm_claim claim;
 	struct mm_order_claim order;
 	mm_auto(buffer) bytes = {0};
+	mm_auto(buffer) payload = {0};
+	mm_auto(buffer) again = {0};
 	mm_auto(arena) arena = {0};
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(seed); i++)
 		seed[i] = (uint8_t)i;
 	crypto_sign_seed_keypair(public_key, secret_key, seed);
 	mm_arena_init(&arena, 65536);
 	mm_buffer_init(&bytes, 0);
-	assert_true(example("statement", 0, &bytes));
+	mm_buffer_init(&payload, MM_STATEMENT_MAX);
+	mm_buffer_init(&again, MM_STATEMENT_MAX);
+	assert_true(example("statement", nth, &bytes));
 	assert_int_equal(
 	    mm_statement_decode(mm_buffer_span(&bytes), &statement), MM_OK);
 	assert_int_equal(mm_statement_verify(&statement, public_key), MM_OK);
@@ -461,6 +465,21 @@ the_example_of_a_statement_verifies(void **state)
 	assert_int_equal(
 	    mm_shape_decode(&mm_order_claim_shape, claim.body, &arena, &order),
 	    MM_OK);
+	assert_int_equal(order.revision, revision);
+	assert_int_equal(mm_claim_encode(&claim, &order, &payload), MM_OK);
+	assert_int_equal(
+	    mm_statement_sign(mm_buffer_span(&payload), secret_key, &again),
+	    MM_OK);
+	assert_true(
+	    mm_span_equal(mm_buffer_span(&bytes), mm_buffer_span(&again)));
+}
+
+static void
+the_examples_of_statements_verify(void **state)
+{
+	(void)state;
+	check_statement(0, 0);
+	check_statement(1, 1);
 }
 
 static void
@@ -495,7 +514,7 @@ main(void)
 	    cmocka_unit_test(names_are_the_tables),
 	    cmocka_unit_test(errors_are_the_table),
 	    cmocka_unit_test(examples_of_frames_are_right),
-	    cmocka_unit_test(the_example_of_a_statement_verifies),
+	    cmocka_unit_test(the_examples_of_statements_verify),
 	    cmocka_unit_test(the_example_of_an_entry_is_right),
 	};
 

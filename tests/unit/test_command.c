@@ -39,11 +39,33 @@ static const struct mm_command command = {.noun = "thing",
     .run = run_nothing};
 
 static const struct mm_command *const commands[] = {&mm_quickstart_command,
-    &mm_cert_issue_command, &mm_cert_show_command, &mm_release_submit_command,
-    &mm_release_fetch_command, &mm_log_status_command, &mm_log_verify_command,
-    &mm_log_list_command, &mm_log_show_command, &mm_log_export_command,
-    &mm_receipt_verify_command, &mm_log_prove_command, &mm_log_watch_command,
-    &mm_image_inspect_command, &mm_order_create_command, &mm_flash_der_command};
+    &mm_ceremony_prepare_command, &mm_ceremony_sign_command,
+    &mm_ceremony_run_command, &mm_ceremony_record_command,
+    &mm_ceremony_fetch_command, &mm_ceremony_amend_command,
+    &mm_ceremony_approve_command, &mm_ceremony_csr_command,
+    &mm_ceremony_import_command, &mm_ceremony_prove_command,
+    &mm_officer_keygen_command, &mm_officer_list_command,
+    &mm_order_create_command, &mm_order_approve_command, &mm_order_show_command,
+    &mm_order_list_command, &mm_order_extend_command, &mm_order_close_command,
+    &mm_order_reopen_command, &mm_pending_list_command,
+    &mm_pending_show_command, &mm_pending_approve_command,
+    &mm_pending_withdraw_command, &mm_cert_issue_command, &mm_cert_show_command,
+    &mm_cert_list_command, &mm_cert_lint_command, &mm_cert_revoke_command,
+    &mm_cert_crl_command, &mm_release_submit_command,
+    &mm_release_approve_command, &mm_release_fetch_command,
+    &mm_image_inspect_command, &mm_flash_der_command,
+    &mm_station_request_command, &mm_station_add_command,
+    &mm_station_fetch_command, &mm_station_list_command,
+    &mm_station_disable_command, &mm_station_enable_command,
+    &mm_station_renew_command, &mm_policy_check_command,
+    &mm_policy_propose_command, &mm_policy_approve_command,
+    &mm_policy_show_command, &mm_log_status_command, &mm_log_list_command,
+    &mm_log_show_command, &mm_log_export_command, &mm_log_verify_command,
+    &mm_log_prove_command, &mm_log_watch_command, &mm_receipt_verify_command,
+    &mm_witness_create_command, &mm_witness_follow_command,
+    &mm_witness_show_command, &mm_witness_cosign_command,
+    &mm_witness_serve_command, &mm_witness_collect_command,
+    &mm_witness_request_command, &mm_witness_deliver_command};
 
 enum { WORDS_MAX = 24 };
 
@@ -306,12 +328,40 @@ test_commands_refuse(void **state)
 	    {&mm_cert_show_command, "--identity . --serial xy",
 		"--serial is 1 to 20 bytes"},
 	    {&mm_release_submit_command,
-		"--identity . --product p --version v --out o i",
-		"--officer or --statement"},
-	    {&mm_release_submit_command,
 		"--identity . --product p --version v --out o "
 		"--officer k --statement s i",
-		"--officer or --statement"},
+		"--officer and --statement exclude"},
+	    {&mm_order_create_command,
+		"--identity . --officer k --name n --units 1 --station s "
+		"--reissue 101% --pattern *",
+		"0% to 100%"},
+	    {&mm_order_create_command,
+		"--identity . --officer k --name n --units 1 --station s "
+		"--reissue % --pattern *",
+		"0% to 100%"},
+	    {&mm_order_create_command,
+		"--identity . --officer k --name n --units 1 --station s "
+		"--until never --pattern *",
+		"--until"},
+	    {&mm_order_create_command,
+		"--identity . --officer k --name n --units 1 --station s "
+		"--first a",
+		"--first and --last"},
+	    {&mm_cert_revoke_command,
+		"--identity . --officer k --reason lost --serial 01",
+		"RFC 5280"},
+	    {&mm_cert_revoke_command,
+		"--identity . --officer k --reason superseded",
+		"--serial, --list or --device"},
+	    {&mm_cert_revoke_command,
+		"--identity . --officer k --reason superseded --serial 01 "
+		"--device d",
+		"--serial, --list or --device"},
+	    {&mm_station_add_command,
+		"--identity . --officer k --name n --csr c --role king",
+		"--role is station"},
+	    {&mm_station_add_command,
+		"--identity . --officer k --name n --csr c", "--profile"},
 	    {&mm_receipt_verify_command, "--key k --log l r", "--statements"},
 	    {&mm_receipt_verify_command,
 		"--key k --statements b --log l --identity i r",
@@ -377,7 +427,7 @@ test_commands_refuse(void **state)
 	    {&mm_order_create_command,
 		"--identity . --officer k --name n --units 1 --station s "
 		"--pattern x --until 0",
-		"--until is a number from 1"},
+		"say 1 to 36500 days"},
 	    {&mm_flash_der_command, "--out o", "--certificate, --key or"},
 	};
 

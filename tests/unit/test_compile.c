@@ -167,7 +167,7 @@ the_example_is_valid_with_an_officer(void **state)
 	char base64[sodium_base64_ENCODED_LEN(
 	    32, sodium_base64_VARIANT_ORIGINAL)];
 	static const char *const names[] = {"access-ca", "codesign", "device",
-	    "device-ca", "root-ca", "tls-client", "tls-server"};
+	    "device-ca", "possession", "root-ca", "tls-client", "tls-server"};
 
 	(void)state;
 	mm_buffer_init(&example, 0);
@@ -178,6 +178,7 @@ the_example_is_valid_with_an_officer(void **state)
 	mm_buffer_add(&example, "", 1);
 	assert_int_equal(
 	    compile((const char *)example.data, &document), MM_E_POLICY);
+	assert_non_null(strstr(mm_why(MM_E_POLICY), "mintmark officer keygen"));
 	example.size--;
 	mm_buffer_printf(&example, "officer \"first\" {\n\tkey = \"%s\"\n}\n",
 	    sodium_bin2base64(base64, sizeof(base64), officer, 32,
@@ -217,8 +218,7 @@ missing_keys_are_told(void **state)
 	expect_refused("number = 3", "", "text.conf", "number is missing");
 	expect_refused("	validity = 20y\n", "", "profile \"device\"",
 	    "validity is missing");
-	expect_refused(
-	    "	order = 1\n", "", "thresholds", "order is missing");
+	expect_refused("	order = 1\n", "", "thresholds", "order is missing");
 	expect_refused("	schemes = {sha256-ecdsa}\n", "",
 	    "product \"demo\"", "schemes is missing");
 	expect_refused("names = {\"localhost\", \"127.0.0.1\"}", "names = {}",
@@ -278,7 +278,7 @@ values_are_told_with_line_and_what_is_allowed(void **state)
 	expect_refused("16M", "0", "text.conf:24:", "not within");
 	expect_refused("key = \"", "key = \"00", "text.conf:27:", "32 bytes");
 	expect_refused("	order = 1", "	order = 0",
-	    "text.conf:30:", "not within 1 to 64");
+	    "text.conf:30:", "not within 1 to 16");
 }
 
 static void
@@ -286,10 +286,193 @@ what_is_unsound_as_a_whole_is_refused(void **state)
 {
 	(void)state;
 	expect_refused(
-	    "	order = 1", "	order = 2", "text.conf", "cannot be reached");
-	expect_refused("CN={device}", "CN=all", "text.conf", "{device}");
+	    "	revoke = 1", "	revoke = 2", "text.conf:32:", "cannot be");
+	expect_refused("CN={device}", "CN=all", "text.conf:4:", "{device}");
+	expect_refused("{keyCertSign}", "{digitalSignature}",
+	    "text.conf:14:", "profile ca");
+	expect_refused("{sha256-ecdsa}", "{sha256-ecdsa, sha256-ecdsa}",
+	    "text.conf:23:", "a scheme is there twice");
+	expect_refused("\"127.0.0.1\"}", "\"localhost\"}",
+	    "text.conf:2:", "is there twice");
+}
+
+/* What one profile of the good text, with a change, comes out as. */
+static struct mm_profile
+compiled(struct mm_arena *arena, const char *profile, const char *what,
+    const char *with)
+{
+	mm_autofree char *keyed = with_key(good);
+	mm_autofree char *text = text_replace(keyed, what, with);
+	mm_auto(buffer) document = {0};
+	struct mm_policy policy;
+
+	mm_arena_init(arena, 1 << 20);
+	if (compile(text, &document) != MM_OK)
+		fail_msg("%s", mm_why(MM_E_POLICY));
+	assert_int_equal(
+	    mm_policy_decode(mm_buffer_span(&document), arena, &policy), MM_OK);
+	return *mm_policy_profile(&policy, mm_span_text(profile));
+}
+
+static void
+standards_are_words(void **state)
+{
+	static const struct {
+		const char *word;
+		uint64_t standard;
+	} rows[] = {{"aws-iot", MM_STANDARD_AWS_IOT},
+	    {"tls-client", MM_STANDARD_TLS_CLIENT}};
+	char line[80];
+
+	(void)state;
+	for (size_t i = 0; i < MM_COUNT(rows); i++) {
+		mm_auto(arena) arena = {0};
+
+		snprintf(line, sizeof(line), "	standard = %s\n	backdate",
+		    rows[i].word);
+		assert_int_equal(
+		    compiled(&arena, "device", "	backdate", line)
+			.standard,
+		    rows[i].standard);
+	}
+	expect_refused("	backdate = 1h", "	standard = matter",
+	    "text.conf:8:", "none of aws-iot, 802.1ar, matter-dac");
+	expect_refused("	backdate = 1h", "	standard = matter-pai",
+	    "text.conf:4:", "under standard matter-pai the purpose is");
+}
+
+static void
+subjects_have_short_names(void **state)
+{
+	mm_auto(arena) arena = {0};
+	struct mm_profile profile = compiled(&arena, "device", "\"O=A, B\"",
+	    "\"dnQualifier=q\", \"serialNumber=s\", \"VID=FFF1\", "
+	    "\"PID=8000\"");
+	static const char *const oids[] = {"2.5.4.3", "2.5.4.46", "2.5.4.5",
+	    "1.3.6.1.4.1.37244.2.1", "1.3.6.1.4.1.37244.2.2", "2.5.4.11"};
+
+	(void)state;
+	assert_int_equal(profile.subject.count, MM_COUNT(oids));
+	for (size_t i = 0; i < MM_COUNT(oids); i++)
+		assert_true(mm_span_is(
+		    mm_list_at(profile.subject, struct mm_subject_part, i)->oid,
+		    oids[i]));
+}
+
+static void
+names_have_kinds(void **state)
+{
+	mm_auto(arena) arena = {0};
+	const struct mm_alternative *names;
+	struct mm_profile profile =
+	    compiled(&arena, "device", "	backdate",
+		"	names = {\"DNS:{device}.example.com\", "
+		"\"URI:urn:x:{device}\", \"HW:1.3.6.1.4.1.32473.1={device}\"}\n"
+		"	backdate");
+
+	(void)state;
+	assert_int_equal(profile.names.count, 3);
+	names = profile.names.items;
+	assert_int_equal(names[0].kind, MM_ALTERNATIVE_DNS);
+	assert_true(mm_span_is(names[0].template, "{device}.example.com"));
+	assert_int_equal(names[0].type.size, 0);
+	assert_int_equal(names[1].kind, MM_ALTERNATIVE_URI);
+	assert_true(mm_span_is(names[1].template, "urn:x:{device}"));
+	assert_int_equal(names[2].kind, MM_ALTERNATIVE_HARDWARE);
+	assert_true(mm_span_is(names[2].template, "{device}"));
+	assert_true(mm_span_is(names[2].type, "1.3.6.1.4.1.32473.1"));
+}
+
+static void
+names_of_no_kind_are_refused(void **state)
+{
+	static const struct {
+		const char *name, *why;
+	} rows[] = {{"IP:10.0.0.1", "none of DNS:, URI:, HW:"},
+	    {"dns:x", "none of DNS:"}, {"DNS:", "nothing stands after"},
+	    {"HW:{device}", "with the OID of its type"},
+	    {"HW:={device}", "with the OID of its type"},
+	    {"HW:type={device}", "with the OID of its type"},
+	    {"HW:1.2.3=", "nothing stands after"}};
+	char line[80];
+
+	(void)state;
+	for (size_t i = 0; i < MM_COUNT(rows); i++) {
+		snprintf(line, sizeof(line), "	names = {\"%s\"}",
+		    rows[i].name);
+		expect_refused(
+		    "	backdate = 1h", line, "text.conf:8:", rows[i].why);
+	}
+	expect_refused("path-length = 0", "names = {\"DNS:x\"}",
+	    "text.conf:14:", "purpose device and client");
+}
+
+static void
+crls_last_a_week_unless_somebody_says_else(void **state)
+{
+	static const struct {
+		const char *what, *with;
+		uint64_t crl;
+	} rows[] = {{"{keyCertSign}", "{keyCertSign}", 0},
+	    {"{keyCertSign}", "{keyCertSign, cRLSign}", 7 * 86400},
+	    {"{keyCertSign}", "{keyCertSign, cRLSign}\n	crl = never", 0},
+	    {"{keyCertSign}", "{keyCertSign}\n	crl = never", 0},
+	    {"{keyCertSign}", "{keyCertSign, cRLSign}\n	crl = 60s", 60},
+	    {"{keyCertSign}", "{keyCertSign, cRLSign}\n	crl = 1y",
+		365 * 86400}};
+
+	(void)state;
+	for (size_t i = 0; i < MM_COUNT(rows); i++) {
+		mm_auto(arena) arena = {0};
+
+		assert_int_equal(
+		    compiled(&arena, "ca", rows[i].what, rows[i].with).crl,
+		    rows[i].crl);
+	}
 	expect_refused(
-	    "{keyCertSign}", "{digitalSignature}", "text.conf", "profile ca");
+	    "path-length = 0", "crl = 7d", "text.conf:14:", "with cRLSign");
+	expect_refused(
+	    "	backdate = 1h", "	crl = 7d", "text.conf:4:", "only a CA");
+	expect_refused(
+	    "path-length = 0", "crl = 59s", "text.conf:20:", "not within");
+	expect_refused(
+	    "path-length = 0", "crl = 366d", "text.conf:20:", "not within");
+}
+
+/* Each standard has one. */
+static void
+the_ready_profiles_are_sound(void **state)
+{
+	mm_auto(buffer) text = {0};
+	mm_auto(buffer) document = {0};
+	mm_auto(arena) arena = {0};
+	struct mm_policy policy;
+	uint64_t standards = 0;
+
+	(void)state;
+	mm_buffer_init(&text, 0);
+	mm_arena_init(&arena, 1 << 20);
+	assert_int_equal(
+	    mm_file_read("conf/profiles.conf", MM_POLICY_TEXT_MAX, &text),
+	    MM_OK);
+	for (uint8_t seed = 1; seed <= 3; seed++) {
+		uint8_t seeds[crypto_sign_SEEDBYTES] = {seed};
+		uint8_t secret[crypto_sign_SECRETKEYBYTES], key[32];
+		char hex[65];
+
+		crypto_sign_seed_keypair(key, secret, seeds);
+		mm_buffer_printf(&text, "officer \"o%u\" { key = \"%s\" }\n",
+		    seed, sodium_bin2hex(hex, sizeof(hex), key, 32));
+	}
+	mm_buffer_add(&text, "", 1);
+	if (compile((const char *)text.data, &document) != MM_OK)
+		fail_msg("%s", mm_why(MM_E_POLICY));
+	assert_int_equal(
+	    mm_policy_decode(mm_buffer_span(&document), &arena, &policy),
+	    MM_OK);
+	for (mm_list_each(const struct mm_profile, profile, policy.profiles))
+		standards |= UINT64_C(1) << profile->standard;
+	assert_int_equal(standards, (1 << MM_STANDARDS) - 1);
 }
 
 static void
@@ -308,8 +491,8 @@ static void
 broken_text_is_refused(void **state)
 {
 	(void)state;
-	expect_refused("	path-length = 0\n}\n",
-	    "	path-length = 0\n", "text.conf:21:", "product");
+	expect_refused("	path-length = 0\n}\n", "	path-length = 0\n",
+	    "text.conf:21:", "product");
 	expect_refused("	ceremony = 1\n}\n", "	ceremony = 1\n",
 	    "text.conf", "closing brace");
 	expect_refused("	ceremony = 1\n}", "	ceremony = 1\n}}",
@@ -339,6 +522,60 @@ counts_are_told(void **state)
 		    i == 16 ? "}" : ",");
 	expect_refused("names = {\"localhost\", \"127.0.0.1\"}", many,
 	    "text.conf:2:", "16 of them at most");
+}
+
+/* 64 of them, and one more. */
+static void
+counts_of_sections_are_told(void **state)
+{
+	mm_auto(buffer) text = {0}, out = {0};
+	mm_autofree char *keyed = with_key(good);
+
+	(void)state;
+	mm_buffer_init(&text, 65536);
+	mm_buffer_add_text(&text, keyed);
+	for (int i = 0; i < 255; i++)
+		mm_buffer_printf(&text,
+		    "product \"p%03d\" { schemes = {sha256-ecdsa} }\n", i);
+	mm_buffer_add(&text, "", 1);
+	assert_int_equal(compile((const char *)text.data, &out), MM_OK);
+	mm_buffer_clear(&out);
+	text.size--;
+	mm_buffer_printf(
+	    &text, "product \"more\" { schemes = {sha256-ecdsa} }\n");
+	mm_buffer_add(&text, "", 1);
+	assert_int_equal(compile((const char *)text.data, &out), MM_E_POLICY);
+	assert_non_null(strstr(mm_why(MM_E_POLICY),
+	    "there are 257 sections product; 256 are the most"));
+}
+
+/* Whole sections, with what is to be done about it. */
+static void
+missing_sections_are_told(void **state)
+{
+	static const char thresholds[] = "thresholds {";
+	mm_autofree char *keyed = with_key(good);
+	mm_auto(buffer) out = {0};
+	char *from;
+
+	(void)state;
+	from = strstr(keyed, thresholds);
+	assert_non_null(from);
+	*from = '\0';
+	assert_int_equal(compile(keyed, &out), MM_E_POLICY);
+	assert_non_null(
+	    strstr(mm_why(MM_E_POLICY), "there is no section thresholds"));
+	mm_buffer_clear(&out);
+	assert_int_equal(
+	    compile("number = 1\nnames = {\"a\"}\n"
+		    "officer \"o\" { key = "
+		    "\"000102030405060708090a0b0c0d0e0f"
+		    "000102030405060708090a0b0c0d0e0f\" }\n"
+		    "thresholds { order = 1 release = 1 revoke = 1 "
+		    "principal = 1 policy = 1 ceremony = 1 }\n",
+		&out),
+	    MM_E_POLICY);
+	assert_non_null(strstr(mm_why(MM_E_POLICY), "it has no profile"));
 }
 
 static void
@@ -388,8 +625,14 @@ main(void)
 	    TEST(missing_keys_are_told), TEST(nothing_is_given_twice),
 	    TEST(values_are_told_with_line_and_what_is_allowed),
 	    TEST(what_is_unsound_as_a_whole_is_refused),
+	    TEST(standards_are_words), TEST(subjects_have_short_names),
+	    TEST(names_have_kinds), TEST(names_of_no_kind_are_refused),
+	    TEST(crls_last_a_week_unless_somebody_says_else),
+	    TEST(the_ready_profiles_are_sound),
 	    TEST(the_environment_stays_outside), TEST(broken_text_is_refused),
-	    TEST(counts_are_told), TEST(files_that_cannot_be_read_are_refused),
+	    TEST(counts_are_told), TEST(counts_of_sections_are_told),
+	    TEST(missing_sections_are_told),
+	    TEST(files_that_cannot_be_read_are_refused),
 	    TEST(long_texts_are_refused)};
 	uint8_t seed[crypto_sign_SEEDBYTES] = {1};
 	uint8_t secret[crypto_sign_SECRETKEYBYTES];

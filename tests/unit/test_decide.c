@@ -242,6 +242,313 @@ budgets_are_counted(void **state)
 }
 
 static void
+a_key_of_a_revoked_certificate_is_dead(void **state)
+{
+	(void)state;
+	facts.key_revoked = true;
+	expect(MM_ISSUE_DENY, MM_E_KEY_USED);
+	assert_non_null(strstr(mm_why(MM_E_KEY_USED), "make a new key"));
+	facts.reissue = facts.device_issued = true;
+	order.reissue = 1;
+	expect(MM_ISSUE_DENY, MM_E_KEY_USED);
+}
+
+static void
+a_device_on_hold_keeps_its_certificate(void **state)
+{
+	(void)state;
+	facts.device_issued = facts.device_held = true;
+	expect(MM_ISSUE_DENY, MM_E_DEVICE_ISSUED);
+	assert_non_null(strstr(mm_why(MM_E_DEVICE_ISSUED), "is on hold"));
+	/* Under another order, too. */
+	facts.device_same_key = true;
+	expect(MM_ISSUE_DENY, MM_E_DEVICE_ISSUED);
+	assert_non_null(strstr(mm_why(MM_E_DEVICE_ISSUED), "is on hold"));
+	facts.device_same_order = true;
+	expect(MM_ISSUE_DENY, MM_E_REVOKED);
+	assert_non_null(strstr(mm_why(MM_E_REVOKED), "is on hold"));
+	facts.device_held = false;
+	expect(MM_ISSUE_AGAIN, MM_OK);
+}
+
+static void
+setup_reissue(void)
+{
+	facts.reissue = true;
+	facts.device_issued = true;
+	order.reissue = 2;
+}
+
+static void
+a_reissue_replaces_what_is_live(void **state)
+{
+	(void)state;
+	setup_reissue();
+	expect(MM_ISSUE_REPLACE, MM_OK);
+	/* Under another order than the former one, or for the same key. */
+	facts.device_same_order = true;
+	expect(MM_ISSUE_REPLACE, MM_OK);
+	facts.device_same_order = false;
+	facts.device_same_key = true;
+	expect(MM_ISSUE_REPLACE, MM_OK);
+	/* It is no unit. */
+	facts.order_used = 10;
+	expect(MM_ISSUE_REPLACE, MM_OK);
+}
+
+/* By another key: the one on hold is nobody's word for anything. */
+static void
+what_is_on_hold_is_replaced(void **state)
+{
+	(void)state;
+	setup_reissue();
+	facts.device_held = true;
+	expect(MM_ISSUE_REPLACE, MM_OK);
+	facts.device_same_order = true;
+	expect(MM_ISSUE_REPLACE, MM_OK);
+	facts.order_reissued = 2;
+	expect(MM_ISSUE_DENY, MM_E_REISSUE);
+	facts.order_reissued = 0;
+	facts.device_same_key = facts.key_revoked = true;
+	expect(MM_ISSUE_DENY, MM_E_REVOKED);
+	facts.device_same_order = false;
+	expect(MM_ISSUE_DENY, MM_E_KEY_USED);
+}
+
+static void
+reissues_are_counted(void **state)
+{
+	(void)state;
+	setup_reissue();
+	facts.order_reissued = 1;
+	expect(MM_ISSUE_REPLACE, MM_OK);
+	facts.order_reissued = 2;
+	expect(MM_ISSUE_DENY, MM_E_REISSUE);
+	facts.order_reissued = 3;
+	expect(MM_ISSUE_DENY, MM_E_REISSUE);
+	facts.order_reissued = 0;
+	order.reissue = 0;
+	expect(MM_ISSUE_DENY, MM_E_REISSUE);
+}
+
+static void
+a_reissue_needs_something_to_replace(void **state)
+{
+	(void)state;
+	setup_reissue();
+	facts.device_unsigned = true;
+	expect(MM_ISSUE_DENY, MM_E_BUSY);
+	facts.device_unsigned = facts.device_issued = false;
+	expect(MM_ISSUE_DENY, MM_E_NOT_FOUND);
+	assert_non_null(strstr(mm_why(MM_E_NOT_FOUND), "without reissue"));
+}
+
+static void
+a_repeated_reissue_gets_the_same(void **state)
+{
+	(void)state;
+	setup_reissue();
+	facts.device_same_key = facts.device_same_order = true;
+	facts.order_reissued = 2;
+	expect(MM_ISSUE_AGAIN, MM_OK);
+	facts.device_unsigned = true;
+	expect(MM_ISSUE_AGAIN, MM_OK);
+}
+
+static void
+a_reissue_keeps_the_other_rules(void **state)
+{
+	(void)state;
+	setup_reissue();
+	facts.key_elsewhere = true;
+	expect(MM_ISSUE_DENY, MM_E_KEY_USED);
+	facts.key_elsewhere = false;
+	station.daily = 5;
+	facts.today = 5;
+	expect(MM_ISSUE_DENY, MM_E_DAILY);
+	facts.today = 4;
+	order.until = NOW - 1;
+	expect(MM_ISSUE_DENY, MM_E_ORDER_CLOSED);
+	order.until = NOW;
+	order.closed = true;
+	expect(MM_ISSUE_DENY, MM_E_ORDER_CLOSED);
+	order.closed = false;
+	facts.key_type = MM_KEY_RSA;
+	expect(MM_ISSUE_DENY, MM_E_KEY_TYPE);
+	facts.key_type = MM_KEY_P256;
+	facts.device = text("XN-1");
+	expect(MM_ISSUE_DENY, MM_E_ORDER_COVER);
+	facts.device = text("SN-1");
+	expect(MM_ISSUE_REPLACE, MM_OK);
+}
+
+static void
+closed_orders_issue_nothing_new(void **state)
+{
+	(void)state;
+	order.closed = true;
+	order.revision = 2;
+	expect(MM_ISSUE_DENY, MM_E_ORDER_CLOSED);
+	facts.device_issued = facts.device_same_key = facts.device_same_order =
+	    true;
+	expect(MM_ISSUE_AGAIN, MM_OK);
+}
+
+/* RFC 5280 5.3.1, reason by reason and state by state. */
+static void
+revocations_are_for_good_but_holds(void **state)
+{
+	(void)state;
+	for (uint64_t revoked = 0; revoked <= 11; revoked++)
+		for (uint64_t reason = 0; reason <= 12; reason++) {
+			struct mm_revoke_facts known = {true, revoked, reason};
+			bool none = reason == 7 || reason > 10;
+			enum mm_error wanted = MM_OK;
+
+			if (none || (revoked == 0 && reason == 8))
+				wanted = MM_E_STATEMENT;
+			else if (revoked != 0 && (revoked != 7 || reason == 6))
+				wanted = MM_E_REVOKED;
+			assert_int_equal(mm_decide_revoke(&known), wanted);
+			known.known = false;
+			assert_int_equal(mm_decide_revoke(&known),
+			    none ? MM_E_STATEMENT : MM_E_NOT_FOUND);
+		}
+}
+
+static void
+an_order_begins_once_and_goes_on_by_one(void **state)
+{
+	struct mm_order_claim next = order;
+	struct mm_order_facts stated = {&policy, NULL, &next};
+
+	(void)state;
+	assert_int_equal(mm_decide_order(&stated), MM_OK);
+	next.revision = 1;
+	assert_int_equal(mm_decide_order(&stated), MM_E_ORDER);
+	stated.former = &order;
+	assert_int_equal(mm_decide_order(&stated), MM_OK);
+	next.revision = 0;
+	assert_int_equal(mm_decide_order(&stated), MM_E_NAME_TAKEN);
+	order.revision = 4;
+	assert_int_equal(mm_decide_order(&stated), MM_E_NAME_TAKEN);
+	next.revision = 4;
+	assert_int_equal(mm_decide_order(&stated), MM_E_STATEMENT_DIFFERS);
+	next.revision = 5;
+	assert_int_equal(mm_decide_order(&stated), MM_OK);
+	next.revision = 6;
+	assert_int_equal(mm_decide_order(&stated), MM_E_STATEMENT_DIFFERS);
+	assert_non_null(strstr(mm_why(MM_E_STATEMENT_DIFFERS), "is 5"));
+}
+
+static void
+an_order_keeps_its_profile(void **state)
+{
+	struct mm_order_claim next = order;
+	struct mm_order_facts stated = {&policy, &order, &next};
+
+	(void)state;
+	next.revision = 1;
+	next.profile = text("root-ca");
+	assert_int_equal(mm_decide_order(&stated), MM_E_STATEMENT_DIFFERS);
+	stated.former = NULL;
+	next.revision = 0;
+	assert_int_equal(mm_decide_order(&stated), MM_E_PROFILE);
+	next.profile = text("gone");
+	assert_int_equal(mm_decide_order(&stated), MM_E_PROFILE);
+	/* What is left of an order whose profile is gone can be closed. */
+	order.profile = text("gone");
+	stated.former = &order;
+	next.revision = 1;
+	assert_int_equal(mm_decide_order(&stated), MM_E_PROFILE);
+	next.closed = true;
+	assert_int_equal(mm_decide_order(&stated), MM_OK);
+}
+
+static struct mm_profile access_profiles[3];
+static struct mm_text_item issuers[2], names[1];
+static struct mm_policy next_policy;
+static struct mm_policy_facts proposed;
+
+static void
+setup_policy(void)
+{
+	access_profiles[0] = (struct mm_profile){.name = text("device"),
+	    .purpose = MM_PURPOSE_DEVICE,
+	    .issuer = text("a key to come")};
+	access_profiles[1] = (struct mm_profile){.name = text("tls-client"),
+	    .purpose = MM_PURPOSE_CLIENT,
+	    .issuer = text("access-ca")};
+	access_profiles[2] = (struct mm_profile){.name = text("tls-server"),
+	    .purpose = MM_PURPOSE_SERVER,
+	    .issuer = text("server-ca")};
+	issuers[0].value = text("access-ca");
+	issuers[1].value = text("server-ca");
+	policy.number = 7;
+	next_policy = (struct mm_policy){
+	    .number = 8, .names = {names, 1}, .profiles = {access_profiles, 3}};
+	proposed =
+	    (struct mm_policy_facts){&policy, &next_policy, {issuers, 2}, 1};
+}
+
+static void
+expect_locked_out(const char *why)
+{
+	assert_int_equal(mm_decide_policy(&proposed), MM_E_LOCK_OUT);
+	if (strstr(mm_why(MM_E_LOCK_OUT), why) == NULL)
+		fail_msg(
+		    "\"%s\" does not say \"%s\"", mm_why(MM_E_LOCK_OUT), why);
+}
+
+static void
+policies_are_numbered_one_by_one(void **state)
+{
+	(void)state;
+	setup_policy();
+	assert_int_equal(mm_decide_policy(&proposed), MM_OK);
+	next_policy.number = 7;
+	assert_int_equal(mm_decide_policy(&proposed), MM_E_STATEMENT_DIFFERS);
+	next_policy.number = 9;
+	assert_int_equal(mm_decide_policy(&proposed), MM_E_STATEMENT_DIFFERS);
+}
+
+static void
+a_policy_locks_nobody_out(void **state)
+{
+	(void)state;
+	setup_policy();
+	proposed.officers = 0;
+	expect_locked_out("role officer");
+	setup_policy();
+	next_policy.names.count = 0;
+	expect_locked_out("no name");
+	setup_policy();
+	proposed.issuers.count = 1;
+	expect_locked_out("server-ca");
+	setup_policy();
+	issuers[0].value = text("access-c");
+	expect_locked_out("access-ca");
+	setup_policy();
+	next_policy.profiles.count = 2;
+	expect_locked_out("no profile");
+	next_policy.profiles.count = 1;
+	expect_locked_out("no profile");
+}
+
+/* The mint takes the first: a second one saves nobody. */
+static void
+the_first_profile_of_a_purpose_counts(void **state)
+{
+	(void)state;
+	setup_policy();
+	access_profiles[0].purpose = MM_PURPOSE_CLIENT;
+	expect_locked_out("a key to come");
+	access_profiles[0].issuer = text("access-ca");
+	access_profiles[1].issuer = text("a key to come");
+	assert_int_equal(mm_decide_policy(&proposed), MM_OK);
+}
+
+static void
 orders_end(void **state)
 {
 	(void)state;
@@ -358,7 +665,21 @@ main(void)
 	    TEST(keys_are_of_the_profiles_kinds),
 	    TEST(the_same_again_gets_the_same),
 	    TEST(a_device_has_one_certificate), TEST(a_key_is_for_one_device),
-	    TEST(budgets_are_counted), TEST(orders_end),
+	    TEST(budgets_are_counted),
+	    TEST(a_key_of_a_revoked_certificate_is_dead),
+	    TEST(a_device_on_hold_keeps_its_certificate),
+	    TEST(a_reissue_replaces_what_is_live),
+	    TEST(what_is_on_hold_is_replaced), TEST(reissues_are_counted),
+	    TEST(a_reissue_needs_something_to_replace),
+	    TEST(a_repeated_reissue_gets_the_same),
+	    TEST(a_reissue_keeps_the_other_rules),
+	    TEST(closed_orders_issue_nothing_new),
+	    TEST(revocations_are_for_good_but_holds),
+	    TEST(an_order_begins_once_and_goes_on_by_one),
+	    TEST(an_order_keeps_its_profile),
+	    TEST(policies_are_numbered_one_by_one),
+	    TEST(a_policy_locks_nobody_out),
+	    TEST(the_first_profile_of_a_purpose_counts), TEST(orders_end),
 	    TEST(a_day_has_its_limit), TEST(each_message_has_its_roles),
 	    TEST(an_approved_image_is_signed),
 	    TEST(products_and_schemes_are_the_policys),

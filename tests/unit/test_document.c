@@ -24,9 +24,10 @@ static struct fixture {
 	struct mm_text_item eku[2];
 	struct mm_text_item schemes[2];
 	struct mm_subject_part subject[1];
+	struct mm_alternative alternatives[9];
 	struct mm_profile profiles[65];
 	struct mm_product products[257];
-	struct mm_officer officers[3];
+	struct mm_officer officers[17];
 	struct mm_threshold thresholds[7];
 	struct mm_policy policy;
 } f;
@@ -366,6 +367,94 @@ code_signing_keys_are_the_tokens(void **state)
 }
 
 static void
+proofs_last_ninety_days(void **state)
+{
+	(void)state;
+	f.profiles[DEVICE].purpose = MM_PURPOSE_PROOF;
+	f.profiles[DEVICE].purposes.count = 0;
+	f.subject[0].template = mm_span_text("{name}");
+	f.profiles[DEVICE].validity = 90 * 86400;
+	assert_int_equal(try(), MM_OK);
+	f.profiles[DEVICE].validity++;
+	expect_unsound("90 days");
+	f.profiles[DEVICE].validity = 0;
+	expect_unsound("90 days");
+	f.profiles[DEVICE].validity = 86400;
+	f.subject[0].template = mm_span_text("anything");
+	expect_unsound("must hold {name}");
+}
+
+static void
+make_ca(void)
+{
+	f.profiles[DEVICE].purpose = MM_PURPOSE_CA;
+	f.profiles[DEVICE].purposes.count = 0;
+	f.profiles[DEVICE].key_usage = MM_KU_KEY_CERT_SIGN | MM_KU_CRL_SIGN;
+	f.subject[0].template = mm_span_text("{name}");
+}
+
+static void
+crls_are_a_cas_and_last_a_minute_to_a_year(void **state)
+{
+	(void)state;
+	f.profiles[DEVICE].crl = 3600;
+	expect_unsound("only a CA");
+	make_ca();
+	assert_int_equal(try(), MM_OK);
+	f.profiles[DEVICE].crl = 59;
+	expect_unsound("1 minute to 1 year");
+	f.profiles[DEVICE].crl = 60;
+	assert_int_equal(try(), MM_OK);
+	f.profiles[DEVICE].crl = 365 * 86400;
+	assert_int_equal(try(), MM_OK);
+	f.profiles[DEVICE].crl++;
+	expect_unsound("1 minute to 1 year");
+	f.profiles[DEVICE].crl = 3600;
+	f.profiles[DEVICE].key_usage = MM_KU_KEY_CERT_SIGN;
+	expect_unsound("cRLSign");
+}
+
+/* Which purposes and what else: tests of ca/standard.c. */
+static void
+standards_are_kept(void **state)
+{
+	(void)state;
+	f.profiles[DEVICE].standard = MM_STANDARD_AWS_IOT;
+	assert_int_equal(try(), MM_OK);
+	f.profiles[DEVICE].standard = MM_STANDARD_MATTER_PAI;
+	expect_unsound("under standard matter-pai");
+	f.profiles[DEVICE].standard = MM_STANDARDS;
+	assert_int_equal(try(), MM_E_RANGE);
+}
+
+static void
+alternative_names_fit_their_purpose(void **state)
+{
+	struct mm_alternative *name = &f.alternatives[0];
+
+	(void)state;
+	*name = (struct mm_alternative){.kind = MM_ALTERNATIVE_DNS,
+	    .template = mm_span_text("{device}.example.com")};
+	f.profiles[DEVICE].names = (struct mm_list){f.alternatives, 1};
+	assert_int_equal(try(), MM_OK);
+	name->type = mm_span_text("1.2.3");
+	expect_unsound("type");
+	*name = (struct mm_alternative){.kind = MM_ALTERNATIVE_HARDWARE,
+	    .template = mm_span_text("{device}"),
+	    .type = mm_span_text("1.3.6.1.4.1.32473.1")};
+	assert_int_equal(try(), MM_OK);
+	name->type.size = 0;
+	expect_unsound("type");
+	name->type = mm_span_text("1.2.3");
+	f.profiles[DEVICE].purpose = MM_PURPOSE_CLIENT;
+	f.subject[0].template = mm_span_text("{name}");
+	name->template = mm_span_text("{name}");
+	expect_unsound("hardware");
+	make_ca();
+	expect_unsound("purpose device and client");
+}
+
+static void
 schemes_are_different(void **state)
 {
 	(void)state;
@@ -407,6 +496,56 @@ thresholds_are_complete_and_reachable(void **state)
 	assert_int_equal(try(), MM_E_RANGE);
 }
 
+/* A statement has room for 16 signatures, however many officers there are. */
+static void
+sixteen_officers_are_the_most_that_sign(void **state)
+{
+	static char names[17][8];
+
+	(void)state;
+	for (size_t i = 0; i < 17; i++) {
+		snprintf(names[i], sizeof(names[i]), "o%02zu", i);
+		make_officer(
+		    &f.officers[i], mm_span_text(names[i]), (uint8_t)(i + 1));
+	}
+	f.policy.officers.count = 17;
+	f.thresholds[4].officers = 15;
+	assert_int_equal(try(), MM_OK);
+	f.thresholds[4].officers = 16;
+	assert_int_equal(try(), MM_OK);
+	f.thresholds[4].officers = 17;
+	expect_unsound("16 officers at most");
+}
+
+static void
+faults_have_a_place(void **state)
+{
+	struct mm_policy_place place = {0};
+
+	(void)state;
+	assert_int_equal(mm_policy_check(&f.policy, &place), MM_OK);
+	f.subject[0].template = mm_span_text("everybody");
+	assert_int_equal(mm_policy_check(&f.policy, &place), MM_E_POLICY);
+	assert_string_equal(place.section, "profile");
+	assert_true(mm_span_is(place.title, "device"));
+	setup(NULL);
+	f.thresholds[3].officers = 3;
+	assert_int_equal(mm_policy_check(&f.policy, &place), MM_E_POLICY);
+	assert_string_equal(place.section, "thresholds");
+	assert_string_equal(place.key, "principal");
+	assert_int_equal(place.title.size, 0);
+	setup(NULL);
+	f.names[0] = f.names[1];
+	assert_int_equal(mm_policy_check(&f.policy, &place), MM_E_POLICY);
+	assert_null(place.section);
+	assert_string_equal(place.key, "names");
+	setup(NULL);
+	memset(f.officers[1].key, 0, 32);
+	assert_int_equal(mm_policy_check(&f.policy, &place), MM_E_POLICY);
+	assert_string_equal(place.section, "officer");
+	assert_true(mm_span_is(place.title, "second"));
+}
+
 static void
 digest_is_sha256(void **state)
 {
@@ -433,8 +572,12 @@ main(void)
 	    TEST(each_purpose_has_its_one_eku), TEST(servers_last_a_week),
 	    TEST(code_signing_keys_are_the_tokens), TEST(schemes_are_different),
 	    TEST(officers_have_real_and_different_keys),
+	    TEST(proofs_last_ninety_days),
+	    TEST(crls_are_a_cas_and_last_a_minute_to_a_year),
+	    TEST(standards_are_kept), TEST(alternative_names_fit_their_purpose),
 	    TEST(thresholds_are_complete_and_reachable),
-	    TEST(digest_is_sha256)};
+	    TEST(sixteen_officers_are_the_most_that_sign),
+	    TEST(faults_have_a_place), TEST(digest_is_sha256)};
 
 	if (sodium_init() < 0)
 		return 1;

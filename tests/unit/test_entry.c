@@ -24,6 +24,10 @@ union body {
 	struct mm_key_entry key;
 	struct mm_crl_entry crl;
 	struct mm_export_entry export;
+	struct mm_pending_entry pending;
+	struct mm_csr_entry csr;
+	struct mm_import_entry import;
+	struct mm_inherited_entry inherited;
 };
 
 static union body
@@ -43,7 +47,14 @@ sample_body(uint64_t kind)
 	    [MM_ENTRY_KEY] = {.key = sample_key()},
 	    [MM_ENTRY_REVOCATION] = {.statement = sample_statement()},
 	    [MM_ENTRY_CRL] = {.crl = sample_crl()},
-	    [MM_ENTRY_EXPORT] = {.export = sample_export()}};
+	    [MM_ENTRY_EXPORT] = {.export = sample_export()},
+	    [MM_ENTRY_PENDING] = {.pending = sample_pending()},
+	    [MM_ENTRY_WITHDRAWAL] = {.statement = sample_statement()},
+	    [MM_ENTRY_RELEASE] = {.statement = sample_statement()},
+	    [MM_ENTRY_CEREMONY] = {.statement = sample_statement()},
+	    [MM_ENTRY_CSR] = {.csr = sample_csr()},
+	    [MM_ENTRY_IMPORT] = {.import = sample_import()},
+	    [MM_ENTRY_INHERITED] = {.inherited = sample_inherited()}};
 
 	return bodies[kind];
 }
@@ -218,7 +229,22 @@ lengths_end_at_their_limits(void **state)
 	    {MM_ENTRY_EXPORT, offsetof(struct mm_export_entry, filter), 512,
 		true},
 	    {MM_ENTRY_EXPORT, offsetof(struct mm_export_entry, principal), 64,
-		false}};
+		false},
+	    {MM_ENTRY_POLICY, offsetof(struct mm_policy_entry, principal), 64,
+		true},
+	    {MM_ENTRY_PENDING, offsetof(struct mm_pending_entry, principal), 64,
+		false},
+	    {MM_ENTRY_PENDING, offsetof(struct mm_pending_entry, spki), 1024,
+		true},
+	    {MM_ENTRY_PENDING, offsetof(struct mm_pending_entry, policy), 32768,
+		true},
+	    {MM_ENTRY_PENDING, offsetof(struct mm_pending_entry, text), 24576,
+		true},
+	    {MM_ENTRY_CSR, offsetof(struct mm_csr_entry, key), 64, false},
+	    {MM_ENTRY_CSR, offsetof(struct mm_csr_entry, info), 16384, false},
+	    {MM_ENTRY_IMPORT, offsetof(struct mm_import_entry, key), 64, false},
+	    {MM_ENTRY_IMPORT, offsetof(struct mm_import_entry, certificate),
+		16384, false}};
 
 	(void)state;
 	for (size_t i = 0; i < MM_COUNT(limits); i++) {
@@ -357,18 +383,23 @@ blob_of(uint64_t kind, const union body *body, struct mm_blob *out)
 struct place {
 	uint64_t kind;
 	size_t bytes, sha256, size;
-	bool needed;
+	bool needed, alone; /* alone: no member for the bytes */
 };
 static const struct place places[] = {
     {MM_ENTRY_GENESIS, offsetof(struct mm_genesis, text),
 	offsetof(struct mm_genesis, text_sha256),
-	offsetof(struct mm_genesis, text_size), false},
+	offsetof(struct mm_genesis, text_size), false, false},
     {MM_ENTRY_POLICY, offsetof(struct mm_policy_entry, text),
 	offsetof(struct mm_policy_entry, text_sha256),
-	offsetof(struct mm_policy_entry, text_size), false},
+	offsetof(struct mm_policy_entry, text_size), false, false},
+    {MM_ENTRY_PENDING, offsetof(struct mm_pending_entry, text),
+	offsetof(struct mm_pending_entry, text_sha256),
+	offsetof(struct mm_pending_entry, text_size), false, false},
     {MM_ENTRY_CRL, offsetof(struct mm_crl_entry, tbs),
 	offsetof(struct mm_crl_entry, tbs_sha256),
-	offsetof(struct mm_crl_entry, tbs_size), true}};
+	offsetof(struct mm_crl_entry, tbs_size), true, false},
+    {MM_ENTRY_INHERITED, 0, offsetof(struct mm_inherited_entry, things_sha256),
+	offsetof(struct mm_inherited_entry, things_size), true, true}};
 
 static union body
 with_blob(const struct place *place, struct mm_span bytes,
@@ -377,7 +408,8 @@ with_blob(const struct place *place, struct mm_span bytes,
 	union body body = sample_body(place->kind);
 	char *at = (char *)&body;
 
-	memcpy(at + place->bytes, &bytes, sizeof(bytes));
+	if (!place->alone)
+		memcpy(at + place->bytes, &bytes, sizeof(bytes));
 	memcpy(at + place->sha256, &sha256, sizeof(sha256));
 	memcpy(at + place->size, &size, sizeof(size));
 	return body;
@@ -401,13 +433,15 @@ an_entry_names_a_blob_or_has_the_bytes(void **state)
 		assert_int_equal(blob.size, 4);
 		assert_memory_equal(blob.sha256, digest, 32);
 		body = with_blob(place, letters(9), none, 0);
-		assert_int_equal(blob_of(kind, &body, &blob), MM_OK);
-		assert_int_equal(blob.size, 0);
+		assert_int_equal(blob_of(kind, &body, &blob),
+		    place->alone ? MM_E_ENTRY : MM_OK);
+		assert_int_equal(blob.size, place->alone ? 4 : 0);
 		body = with_blob(place, none, none, 0);
 		assert_int_equal(blob_of(kind, &body, &blob),
 		    place->needed ? MM_E_ENTRY : MM_OK);
 		body = with_blob(place, letters(9), sha256, 4);
-		assert_int_equal(blob_of(kind, &body, &blob), MM_E_ENTRY);
+		assert_int_equal(blob_of(kind, &body, &blob),
+		    place->alone ? MM_OK : MM_E_ENTRY);
 		body = with_blob(place, none, sha256, 0);
 		assert_int_equal(blob_of(kind, &body, &blob), MM_E_ENTRY);
 		body = with_blob(place, none, none, 4);
@@ -418,7 +452,8 @@ an_entry_names_a_blob_or_has_the_bytes(void **state)
 		struct mm_blob blob = {.size = 4711};
 
 		assert_int_equal(blob_of(kind, &body, &blob), MM_OK);
-		assert_int_equal(blob.size, 0);
+		assert_int_equal(
+		    blob.size, kind == MM_ENTRY_INHERITED ? 500 : 0);
 	}
 	assert_int_equal(
 	    mm_entry_blob(mm_span_text("x"), &(struct mm_blob){.size = 0}),

@@ -72,10 +72,11 @@ the_frame_of_every_kind(void **state)
 	const struct mm_void_entry voids = sample_voids();
 	const struct mm_refusal_entry refusals = sample_refusals();
 	const struct mm_start_entry start = sample_start();
-	const struct mm_key_entry key = {.name = mm_span_text("device-ca"),
-	    .use = MM_KEY_DEVICE_CA,
-	    .spki = mm_span_text("spki"),
-	    .statements = sample_statements()};
+	const struct mm_key_entry key = sample_key();
+	const struct mm_pending_entry pending = sample_pending();
+	const struct mm_csr_entry csr = sample_csr();
+	const struct mm_import_entry import = sample_import();
+	const struct mm_inherited_entry inherited = sample_inherited();
 	const struct mm_crl_entry crl = {.issuer = mm_span_text("device-ca"),
 	    .number = 3,
 	    .tbs = mm_span_text("tbs")};
@@ -85,7 +86,8 @@ the_frame_of_every_kind(void **state)
 	    .request = mm_span_text("0123456789abcdef")};
 	const void *const bodies[MM_ENTRY_KINDS] = {&genesis, &policy,
 	    &statement, &statement, &certificate, &image, &signatures, &voids,
-	    &refusals, &start, &key, &statement, &crl, &export};
+	    &refusals, &start, &key, &statement, &crl, &export, &pending,
+	    &statement, &statement, &statement, &csr, &import, &inherited};
 
 	(void)state;
 	for (uint64_t kind = 0; kind < MM_ENTRY_KINDS; kind++) {
@@ -111,8 +113,7 @@ numbers_that_stand_for_words(void **state)
 	const struct mm_key_entry key = {.name = mm_span_text("codesign"),
 	    .use = MM_KEY_CODE_SIGNING,
 	    .spki = mm_span_text("spki"),
-	    .retired = true,
-	    .statements = sample_statements()};
+	    .retired = true};
 	const struct mm_crl_entry crl = {.issuer = mm_span_text("device-ca"),
 	    .this_update = SAMPLE_TIME,
 	    .next_update = SAMPLE_TIME + 86400,

@@ -1042,6 +1042,127 @@ the_authority_hears_of_a_bad_csr(void **state)
 	end(&client);
 }
 
+/* The authority refuses a revoked one in the midst of a session. */
+static void
+the_authority_gets_the_serial_of_the_client(void **state)
+{
+	struct client client;
+	struct asked asked;
+	uint8_t serial[MM_TLS_SERIAL_MAX];
+	size_t size = sizeof(serial);
+
+	(void)state;
+	assert_int_equal(
+	    gnutls_x509_crt_get_serial(who.station.certificate, serial, &size),
+	    0);
+	join(&client, &who.station);
+	request_status(&client, 1);
+	take_ask(&asked);
+	assert_true(mm_span_equal(asked.ask.serial, mm_span(serial, size)));
+	mm_received_clear(&asked.message);
+	end(&client);
+}
+
+static void
+a_reissue_is_asked_for(void **state)
+{
+	struct client client;
+	struct asked asked;
+	struct mm_issue_ask ask;
+	struct mm_span csr = make_csr(&who.station);
+	struct mm_issue_request issue = {.order = mm_span_text("order"),
+	    .profile = mm_span_text("device"),
+	    .device = mm_span_text("SN-1"),
+	    .csr = csr,
+	    .reissue = true};
+	mm_auto(arena) arena = {0};
+
+	(void)state;
+	mm_arena_init(&arena, 65536);
+	join(&client, &who.station);
+	request(&client, MM_MESSAGE_ISSUE, &issue, 1);
+	take_ask(&asked);
+	assert_int_equal(
+	    mm_shape_decode(&mm_issue_ask_shape, asked.ask.body, &arena, &ask),
+	    MM_OK);
+	assert_true(ask.reissue);
+	mm_received_clear(&asked.message);
+	gnutls_free((void *)csr.data);
+	end(&client);
+}
+
+static void
+a_renewal_brings_its_key(void **state)
+{
+	struct client client;
+	struct asked asked;
+	struct mm_renew_ask ask;
+	struct mm_span csr = make_csr(&who.station);
+	struct mm_renew_request renew = {.csr = csr};
+	uint8_t wanted[32], got[32];
+	mm_auto(arena) arena = {0};
+
+	(void)state;
+	mm_arena_init(&arena, 65536);
+	join(&client, &who.station);
+	request(&client, MM_MESSAGE_RENEW, &renew, 1);
+	take_ask(&asked);
+	assert_int_equal(
+	    mm_shape_decode(&mm_renew_ask_shape, asked.ask.body, &arena, &ask),
+	    MM_OK);
+	assert_int_equal(ask.refused, 0);
+	identity_digest(&who.station, wanted);
+	assert_int_equal(gnutls_hash_fast(GNUTLS_DIG_SHA256, ask.spki.data,
+			     ask.spki.size, got),
+	    0);
+	assert_memory_equal(got, wanted, sizeof(wanted));
+	mm_received_clear(&asked.message);
+	/* One that is not good is told too. */
+	((uint8_t *)csr.data)[csr.size - 1] ^= 1;
+	request(&client, MM_MESSAGE_RENEW, &renew, 2);
+	take_ask(&asked);
+	assert_int_equal(
+	    mm_shape_decode(&mm_renew_ask_shape, asked.ask.body, &arena, &ask),
+	    MM_OK);
+	assert_int_equal(ask.refused, MM_E_CSR_SIGNATURE);
+	assert_int_equal(ask.spki.size, 0);
+	mm_received_clear(&asked.message);
+	gnutls_free((void *)csr.data);
+	end(&client);
+}
+
+static void
+what_comes_with_a_statement_goes_on(void **state)
+{
+	struct client client;
+	struct asked asked;
+	struct mm_statement_ask ask;
+	struct mm_bytes_item statement = {mm_span_text("signed")};
+	struct mm_bytes_item certificate = {mm_span_text("imported")};
+	struct mm_statement_request request_ = {.statements = {&statement, 1},
+	    .policy = mm_span_text("document"),
+	    .text = mm_span_text("as people wrote it"),
+	    .certificates = {&certificate, 1}};
+	mm_auto(arena) arena = {0};
+
+	(void)state;
+	mm_arena_init(&arena, 65536);
+	join(&client, &who.station);
+	request(&client, MM_MESSAGE_STATEMENT, &request_, 1);
+	take_ask(&asked);
+	assert_int_equal(mm_shape_decode(&mm_statement_ask_shape,
+			     asked.ask.body, &arena, &ask),
+	    MM_OK);
+	assert_true(mm_span_is(ask.policy, "document"));
+	assert_true(mm_span_is(ask.text, "as people wrote it"));
+	assert_int_equal(ask.certificates.count, 1);
+	assert_true(mm_span_is(
+	    mm_list_at(ask.certificates, struct mm_bytes_item, 0)->value,
+	    "imported"));
+	mm_received_clear(&asked.message);
+	end(&client);
+}
+
 static void
 pipelined_requests_are_answered_by_id(void **state)
 {
@@ -1711,6 +1832,10 @@ main(void)
 	    TEST(wrong_messages_are_refused_under_their_id),
 	    TEST(the_authority_gets_the_key_of_a_csr),
 	    TEST(the_authority_hears_of_a_bad_csr),
+	    TEST(the_authority_gets_the_serial_of_the_client),
+	    TEST(a_reissue_is_asked_for),
+	    TEST(a_renewal_brings_its_key),
+	    TEST(what_comes_with_a_statement_goes_on),
 	    TEST(pipelined_requests_are_answered_by_id),
 	    TEST(the_65th_request_waits),
 	    TEST(who_does_not_read_is_not_read_from),

@@ -7,9 +7,8 @@
 #include <sqlite3.h>
 #include <unistd.h>
 
-#include "ca/serial.h"
-#include "server/index.h"
-#include "tests/unit/mint.h"
+#include "tests/unit/index_room.h"
+#include "tests/unit/text_file.h"
 
 /*
  * A history that is made up at random, entry after entry, and beside it what
@@ -21,14 +20,19 @@ enum {
 	AUDITORS = 3,
 	DEVICES = 12,
 	KEYS = 16,
-	ISSUED = 400,
-	ENTRIES = 1500
+	ISSUED = 800,
+	WAITING = 400,
+	ENTRIES = ROOM_ENTRIES
 };
 
 struct known_issued {
-	uint64_t idx, kind, order, station, day, state;
+	uint64_t idx, kind, order, station, day, state, basis;
 	unsigned device, key; /* numbers; of an image: its version */
 	uint8_t serial[MM_SERIAL_SIZE], id[16], signature;
+	struct known_issued *former; /* that it replaces */
+	bool replaced;               /* its successor is not signed yet */
+	uint64_t revoked, revoked_at, changed;
+	uint64_t number; /* of a CRL */
 };
 
 struct known_export {
@@ -36,26 +40,32 @@ struct known_export {
 	uint8_t id[16];
 };
 
+enum fate { WAITS, IN_FORCE, WITHDRAWN, DROPPED };
+
+struct known_waiting {
+	struct mm_list statements;
+	uint64_t idx, expiry;
+	enum fate fate;
+};
+
 struct history {
-	struct mm_span entries[ENTRIES];
-	size_t count;
-	uint64_t now;
-	uint64_t orders[ORDERS], used[ORDERS]; /* idx and units */
+	uint64_t orders[ORDERS], first[ORDERS], revision[ORDERS];
+	uint64_t used[ORDERS], reissued[ORDERS], refused[ORDERS],
+	    revoked[ORDERS];
 	struct mm_span order_payloads[ORDERS];
-	uint64_t stations[STATIONS];
+	uint64_t stations[STATIONS], seen[STATIONS];
 	uint8_t station_ids[STATIONS][16];
 	bool disabled[STATIONS];
 	struct known_issued issued[ISSUED];
 	size_t issued_count;
 	struct known_export exports[ENTRIES];
 	size_t export_count;
+	struct known_waiting waiting[WAITING];
+	size_t waiting_count;
+	uint64_t released; /* the newest release's entry; 0: none */
 };
 
-static struct {
-	char directory[256];
-	struct mm_index *index;
-	struct history history;
-} fold;
+static struct history history;
 
 static const char *const profiles[] = {"device", "device-2"};
 
@@ -65,70 +75,13 @@ below(size_t n)
 	return randombytes_uniform((uint32_t)n);
 }
 
-static struct mm_span
-named(const char *what, uint64_t number)
-{
-	char name[40];
-	int size =
-	    snprintf(name, sizeof(name), "%s-%ju", what, (uintmax_t)number);
-
-	return mm_span(keep(name, (size_t)size), (size_t)size);
-}
-
-static void
-key_of(unsigned number, uint8_t out[32])
-{
-	memset(out, 0, 32);
-	out[0] = 'k';
-	out[1] = (uint8_t)number;
-}
-
-/* Ours begin like this; the index reads no further. */
-static struct mm_span
-make_tbs(uint8_t serial[MM_SERIAL_SIZE])
-{
-	uint8_t tbs[64] = {0x30, 0x82, 0, 60, 0xa0, 0x03, 0x02, 0x01, 0x02,
-	    0x02, MM_SERIAL_SIZE};
-
-	mm_serial_make(serial);
-	memcpy(tbs + 11, serial, MM_SERIAL_SIZE);
-	return mm_span(keep(tbs, sizeof(tbs)), sizeof(tbs));
-}
-
-/* --- entries, each applied to the index and kept --- */
-
-static enum mm_error
-apply(uint64_t kind, const void *body)
-{
-	struct history *h = &fold.history;
-	struct mm_span entry =
-	    make_entry(kind, h->now, mint.policy_digest, body);
-	enum mm_error error = mm_index_apply(fold.index, entry);
-
-	if (error == MM_OK) {
-		assert_true(h->count < ENTRIES);
-		h->entries[h->count++] = entry;
-	}
-	return error;
-}
-
-static struct mm_span
-payload_of(const struct mm_list *statements)
-{
-	struct mm_statement statement;
-
-	ok(mm_statement_decode(
-	    mm_list_at(*statements, struct mm_bytes_item, 0)->value,
-	    &statement));
-	return statement.payload;
-}
-
 static struct mm_list
-order_statements(const char *prefix, unsigned number)
+order_statements(const char *prefix, unsigned number, uint64_t revision)
 {
 	struct mm_order_claim claim = {.name = named(prefix, number),
 	    .profile = text(profiles[number % 2]),
-	    .units = 1000 + number,
+	    .units = 1000 + number + revision,
+	    .revision = revision,
 	    .devices = {.pattern = text("*")},
 	    .until = NOW + 400 * (uint64_t)DAY};
 
@@ -137,14 +90,18 @@ order_statements(const char *prefix, unsigned number)
 	    .kind = MM_STATEMENT_ORDER, .body = &claim, .by = &mint.ada});
 }
 
+/* A new order, or other terms for it. */
 static void
 add_order(unsigned number)
 {
-	struct history *h = &fold.history;
+	struct history *h = &history;
 	struct mm_statement_entry body = {
-	    .statements = order_statements("order", number)};
+	    .statements =
+		order_statements("order", number, h->revision[number])};
 
-	h->orders[number] = h->count;
+	h->orders[number] = room.count;
+	if (h->revision[number]++ == 0)
+		h->first[number] = room.count;
 	h->order_payloads[number] = payload_of(&body.statements);
 	ok(apply(MM_ENTRY_ORDER, &body));
 }
@@ -152,7 +109,7 @@ add_order(unsigned number)
 static void
 add_station(unsigned number, bool disabled)
 {
-	struct history *h = &fold.history;
+	struct history *h = &history;
 	struct mm_principal_claim claim = {.name = named("station", number),
 	    .role = MM_ROLE_STATION,
 	    .daily = 100 + number,
@@ -165,7 +122,7 @@ add_station(unsigned number, bool disabled)
 	key_of(200 + number, claim.key);
 	body.statements = state((struct says){
 	    .kind = MM_STATEMENT_PRINCIPAL, .body = &claim, .by = &mint.ada});
-	h->stations[number] = h->count;
+	h->stations[number] = room.count;
 	h->disabled[number] = disabled;
 	ok(apply(MM_ENTRY_PRINCIPAL, &body));
 }
@@ -173,28 +130,34 @@ add_station(unsigned number, bool disabled)
 static enum mm_error
 apply_device(struct known_issued *made)
 {
-	struct history *h = &fold.history;
+	struct history *h = &history;
+	struct mm_replaced former;
 	struct mm_certificate_entry body = {
 	    .profile = text(profiles[made->order % 2]),
 	    .subject = named("dev", made->device),
 	    .basis = h->orders[made->order],
 	    .issuer = text("device-ca"),
-	    .tbs = make_tbs(made->serial),
+	    .tbs = make_tbs(made->serial, NOW + DAY),
 	    .principal = named("station", made->station),
 	    .request = {made->id, sizeof(made->id)}};
 
+	if (made->former != NULL) {
+		former = (struct mm_replaced){made->former->idx,
+		    mm_span(made->former->serial, MM_SERIAL_SIZE)};
+		body.replaces = (struct mm_list){&former, 1};
+	}
 	randombytes_buf(made->id, sizeof(made->id));
 	key_of(made->key, body.key);
 	made->kind = MM_ENTRY_CERTIFICATE;
-	made->idx = h->count;
-	made->day = h->now / DAY;
+	made->idx = room.count;
+	made->basis = body.basis;
+	made->day = room.now / DAY;
 	return apply(MM_ENTRY_CERTIFICATE, &body);
 }
 
 static enum mm_error
 apply_image(struct known_issued *made)
 {
-	struct history *h = &fold.history;
 	struct mm_image_entry body = {.product = text("lamp"),
 	    .version = named("v", made->device),
 	    .size = 5,
@@ -207,48 +170,144 @@ apply_image(struct known_issued *made)
 	randombytes_buf(made->id, sizeof(made->id));
 	key_of(made->key, body.sha256);
 	made->kind = MM_ENTRY_IMAGE;
-	made->idx = h->count;
+	made->idx = room.count;
 	return apply(MM_ENTRY_IMAGE, &body);
+}
+
+static void
+become_revoked(struct known_issued *one, uint64_t revoked, uint64_t idx)
+{
+	if (one->kind == MM_ENTRY_CERTIFICATE)
+		history.revoked[one->order] +=
+		    (uint64_t)(revoked > 0) - (uint64_t)(one->revoked > 0);
+	one->revoked = revoked;
+	one->revoked_at = revoked > 0 ? room.now : 0;
+	one->changed = idx;
 }
 
 static void
 add_signature(struct known_issued *one)
 {
-	struct mm_signature signature;
-	struct mm_signatures_entry body = {{&signature, 1}};
+	struct known_issued *former = one->former;
 
 	one->state = MM_ISSUED_SIGNED;
 	one->signature = (uint8_t)(1 + below(255));
-	signature = (struct mm_signature){one->idx, {&one->signature, 1}};
-	ok(apply(MM_ENTRY_SIGNATURES, &body));
+	ok(apply_signature(one->idx, one->signature));
+	if (former == NULL)
+		return;
+	former->replaced = false;
+	if (former->revoked == 0 || former->revoked == 1 + 6)
+		become_revoked(former, 1 + 4, room.count - 1);
 }
 
 static void
 add_void(struct known_issued *one)
 {
-	struct mm_void gone = {one->idx, text("token-failed")};
-	struct mm_void_entry body = {{&gone, 1}};
-
 	one->state = MM_ISSUED_VOID;
-	if (one->kind == MM_ENTRY_CERTIFICATE)
-		fold.history.used[one->order]--;
-	ok(apply(MM_ENTRY_VOID, &body));
+	if (one->kind == MM_ENTRY_CERTIFICATE && one->former == NULL)
+		history.used[one->order]--;
+	if (one->former != NULL) {
+		history.reissued[one->order]--;
+		one->former->replaced = false;
+	}
+	ok(apply_void(one->idx));
 }
 
 static void
 add_refusal(void)
 {
+	unsigned order = below(ORDERS);
 	struct mm_refusal refusal = {text("station-0"), text("issue"),
-	    text("order-exhausted"), 1 + below(9), text("dev-1")};
+	    text("order-exhausted"), 1 + below(9), text("dev-1"),
+	    named("order", order)};
 	struct mm_refusal_entry body = {{&refusal, 1}};
 
+	history.refused[order] += refusal.count;
+	history.seen[0] = room.now;
 	ok(apply(MM_ENTRY_REFUSAL, &body));
+}
+
+static void
+add_crl(void)
+{
+	struct history *h = &history;
+	struct known_issued *made = &h->issued[h->issued_count];
+
+	assert_true(h->issued_count < ISSUED);
+	*made = (struct known_issued){
+	    .idx = room.count, .kind = MM_ENTRY_CRL, .number = 1};
+	for (size_t i = 0; i < h->issued_count; i++)
+		if (h->issued[i].kind == MM_ENTRY_CRL &&
+		    h->issued[i].state != MM_ISSUED_VOID)
+			made->number = h->issued[i].number + 1;
+	h->issued_count++;
+	ok(apply_crl("device-ca", made->number, room.count));
+}
+
+static void
+drop_expired(void)
+{
+	for (size_t i = 0; i < history.waiting_count; i++)
+		if (history.waiting[i].fate == WAITS &&
+		    history.waiting[i].expiry < room.now)
+			history.waiting[i].fate = DROPPED;
+}
+
+static struct mm_list
+release_statements(uint64_t expiry)
+{
+	struct mm_scheme_digest scheme = {text("sha256-ecdsa"), {1}};
+	struct mm_release_claim claim = {.product = text("lamp"),
+	    .version = text("1.0"),
+	    .size = 5,
+	    .schemes = {&scheme, 1}};
+
+	return state((struct says){.kind = MM_STATEMENT_RELEASE,
+	    .body = &claim,
+	    .by = &mint.ada,
+	    .time = room.now,
+	    .expiry = expiry});
+}
+
+/* What waits is new, or it goes on, comes into force, or is withdrawn. */
+static void
+add_waiting(void)
+{
+	struct history *h = &history;
+	struct known_waiting *one;
+
+	if (h->waiting_count == 0 || below(2) == 0) {
+		assert_true(h->waiting_count < WAITING);
+		one = &h->waiting[h->waiting_count++];
+		one->fate = WAITS;
+		one->expiry = room.now + below(60000);
+		one->statements = release_statements(one->expiry);
+		one->idx = room.count;
+		ok(apply_waiting(one->statements));
+		drop_expired();
+	} else {
+		one = &h->waiting[below(h->waiting_count)];
+	}
+	if (one->fate != WAITS)
+		return;
+	if (below(4) == 0) {
+		one->fate = WITHDRAWN;
+		ok(apply_withdrawal(one->statements));
+	} else if (below(4) == 0) {
+		one->fate = IN_FORCE;
+		one->idx = h->released = room.count;
+		ok(apply_stated(MM_ENTRY_RELEASE, one->statements));
+	} else {
+		one->idx = room.count;
+		ok(apply_waiting(one->statements));
+		drop_expired();
+	}
 }
 
 static void
 add_export(void)
 {
-	struct history *h = &fold.history;
+	struct history *h = &history;
 	struct known_export *one = &h->exports[h->export_count++];
 	struct mm_export_entry body = {.from = below(9),
 	    .to = 10 + below(9),
@@ -257,8 +316,8 @@ add_export(void)
 	    .request = {one->id, sizeof(one->id)}};
 
 	one->auditor = below(AUDITORS);
-	one->idx = h->count;
-	one->day = h->now / DAY;
+	one->idx = room.count;
+	one->day = room.now / DAY;
 	body.principal = named("auditor", one->auditor);
 	randombytes_buf(one->id, sizeof(one->id));
 	ok(apply(MM_ENTRY_EXPORT, &body));
@@ -271,14 +330,30 @@ live(uint64_t kind,
     bool (*same)(const struct known_issued *, const struct known_issued *),
     const struct known_issued *as)
 {
-	struct history *h = &fold.history;
+	struct history *h = &history;
 
 	for (size_t i = 0; i < h->issued_count; i++)
 		if (h->issued[i].kind == kind &&
 		    h->issued[i].state != MM_ISSUED_VOID &&
-		    same(&h->issued[i], as))
+		    (h->issued[i].revoked == 0 ||
+			h->issued[i].revoked == 1 + 6) &&
+		    !h->issued[i].replaced && same(&h->issued[i], as))
 			return &h->issued[i];
 	return NULL;
+}
+
+/* The newest certificate with this key that is not void. */
+static struct known_issued *
+holder(unsigned key)
+{
+	struct known_issued *found = NULL;
+
+	for (size_t i = 0; i < history.issued_count; i++)
+		if (history.issued[i].kind == MM_ENTRY_CERTIFICATE &&
+		    history.issued[i].state != MM_ISSUED_VOID &&
+		    history.issued[i].key == key)
+			found = &history.issued[i];
+	return found;
 }
 
 static bool
@@ -288,47 +363,90 @@ same_device(const struct known_issued *a, const struct known_issued *b)
 }
 
 static bool
-same_key(const struct known_issued *a, const struct known_issued *b)
-{
-	return a->key == b->key;
-}
-
-static bool
 same_version(const struct known_issued *a, const struct known_issued *b)
 {
 	return a->device == b->device;
 }
 
-/* What exists already is refused by the fold itself, whoever decided. */
-static void
-issue_something(void)
+/* A certificate or an image at random; `taken` where it is one too many. */
+static struct known_issued
+think_of_something(bool *image, bool *taken)
 {
-	struct history *h = &fold.history;
 	struct known_issued made = {.order = below(ORDERS),
 	    .station = below(STATIONS),
 	    .device = below(DEVICES),
 	    .key = below(KEYS)};
-	bool image = below(4) == 0, taken;
-	enum mm_error error;
+	struct known_issued *now, *key = holder(made.key);
 
-	assert_true(h->issued_count < ISSUED);
-	taken = image
-		    ? live(MM_ENTRY_IMAGE, same_version, &made) != NULL
-		    : live(MM_ENTRY_CERTIFICATE, same_device, &made) != NULL ||
-			  live(MM_ENTRY_CERTIFICATE, same_key, &made) != NULL;
-	error = image ? apply_image(&made) : apply_device(&made);
-	assert_int_equal(error, taken ? MM_E_STORE : MM_OK);
+	*image = below(4) == 0;
+	if (*image) {
+		*taken = live(MM_ENTRY_IMAGE, same_version, &made) != NULL;
+		return made;
+	}
+	now = live(MM_ENTRY_CERTIFICATE, same_device, &made);
+	if (now != NULL && now->state == MM_ISSUED_SIGNED && below(2) == 0)
+		made.former = now;
+	*taken =
+	    now != made.former ||
+	    (key != NULL && (!same_device(key, &made) ||
+				((key != made.former || key->revoked != 0) &&
+				    key->revoked != 1 + 4)));
+	return made;
+}
+
+static void
+issue_something(void)
+{
+	struct history *h = &history;
+	bool image, taken;
+	struct known_issued made = think_of_something(&image, &taken);
+
 	if (taken)
 		return;
-	if (!image)
+	assert_true(h->issued_count < ISSUED);
+	ok(image ? apply_image(&made) : apply_device(&made));
+	if (!image && made.former == NULL)
 		h->used[made.order]++;
+	if (!image && made.former != NULL) {
+		h->reissued[made.order]++;
+		made.former->replaced = true;
+	}
+	if (!image)
+		h->seen[made.station] = room.now;
 	h->issued[h->issued_count++] = made;
+}
+
+static void
+revoke_something(void)
+{
+	struct history *h = &history;
+	struct known_issued *one;
+	struct mm_span serial;
+
+	if (h->issued_count == 0)
+		return;
+	one = &h->issued[below(h->issued_count)];
+	serial = mm_span(one->serial, sizeof(one->serial));
+	if (one->kind != MM_ENTRY_CERTIFICATE || one->state != MM_ISSUED_SIGNED)
+		return;
+	if (one->revoked == 0) {
+		uint64_t reason = below(2) == 0 ? 6 : 1;
+
+		ok(apply_revocation(serial, reason, 0));
+		become_revoked(one, 1 + reason, room.count - 1);
+	} else if (one->revoked == 1 + 6) {
+		uint64_t reason = below(4) == 0 ? 5 : 8;
+
+		ok(apply_revocation(serial, reason, 0));
+		become_revoked(
+		    one, reason == 8 ? 0 : 1 + reason, room.count - 1);
+	}
 }
 
 static void
 settle_something(void)
 {
-	struct history *h = &fold.history;
+	struct history *h = &history;
 	struct known_issued *one;
 
 	if (h->issued_count == 0)
@@ -345,13 +463,26 @@ settle_something(void)
 static void
 go_on(void)
 {
-	fold.history.now += below(3000);
-	switch (below(9)) {
+	room.now += below(3000);
+	switch (below(15)) {
 	case 0:
 		add_station(below(STATIONS), below(3) == 0);
 		break;
 	case 8:
 		add_export();
+		break;
+	case 9:
+	case 10:
+		revoke_something();
+		break;
+	case 11:
+		add_waiting();
+		break;
+	case 12:
+		add_order(below(ORDERS));
+		break;
+	case 13:
+		add_crl();
 		break;
 	case 1:
 		add_refusal();
@@ -367,20 +498,6 @@ go_on(void)
 	}
 }
 
-static void
-add_genesis(void)
-{
-	struct mm_ceremony_claim ceremony = make_ceremony();
-	struct mm_genesis body = {.origin = text(ORIGIN),
-	    .keys = mint.keys,
-	    .policy = mint.policy,
-	    .text = text("policy 1")};
-
-	body.statements = state((struct says){
-	    .kind = MM_STATEMENT_CEREMONY, .body = &ceremony, .by = &mint.ada});
-	ok(apply(MM_ENTRY_GENESIS, &body));
-}
-
 /* The certificate of the mint's key `number`. */
 static void
 add_authority(size_t number, struct known_issued *made)
@@ -390,10 +507,10 @@ add_authority(size_t number, struct known_issued *made)
 	struct mm_certificate_entry body = {.profile = text("root-ca"),
 	    .subject = text("Root"),
 	    .issuer = text("root"),
-	    .tbs = make_tbs(made->serial)};
+	    .tbs = make_tbs(made->serial, NOW + DAY)};
 
 	crypto_hash_sha256(body.key, key->spki.data, key->spki.size);
-	made->idx = fold.history.count;
+	made->idx = room.count;
 	ok(apply(MM_ENTRY_CERTIFICATE, &body));
 	add_signature(made);
 }
@@ -401,18 +518,18 @@ add_authority(size_t number, struct known_issued *made)
 static void
 begin_history(void)
 {
-	struct history *h = &fold.history;
+	struct history *h = &history;
 	struct known_issued root = {0};
 
-	*h = (struct history){.now = NOW};
-	ok(mm_index_begin(fold.index));
+	memset(h, 0, sizeof(*h));
+	ok(mm_index_begin(room.index));
 	add_genesis();
 	add_authority(0, &root);
 	for (unsigned i = 0; i < ORDERS; i++)
 		add_order(i);
 	for (unsigned i = 0; i < STATIONS; i++)
 		add_station(i, false);
-	ok(mm_index_commit(fold.index));
+	ok(mm_index_commit(room.index));
 }
 
 /* --- the index against the history --- */
@@ -420,29 +537,36 @@ begin_history(void)
 static void
 check_issued(const struct known_issued *one, struct mm_arena *arena)
 {
-	struct history *h = &fold.history;
+	struct history *h = &history;
 	struct mm_issued got;
 	uint64_t idx;
 
-	ok(mm_index_issued(fold.index, one->idx, arena, &got));
+	ok(mm_index_issued(room.index, one->idx, arena, &got));
 	assert_int_equal(got.idx, one->idx);
 	assert_int_equal(got.state, one->state);
-	assert_int_equal(got.key[1], one->key);
+	if (one->kind != MM_ENTRY_CRL)
+		assert_int_equal(got.key[1], one->key);
 	if (one->state == MM_ISSUED_SIGNED)
 		assert_int_equal(got.signature.data[0], one->signature);
+	assert_int_equal(got.revoked, one->revoked);
+	assert_int_equal(got.revoked_at, one->revoked_at);
+	assert_int_equal(got.kind, one->kind);
+	if (one->kind == MM_ENTRY_CRL)
+		return;
 	if (one->kind == MM_ENTRY_IMAGE) {
 		assert_true(mm_span_is(got.scheme, "sha256-ecdsa"));
 		ok(mm_index_request(
-		    fold.index, text("release"), one->id, &idx));
+		    room.index, text("release"), one->id, &idx));
 		assert_int_equal(idx, one->idx);
 		return;
 	}
-	assert_int_equal(got.basis, h->orders[one->order]);
-	ok(mm_index_serial(fold.index,
+	assert_int_equal(got.basis, one->basis);
+	assert_int_equal(got.order, h->first[one->order]);
+	ok(mm_index_serial(room.index,
 	    mm_span(one->serial, sizeof(one->serial)), arena, &got));
 	assert_int_equal(got.idx, one->idx);
 	ok(mm_index_request(
-	    fold.index, named("station", one->station), one->id, &idx));
+	    room.index, named("station", one->station), one->id, &idx));
 	assert_int_equal(idx, one->idx);
 }
 
@@ -462,45 +586,47 @@ check_live(struct mm_arena *arena)
 
 	for (unsigned i = 0; i < 2 * DEVICES; i++) {
 		struct known_issued as = {.device = i / 2, .order = i % 2};
-		enum mm_error error = mm_index_device(fold.index,
+		enum mm_error error = mm_index_device(room.index,
 		    text(profiles[i % 2]), named("dev", i / 2), arena, &got);
 
 		expect_issued(
 		    error, &got, live(MM_ENTRY_CERTIFICATE, same_device, &as));
-		error = mm_index_image(fold.index, text("lamp"),
+		error = mm_index_image(room.index, text("lamp"),
 		    named("v", i / 2), text("sha256-ecdsa"), arena, &got);
 		expect_issued(
 		    error, &got, live(MM_ENTRY_IMAGE, same_version, &as));
 	}
 	for (unsigned i = 0; i < KEYS; i++) {
-		struct known_issued as = {.key = i};
 		uint8_t key[32];
 		enum mm_error error;
 
 		key_of(i, key);
-		error = mm_index_key(fold.index, key, arena, &got);
-		expect_issued(
-		    error, &got, live(MM_ENTRY_CERTIFICATE, same_key, &as));
+		error = mm_index_key(room.index, key, arena, &got);
+		expect_issued(error, &got, holder(i));
 	}
 }
 
 static void
 check_orders(struct mm_arena *arena)
 {
-	struct history *h = &fold.history;
+	struct history *h = &history;
 
 	for (unsigned i = 0; i < ORDERS; i++) {
 		struct mm_order_row row;
 		struct mm_order_claim claim;
 		uint64_t idx;
 
-		ok(mm_index_order(fold.index, named("order", i), arena, &row));
+		ok(mm_index_order(room.index, named("order", i), arena, &row));
 		assert_int_equal(row.idx, h->orders[i]);
+		assert_int_equal(row.first, h->first[i]);
 		assert_int_equal(row.used, h->used[i]);
-		assert_int_equal(row.claim.units, 1000 + i);
-		ok(mm_index_order_at(fold.index, row.idx, arena, &claim));
+		assert_int_equal(row.reissued, h->reissued[i]);
+		assert_int_equal(row.refused, h->refused[i]);
+		assert_int_equal(row.revoked, h->revoked[i]);
+		assert_int_equal(row.claim.revision, h->revision[i] - 1);
+		ok(mm_index_order_at(room.index, row.idx, arena, &claim));
 		assert_true(mm_span_equal(claim.name, row.claim.name));
-		ok(mm_index_statement(fold.index, h->order_payloads[i], &idx));
+		ok(mm_index_statement(room.index, h->order_payloads[i], &idx));
 		assert_int_equal(idx, h->orders[i]);
 	}
 }
@@ -508,7 +634,7 @@ check_orders(struct mm_arena *arena)
 static uint64_t
 issued_on(uint64_t station, uint64_t day)
 {
-	struct history *h = &fold.history;
+	struct history *h = &history;
 	uint64_t count = 0;
 
 	for (size_t i = 0; i < h->issued_count; i++)
@@ -524,14 +650,14 @@ daily(const char *what, uint64_t number, uint64_t kind, uint64_t at)
 {
 	uint64_t count;
 
-	ok(mm_index_daily(fold.index, named(what, number), kind, at, &count));
+	ok(mm_index_daily(room.index, named(what, number), kind, at, &count));
 	return count;
 }
 
 static uint64_t
 exported_on(uint64_t auditor, uint64_t day)
 {
-	struct history *h = &fold.history;
+	struct history *h = &history;
 	uint64_t count = 0;
 
 	for (size_t i = 0; i < h->export_count; i++)
@@ -543,18 +669,18 @@ exported_on(uint64_t auditor, uint64_t day)
 static void
 check_exports(void)
 {
-	struct history *h = &fold.history;
+	struct history *h = &history;
 
 	for (size_t i = 0; i < h->export_count; i++) {
 		const struct known_export *one = &h->exports[i];
 		uint64_t idx;
 
 		ok(mm_index_request(
-		    fold.index, named("auditor", one->auditor), one->id, &idx));
+		    room.index, named("auditor", one->auditor), one->id, &idx));
 		assert_int_equal(idx, one->idx);
 	}
 	for (uint64_t i = 0; i < AUDITORS; i++)
-		for (uint64_t at = NOW; at <= h->now + DAY; at += DAY) {
+		for (uint64_t at = NOW; at <= room.now + DAY; at += DAY) {
 			assert_int_equal(
 			    daily("auditor", i, MM_ENTRY_EXPORT, at),
 			    exported_on(i, at / DAY));
@@ -566,7 +692,7 @@ check_exports(void)
 static void
 check_stations(struct mm_arena *arena)
 {
-	struct history *h = &fold.history;
+	struct history *h = &history;
 
 	for (unsigned i = 0; i < STATIONS; i++) {
 		struct mm_principal by_key, by_name;
@@ -574,17 +700,17 @@ check_stations(struct mm_arena *arena)
 		uint64_t idx;
 
 		key_of(200 + i, key);
-		ok(mm_index_principal(fold.index, key, arena, &by_key));
+		ok(mm_index_principal(room.index, key, arena, &by_key));
 		ok(mm_index_principal_named(
-		    fold.index, named("station", i), arena, &by_name));
+		    room.index, named("station", i), arena, &by_name));
 		assert_int_equal(by_key.basis, h->stations[i]);
 		assert_int_equal(by_name.basis, h->stations[i]);
 		assert_int_equal(by_key.disabled, h->disabled[i]);
 		assert_int_equal(by_key.daily, 100 + i);
 		ok(mm_index_request(
-		    fold.index, text("ada"), h->station_ids[i], &idx));
+		    room.index, text("ada"), h->station_ids[i], &idx));
 		assert_int_equal(idx, h->stations[i]);
-		for (uint64_t at = NOW; at <= h->now + DAY; at += DAY)
+		for (uint64_t at = NOW; at <= room.now + DAY; at += DAY)
 			assert_int_equal(
 			    daily("station", i, MM_ENTRY_CERTIFICATE, at),
 			    issued_on(i, at / DAY));
@@ -592,64 +718,167 @@ check_stations(struct mm_arena *arena)
 }
 
 static void
+check_seen(struct mm_arena *arena)
+{
+	struct mm_list rows;
+
+	ok(mm_index_principals(room.index, mm_span(NULL, 0), 99, arena, &rows));
+	assert_int_equal(rows.count, STATIONS);
+	for (unsigned i = 0; i < STATIONS; i++) {
+		const struct mm_principal_row *row =
+		    mm_list_at(rows, struct mm_principal_row, i);
+
+		assert_int_equal(row->seen, history.seen[i]);
+		assert_int_equal(row->key[1], 200 + i);
+		assert_int_equal(row->principal.disabled, history.disabled[i]);
+	}
+}
+
+static enum mm_error
+count_revoked(void *self, const struct mm_revoked_row *row)
+{
+	uint64_t *counts = self;
+
+	counts[row->reason]++;
+	return MM_OK;
+}
+
+static void
+check_revoked(void)
+{
+	struct history *h = &history;
+	uint64_t got[11] = {0}, wanted[11] = {0}, changes = 0, count;
+	const struct known_issued *newest = NULL;
+	struct mm_crl_row crl;
+	enum mm_error error = mm_index_crl(room.index, text("device-ca"), &crl);
+
+	for (size_t i = 0; i < h->issued_count; i++) {
+		const struct known_issued *one = &h->issued[i];
+
+		if (one->revoked > 0)
+			wanted[one->revoked - 1]++;
+		if (one->kind == MM_ENTRY_CRL && one->state != MM_ISSUED_VOID)
+			newest = one;
+	}
+	ok(mm_index_revoked(room.index, text("device-ca"), count_revoked, got));
+	assert_memory_equal(got, wanted, sizeof(got));
+	assert_int_equal(error, newest != NULL ? MM_OK : MM_E_NOT_FOUND);
+	if (newest == NULL)
+		return;
+	assert_int_equal(crl.idx, newest->idx);
+	assert_int_equal(crl.number, newest->number);
+	assert_int_equal(crl.is_signed, newest->state == MM_ISSUED_SIGNED);
+	for (size_t i = 0; i < h->issued_count; i++)
+		changes += h->issued[i].changed >= newest->idx;
+	ok(mm_index_crl_changes(
+	    room.index, text("device-ca"), crl.size, &count));
+	assert_int_equal(count, changes);
+}
+
+static void
+check_waiting(struct mm_arena *arena)
+{
+	struct history *h = &history;
+	uint64_t count = 0, idx;
+
+	for (size_t i = 0; i < h->waiting_count; i++) {
+		const struct known_waiting *one = &h->waiting[i];
+		struct mm_pending_index got = {.withdrawn = false};
+		struct mm_span entry;
+		uint8_t digest[32];
+		enum mm_error error;
+
+		digest_of(&one->statements, digest);
+		error = mm_index_pending(room.index, digest, &got);
+		assert_int_equal(
+		    error, one->fate == WAITS || one->fate == WITHDRAWN
+			       ? MM_OK
+			       : MM_E_NOT_FOUND);
+		assert_int_equal(got.withdrawn, one->fate == WITHDRAWN);
+		count += one->fate == WAITS && one->expiry >= room.now;
+		error = mm_index_reference(room.index, one->idx, arena, &entry);
+		assert_int_equal(
+		    error, one->fate == WAITS || one->fate == IN_FORCE
+			       ? MM_OK
+			       : MM_E_NOT_FOUND);
+		error = mm_index_statement(
+		    room.index, payload_of(&one->statements), &idx);
+		assert_int_equal(
+		    error, one->fate == IN_FORCE ? MM_OK : MM_E_NOT_FOUND);
+	}
+	ok(mm_index_pending_count(room.index, room.now, &idx));
+	assert_int_equal(idx, count);
+	if (mm_index_release(room.index, text("lamp"), text("1.0"), &idx) ==
+	    MM_OK)
+		assert_int_equal(idx, h->released);
+	else
+		assert_int_equal(h->released, 0);
+}
+
+static void
 check_unsigned(void)
 {
-	struct history *h = &fold.history;
+	struct history *h = &history;
 	uint64_t from = 0, idx, found, count = 0;
 
 	for (size_t i = 0; i < h->issued_count; i++) {
 		if (h->issued[i].state != MM_ISSUED_UNSIGNED)
 			continue;
-		ok(mm_index_unsigned(fold.index, from, &idx));
+		ok(mm_index_unsigned(room.index, from, &idx));
 		assert_int_equal(idx, h->issued[i].idx);
 		from = idx + 1;
 		count++;
 	}
 	assert_int_equal(
-	    mm_index_unsigned(fold.index, from, &idx), MM_E_NOT_FOUND);
-	ok(mm_index_unsigned_count(fold.index, &found));
+	    mm_index_unsigned(room.index, from, &idx), MM_E_NOT_FOUND);
+	ok(mm_index_unsigned_count(room.index, &found));
 	assert_int_equal(found, count);
 }
 
 static void
 check_authorities(struct mm_arena *arena)
 {
+	struct mm_authority_row root, other;
 	struct mm_issued got;
 	struct mm_span entry;
 	struct mm_list policies;
 	uint64_t idx;
 
-	ok(mm_index_authority(fold.index, text("root"), arena, &got));
-	assert_int_equal(got.idx, 1);
-	assert_int_equal(got.state, MM_ISSUED_SIGNED);
+	ok(mm_index_authority(room.index, text("root"), arena, &root));
+	assert_int_equal(root.idx, 1);
+	ok(mm_index_authority(room.index, text("device-ca"), arena, &other));
+	assert_int_equal(other.idx, UINT64_MAX);
 	assert_int_equal(
-	    mm_index_authority(fold.index, text("device-ca"), arena, &got),
+	    mm_index_authority(room.index, text("none"), arena, &other),
 	    MM_E_NOT_FOUND);
-	ok(mm_index_resting(fold.index, 0, arena, &got));
+	ok(mm_index_resting(room.index, 0, arena, &got));
 	assert_int_equal(got.idx, 1);
-	ok(mm_index_reference(fold.index, 1, arena, &entry));
-	assert_true(mm_span_equal(entry, fold.history.entries[1]));
+	ok(mm_index_reference(room.index, 1, arena, &entry));
+	assert_true(mm_span_equal(entry, room.entries[1]));
 	assert_int_equal(
-	    mm_index_reference(fold.index, 2, arena, &entry), MM_E_NOT_FOUND);
-	ok(mm_index_policy(fold.index, &idx));
+	    mm_index_reference(room.index, 2, arena, &entry), MM_E_NOT_FOUND);
+	ok(mm_index_policy(room.index, &idx));
 	assert_int_equal(idx, 0);
-	ok(mm_index_policies(fold.index, arena, &policies));
+	ok(mm_index_policies(room.index, arena, &policies));
 	assert_int_equal(policies.count, 1);
 }
 
 static void
 check_all(void)
 {
-	struct history *h = &fold.history;
+	struct history *h = &history;
 	mm_auto(arena) arena = {0};
 
 	mm_arena_init(&arena, 16 << 20);
-	assert_int_equal(mm_index_size(fold.index), h->count);
+	assert_int_equal(mm_index_size(room.index), room.count);
 	for (size_t i = 0; i < h->issued_count; i++)
 		check_issued(&h->issued[i], &arena);
 	check_live(&arena);
 	check_orders(&arena);
 	check_stations(&arena);
+	check_seen(&arena);
+	check_revoked();
+	check_waiting(&arena);
 	check_exports();
 	check_unsigned();
 	check_authorities(&arena);
@@ -657,35 +886,11 @@ check_all(void)
 
 /* --- the tests --- */
 
-static void
-reopen(bool rebuild)
-{
-	mm_index_close(fold.index);
-	fold.index = NULL;
-	ok(mm_index_open(fold.directory, rebuild, &fold.index));
-}
-
 static int
 set_up(void **unused)
 {
-	const char *parent = getenv("TMPDIR");
-
-	(void)unused;
-	snprintf(fold.directory, sizeof(fold.directory), "%.200s/mm-XXXXXX",
-	    parent != NULL ? parent : "/tmp");
-	assert_non_null(mkdtemp(fold.directory));
-	ok(mm_index_open(fold.directory, false, &fold.index));
+	begin_room(unused);
 	begin_history();
-	return 0;
-}
-
-static int
-tear_down(void **unused)
-{
-	(void)unused;
-	mm_index_close(fold.index);
-	fold.index = NULL;
-	nftw(fold.directory, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 	return 0;
 }
 
@@ -693,10 +898,10 @@ static void
 live_for(int steps)
 {
 	for (int i = 0; i < steps; i++) {
-		ok(mm_index_begin(fold.index));
+		ok(mm_index_begin(room.index));
 		for (unsigned n = below(6); n > 0; n--)
 			go_on();
-		ok(mm_index_commit(fold.index));
+		ok(mm_index_commit(room.index));
 	}
 }
 
@@ -715,20 +920,18 @@ it_is_the_same_after_closing(void **unused)
 {
 	(void)unused;
 	live_for(100);
-	reopen(false);
+	open_room(false);
 	check_all();
 }
 
 static void
 apply_again(void)
 {
-	struct history *h = &fold.history;
-
-	assert_int_equal(mm_index_size(fold.index), 0);
-	ok(mm_index_begin(fold.index));
-	for (size_t i = 0; i < h->count; i++)
-		ok(mm_index_apply(fold.index, h->entries[i]));
-	ok(mm_index_commit(fold.index));
+	assert_int_equal(mm_index_size(room.index), 0);
+	ok(mm_index_begin(room.index));
+	for (size_t i = 0; i < room.count; i++)
+		ok(mm_index_apply(room.index, room.entries[i]));
+	ok(mm_index_commit(room.index));
 	check_all();
 }
 
@@ -739,12 +942,12 @@ the_log_alone_brings_it_back(void **unused)
 
 	(void)unused;
 	live_for(100);
-	reopen(true);
+	open_room(true);
 	apply_again();
-	mm_index_close(fold.index);
-	snprintf(path, sizeof(path), "%s/index.db", fold.directory);
+	mm_index_close(room.index);
+	snprintf(path, sizeof(path), "%s/index.db", room.directory);
 	assert_int_equal(unlink(path), 0);
-	ok(mm_index_open(fold.directory, false, &fold.index));
+	ok(mm_index_open(room.directory, false, &room.index));
 	apply_again();
 }
 
@@ -752,16 +955,22 @@ static void
 a_rollback_leaves_nothing(void **unused)
 {
 	static struct history before;
+	uint64_t now;
+	size_t count;
 
 	(void)unused;
 	live_for(30);
 	for (int i = 0; i < 20; i++) {
-		before = fold.history;
-		ok(mm_index_begin(fold.index));
+		before = history;
+		count = room.count;
+		now = room.now;
+		ok(mm_index_begin(room.index));
 		for (int n = 0; n < 5; n++)
 			go_on();
-		mm_index_rollback(fold.index);
-		fold.history = before;
+		mm_index_rollback(room.index);
+		history = before;
+		room.count = count;
+		room.now = now;
 		check_all();
 	}
 	live_for(10);
@@ -773,15 +982,21 @@ static void
 what_is_not_committed_is_forgotten(void **unused)
 {
 	static struct history before;
+	uint64_t now;
+	size_t count;
 
 	(void)unused;
 	live_for(30);
-	before = fold.history;
-	ok(mm_index_begin(fold.index));
+	before = history;
+	count = room.count;
+	now = room.now;
+	ok(mm_index_begin(room.index));
 	for (int n = 0; n < 5; n++)
 		go_on();
-	reopen(false);
-	fold.history = before;
+	open_room(false);
+	history = before;
+	room.count = count;
+	room.now = now;
 	check_all();
 }
 
@@ -804,18 +1019,18 @@ only_what_waits_is_signed_or_voided(void **unused)
 	struct known_issued one = {.device = 1, .key = 1};
 
 	(void)unused;
-	ok(mm_index_begin(fold.index));
+	ok(mm_index_begin(room.index));
 	/* An order; the root, which is signed; an entry to come. */
-	settle(fold.history.orders[0], MM_E_LOG_WRONG, MM_E_LOG_WRONG);
+	settle(history.orders[0], MM_E_LOG_WRONG, MM_E_LOG_WRONG);
 	settle(1, MM_E_LOG_WRONG, MM_E_LOG_WRONG);
-	settle(fold.history.count, MM_E_LOG_WRONG, MM_E_LOG_WRONG);
+	settle(room.count, MM_E_LOG_WRONG, MM_E_LOG_WRONG);
 	ok(apply_device(&one));
 	settle(one.idx, MM_OK, MM_E_LOG_WRONG);
 	one.device = one.key = 2;
 	ok(apply_device(&one));
 	add_void(&one);
 	settle(one.idx, MM_E_LOG_WRONG, MM_E_LOG_WRONG);
-	mm_index_rollback(fold.index);
+	mm_index_rollback(room.index);
 }
 
 /* The second of two signatures is wrong: the first one is not kept. */
@@ -826,18 +1041,18 @@ half_an_entry_is_never_committed(void **unused)
 	uint8_t byte = 1;
 	struct mm_signature pair[2] = {{0, {&byte, 1}}, {0, {&byte, 1}}};
 	struct mm_signatures_entry signatures = {{pair, 2}};
-	uint64_t size = mm_index_size(fold.index);
+	uint64_t size = mm_index_size(room.index);
 
 	(void)unused;
-	ok(mm_index_begin(fold.index));
+	ok(mm_index_begin(room.index));
 	ok(apply_device(&one));
 	pair[0].index = one.idx;
 	pair[1].index = one.idx + 1;
 	assert_int_equal(
 	    apply(MM_ENTRY_SIGNATURES, &signatures), MM_E_LOG_WRONG);
-	assert_int_equal(mm_index_commit(fold.index), MM_E_STORE);
-	mm_index_rollback(fold.index);
-	fold.history.count = size;
+	assert_int_equal(mm_index_commit(room.index), MM_E_STORE);
+	mm_index_rollback(room.index);
+	room.count = size;
 	check_all();
 	live_for(3);
 	check_all();
@@ -853,56 +1068,82 @@ a_voided_unit_is_given_back(void **unused)
 
 	(void)unused;
 	mm_arena_init(&arena, 1 << 20);
-	ok(mm_index_begin(fold.index));
+	ok(mm_index_begin(room.index));
 	ok(apply_device(&first));
-	assert_int_equal(apply_device(&other), MM_E_STORE);
-	fold.history.used[0]++;
+	history.used[0]++;
 	add_void(&first);
-	ok(mm_index_order(fold.index, text("order-0"), &arena, &row));
+	ok(mm_index_order(room.index, text("order-0"), &arena, &row));
 	assert_int_equal(row.used, 0);
 	assert_int_equal(daily("station", 0, MM_ENTRY_CERTIFICATE, NOW), 0);
 	ok(apply_device(&other));
-	ok(mm_index_order(fold.index, text("order-0"), &arena, &row));
+	ok(mm_index_order(room.index, text("order-0"), &arena, &row));
 	assert_int_equal(row.used, 1);
-	mm_index_rollback(fold.index);
+	mm_index_rollback(room.index);
+}
+
+/* Refused by the fold itself, whoever decided. */
+static void
+what_is_taken_is_refused(void **unused)
+{
+	unsigned refused = 0;
+
+	(void)unused;
+	live_for(60);
+	for (int i = 0; i < 200; i++) {
+		bool image, taken;
+		struct known_issued made = think_of_something(&image, &taken);
+
+		if (!taken)
+			continue;
+		refused++;
+		ok(mm_index_begin(room.index));
+		assert_int_equal(
+		    image ? apply_image(&made) : apply_device(&made),
+		    MM_E_LOG_WRONG);
+		mm_index_rollback(room.index);
+	}
+	assert_in_range(refused, 1, 200);
+	check_all();
 }
 
 static void
 a_statement_or_a_name_comes_once(void **unused)
 {
 	struct mm_statement_entry body = {
-	    .statements = order_statements("again", 0)};
+	    .statements = order_statements("again", 0, 0)};
 	struct mm_statement_entry named_alike = {
-	    .statements = order_statements("again", 0)};
+	    .statements = order_statements("again", 0, 0)};
+	size_t count = room.count;
 
 	(void)unused;
-	ok(mm_index_begin(fold.index));
+	ok(mm_index_begin(room.index));
 	ok(apply(MM_ENTRY_ORDER, &body));
-	assert_int_equal(apply(MM_ENTRY_ORDER, &body), MM_E_STORE);
-	mm_index_rollback(fold.index);
-	ok(mm_index_begin(fold.index));
-	fold.history.count = mm_index_size(fold.index);
+	assert_int_equal(apply(MM_ENTRY_ORDER, &body), MM_E_LOG_WRONG);
+	mm_index_rollback(room.index);
+	ok(mm_index_begin(room.index));
+	room.count = count;
 	ok(apply(MM_ENTRY_ORDER, &body));
-	assert_int_equal(apply(MM_ENTRY_ORDER, &named_alike), MM_E_STORE);
-	mm_index_rollback(fold.index);
+	assert_int_equal(apply(MM_ENTRY_ORDER, &named_alike), MM_E_LOG_WRONG);
+	mm_index_rollback(room.index);
+	room.count = count;
 }
 
 static void
 a_statement_is_of_its_entrys_kind(void **unused)
 {
 	struct mm_statement_entry body = {
-	    .statements = order_statements("odd", 0)};
+	    .statements = order_statements("odd", 0, 0)};
 	uint64_t none = 0;
 	struct mm_bytes_item junk = {text("junk")};
 
 	(void)unused;
-	ok(mm_index_begin(fold.index));
+	ok(mm_index_begin(room.index));
 	assert_int_equal(apply(MM_ENTRY_PRINCIPAL, &body), MM_E_LOG_WRONG);
 	body.statements = (struct mm_list){&junk, 1};
 	assert_int_equal(apply(MM_ENTRY_ORDER, &body), MM_E_STATEMENT);
 	assert_int_equal(
-	    mm_index_apply(fold.index, mm_span(&none, 8)), MM_E_ENTRY);
-	mm_index_rollback(fold.index);
+	    mm_index_apply(room.index, mm_span(&none, 8)), MM_E_ENTRY);
+	mm_index_rollback(room.index);
 	check_all();
 }
 
@@ -923,13 +1164,13 @@ a_principal_has_one_key(void **unused)
 	key_of(200, former);
 	body.statements = state((struct says){
 	    .kind = MM_STATEMENT_PRINCIPAL, .body = &claim, .by = &mint.ada});
-	ok(mm_index_begin(fold.index));
+	ok(mm_index_begin(room.index));
 	ok(apply(MM_ENTRY_PRINCIPAL, &body));
-	ok(mm_index_principal(fold.index, claim.key, &arena, &got));
+	ok(mm_index_principal(room.index, claim.key, &arena, &got));
 	assert_true(mm_span_is(got.name, "station-0"));
-	assert_int_equal(mm_index_principal(fold.index, former, &arena, &got),
+	assert_int_equal(mm_index_principal(room.index, former, &arena, &got),
 	    MM_E_NOT_FOUND);
-	mm_index_rollback(fold.index);
+	mm_index_rollback(room.index);
 }
 
 /* --- files that are not an index of ours --- */
@@ -940,9 +1181,9 @@ change_file(const char *statement)
 	char path[300];
 	sqlite3 *db;
 
-	mm_index_close(fold.index);
-	fold.index = NULL;
-	snprintf(path, sizeof(path), "%s/index.db", fold.directory);
+	mm_index_close(room.index);
+	room.index = NULL;
+	snprintf(path, sizeof(path), "%s/index.db", room.directory);
 	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
 	assert_int_equal(
 	    sqlite3_exec(db, statement, NULL, NULL, NULL), SQLITE_OK);
@@ -959,7 +1200,7 @@ another_version_is_made_anew(void **unused)
 	(void)unused;
 	for (size_t i = 0; i < MM_COUNT(changes); i++) {
 		change_file(changes[i]);
-		ok(mm_index_open(fold.directory, false, &fold.index));
+		ok(mm_index_open(room.directory, false, &room.index));
 		apply_again();
 	}
 }
@@ -975,10 +1216,10 @@ overwrite_table(const char *where)
 	FILE *file;
 	int page;
 
-	mm_index_close(fold.index);
-	fold.index = NULL;
+	mm_index_close(room.index);
+	room.index = NULL;
 	memset(junk, 0xa5, sizeof(junk));
-	snprintf(path, sizeof(path), "%s/index.db", fold.directory);
+	snprintf(path, sizeof(path), "%s/index.db", room.directory);
 	snprintf(query, sizeof(query),
 	    "SELECT rootpage FROM sqlite_schema WHERE name = '%s'", where);
 	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
@@ -1008,71 +1249,120 @@ what_is_damaged_is_gone_after_closing(void **unused)
 	mm_arena_init(&arena, 1 << 20);
 	live_for(100);
 	overwrite_table("issued");
-	ok(mm_index_open(fold.directory, false, &fold.index));
-	assert_int_equal(mm_index_size(fold.index), fold.history.count);
+	ok(mm_index_open(room.directory, false, &room.index));
+	assert_int_equal(mm_index_size(room.index), room.count);
 	assert_int_equal(
-	    mm_index_issued(fold.index, 1, &arena, &got), MM_E_STATE);
-	reopen(false);
+	    mm_index_issued(room.index, 1, &arena, &got), MM_E_STATE);
+	open_room(false);
 	apply_again();
 	overwrite_table("fold");
-	ok(mm_index_open(fold.directory, false, &fold.index));
+	ok(mm_index_open(room.directory, false, &room.index));
 	apply_again();
 }
 
 static void
 it_knows_the_log_that_it_follows(void **unused)
 {
-	struct history *h = &fold.history;
-
 	(void)unused;
 	live_for(20);
-	assert_true(mm_index_follows(fold.index, h->entries[h->count - 1]));
-	assert_false(mm_index_follows(fold.index, h->entries[h->count - 2]));
-	ok(mm_index_begin(fold.index));
+	assert_true(mm_index_follows(room.index, room.entries[room.count - 1]));
+	assert_false(
+	    mm_index_follows(room.index, room.entries[room.count - 2]));
+	ok(mm_index_begin(room.index));
 	go_on();
-	mm_index_rollback(fold.index);
-	reopen(false);
-	h->count = mm_index_size(fold.index);
-	assert_true(mm_index_follows(fold.index, h->entries[h->count - 1]));
-	ok(mm_index_begin(fold.index));
-	ok(mm_index_commit(fold.index));
-	assert_true(mm_index_follows(fold.index, h->entries[h->count - 1]));
-	ok(mm_index_anew(fold.index));
-	assert_int_equal(mm_index_size(fold.index), 0);
+	mm_index_rollback(room.index);
+	open_room(false);
+	room.count = mm_index_size(room.index);
+	assert_true(mm_index_follows(room.index, room.entries[room.count - 1]));
+	ok(mm_index_begin(room.index));
+	ok(mm_index_commit(room.index));
+	assert_true(mm_index_follows(room.index, room.entries[room.count - 1]));
+	ok(mm_index_anew(room.index));
+	assert_int_equal(mm_index_size(room.index), 0);
 }
 
-/* What a later version has logged is never passed over. */
+/* --- all tables, whichever way they came to be --- */
+
 static void
-what_it_cannot_obey_is_refused(void **unused)
+digest_rows(sqlite3 *db, const char *table, crypto_generichash_state *hash)
 {
-	struct mm_key_entry key = {.name = text("codesign"),
-	    .use = MM_KEY_CODE_SIGNING,
-	    .spki = text("spki"),
-	    .retired = true};
-	struct mm_crl_entry crl = {.issuer = text("device-ca"),
-	    .number = 1,
-	    .this_update = NOW,
-	    .next_update = NOW + DAY,
-	    .tbs = text("tbs")};
-	struct mm_statement_entry revocation = {
-	    .statements = order_statements("odd", 1)};
-	const struct {
-		uint64_t kind;
-		const void *body;
-		const char *name;
-	} later[] = {{MM_ENTRY_KEY, &key, "key"}, {MM_ENTRY_CRL, &crl, "crl"},
-	    {MM_ENTRY_REVOCATION, &revocation, "revocation"}};
+	char query[128];
+	sqlite3_stmt *statement;
+
+	snprintf(query, sizeof(query), "SELECT * FROM %s", table);
+	assert_int_equal(
+	    sqlite3_prepare_v2(db, query, -1, &statement, NULL), SQLITE_OK);
+	while (sqlite3_step(statement) == SQLITE_ROW)
+		for (int i = 0; i < sqlite3_column_count(statement); i++) {
+			int size = sqlite3_column_bytes(statement, i);
+
+			crypto_generichash_update(
+			    hash, (const uint8_t *)&size, sizeof(size));
+			crypto_generichash_update(hash,
+			    sqlite3_column_blob(statement, i),
+			    (unsigned long long)size);
+		}
+	sqlite3_finalize(statement);
+}
+
+/* Of every row of every table; the index is closed meanwhile. */
+static void
+digest_tables(uint8_t out[32])
+{
+	crypto_generichash_state hash;
+	char path[300];
+	sqlite3_stmt *tables;
+	sqlite3 *db;
+	unsigned count = 0;
+
+	mm_index_close(room.index);
+	room.index = NULL;
+	crypto_generichash_init(&hash, NULL, 0, 32);
+	snprintf(path, sizeof(path), "%s/index.db", room.directory);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(db,
+			     "SELECT name FROM sqlite_schema"
+			     " WHERE type = 'table' ORDER BY name",
+			     -1, &tables, NULL),
+	    SQLITE_OK);
+	for (; sqlite3_step(tables) == SQLITE_ROW; count++)
+		digest_rows(
+		    db, (const char *)sqlite3_column_text(tables, 0), &hash);
+	sqlite3_finalize(tables);
+	assert_int_equal(sqlite3_close(db), SQLITE_OK);
+	assert_in_range(count, 10, 100);
+	crypto_generichash_final(&hash, out, 32);
+}
+
+/* Batch after batch with others that were rolled back between them, or all
+ * at once: not a row differs. */
+static void
+folding_at_once_is_folding_by_batches(void **unused)
+{
+	static struct history before;
+	uint8_t batches[32], once[32];
 
 	(void)unused;
-	key.statements = revocation.statements;
-	for (size_t i = 0; i < MM_COUNT(later); i++) {
-		ok(mm_index_begin(fold.index));
-		assert_int_equal(
-		    apply(later[i].kind, later[i].body), MM_E_STATE);
-		assert_non_null(strstr(mm_why(MM_E_STATE), later[i].name));
-		mm_index_rollback(fold.index);
+	for (int i = 0; i < 80; i++) {
+		size_t count = room.count;
+		uint64_t now = room.now;
+
+		before = history;
+		ok(mm_index_begin(room.index));
+		for (int n = 0; n < 4; n++)
+			go_on();
+		mm_index_rollback(room.index);
+		history = before;
+		room.count = count;
+		room.now = now;
+		live_for(2);
 	}
-	check_all();
+	digest_tables(batches);
+	open_room(true);
+	apply_again();
+	digest_tables(once);
+	assert_memory_equal(batches, once, 32);
+	open_room(false);
 }
 
 static void
@@ -1081,47 +1371,19 @@ what_is_no_database_is_made_anew(void **unused)
 	char path[300];
 
 	(void)unused;
-	mm_index_close(fold.index);
-	fold.index = NULL;
-	snprintf(path, sizeof(path), "%s/index.db", fold.directory);
+	mm_index_close(room.index);
+	room.index = NULL;
+	snprintf(path, sizeof(path), "%s/index.db", room.directory);
 	write_text(path,
 	    "this is a text of more than a few characters, and "
 	    "no database whatever anybody may say about it; it "
 	    "has more than a hundred bytes",
 	    0600);
-	ok(mm_index_open(fold.directory, false, &fold.index));
+	ok(mm_index_open(room.directory, false, &room.index));
 	apply_again();
 }
 
-/* The parts of a mint that a log's entries need, and no token. */
-static int
-make_half_a_mint(void **unused)
-{
-	struct mm_genesis_key keys[MM_COUNT(ceremony_keys)];
-
-	(void)unused;
-	assert_true(sodium_init() >= 0);
-	mm_arena_init(&mint.arena, 256 << 20);
-	make_signer(&mint.ada);
-	make_signer(&mint.bob);
-	mint.policy = make_policy(1, &mint.ada, &mint.bob);
-	mm_policy_digest(mint.policy, mint.policy_digest);
-	for (size_t i = 0; i < MM_COUNT(keys); i++)
-		keys[i] = (struct mm_genesis_key){
-		    ceremony_keys[i].name, ceremony_keys[i].use, make_spki()};
-	mint.keys = (struct mm_list){keep(keys, sizeof(keys)), MM_COUNT(keys)};
-	return 0;
-}
-
-static int
-drop_half_a_mint(void **unused)
-{
-	(void)unused;
-	mm_arena_clear(&mint.arena);
-	return 0;
-}
-
-#define TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define TEST(test) cmocka_unit_test_setup_teardown(test, set_up, end_room)
 
 int
 main(void)
@@ -1138,7 +1400,8 @@ main(void)
 	    TEST(a_statement_or_a_name_comes_once),
 	    TEST(a_statement_is_of_its_entrys_kind),
 	    TEST(a_principal_has_one_key),
-	    TEST(what_it_cannot_obey_is_refused),
+	    TEST(what_is_taken_is_refused),
+	    TEST(folding_at_once_is_folding_by_batches),
 	    TEST(it_knows_the_log_that_it_follows),
 	    TEST(another_version_is_made_anew),
 	    TEST(what_is_no_database_is_made_anew),

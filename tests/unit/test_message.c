@@ -108,7 +108,12 @@ who_may_ask_for_what_is_one_table(void **state)
 	    {MM_MESSAGE_CONSISTENCY, "consistency", S | R | A | O},
 	    {MM_MESSAGE_COSIGN, "cosign", A | O},
 	    {MM_MESSAGE_EXPORT, "export", A | O},
-	    {MM_MESSAGE_BLOB, "blob", A | O},
+	    {MM_MESSAGE_BLOB, "blob", S | R | A | O},
+	    {MM_MESSAGE_RENEW, "renew", S | R | A | O},
+	    {MM_MESSAGE_PENDING, "pending", R | A | O},
+	    {MM_MESSAGE_ORDERS, "orders", S | A | O},
+	    {MM_MESSAGE_PRINCIPALS, "principals", A | O},
+	    {MM_MESSAGE_CRL, "crl", S | R | A | O},
 	};
 
 	(void)state;
@@ -147,19 +152,20 @@ static const struct mm_status_answer status_answer = {TEXT("mint/log"),
     TEXT("mint/log+00000000+AA=="), 7, TEXT("mint/log\n7\n"), 1, TEXT("line-1"),
     TEXT("station")};
 static const struct mm_issue_request issue_request = {
-    TEXT("2024-17"), TEXT("device"), TEXT("lamp-0001"), TEXT("csr")};
+    TEXT("2024-17"), TEXT("device"), TEXT("lamp-0001"), TEXT("csr"), true};
 static const struct mm_certificate_answer certificate_answer = {
     12, TEXT("der"), SOME, TEXT("c2sp.org/tlog-proof@v1\n")};
 static const struct mm_show_request show_device = {
-    TEXT("device"), TEXT("lamp-0001"), {NULL, 0}};
+    TEXT("device"), TEXT("lamp-0001"), {NULL, 0}, 0};
 static const struct mm_show_request show_serial = {
-    {NULL, 0}, {NULL, 0}, TEXT("\x01\x02")};
+    {NULL, 0}, {NULL, 0}, TEXT("\x01\x02"), 0};
+static const struct mm_show_request show_basis = {.basis = 7};
 static const struct mm_statement_request statement_request = {
-    SOME, TEXT("csr")};
+    SOME, TEXT("csr"), TEXT("policy"), TEXT("text"), SOME};
 static const struct mm_statement_answer statement_answer = {
-    3, TEXT("receipt"), TEXT("der"), SOME};
+    3, TEXT("receipt"), TEXT("der"), SOME, 0};
 static const struct mm_statement_answer statement_alone = {
-    3, TEXT("receipt"), {NULL, 0}, {NULL, 0}};
+    3, TEXT("receipt"), {NULL, 0}, {NULL, 0}, 2};
 static const struct mm_upload_request upload_request = {1048576, {7}};
 static const struct mm_upload_answer upload_answer = {1};
 static const struct mm_chunk_request chunk_request = {1, 65536, TEXT("image")};
@@ -189,6 +195,38 @@ static const struct mm_export_request export_all = {
 static const struct mm_export_answer export_answer = {15, TEXT("receipt")};
 static const struct mm_blob_request blob_request = {{6}, 65536};
 static const struct mm_blob_answer blob_answer = {65541, TEXT("piece")};
+static const struct mm_renew_request renew_request = {TEXT("csr")};
+static const uint8_t some_payload[32] = {8};
+static const struct mm_pending_request pending_request = {
+    {some_payload, 32}, {NULL, 0}};
+static const struct mm_pending_request pending_after = {
+    {NULL, 0}, {some_payload, 32}};
+static const struct mm_text_item some_texts[] = {
+    {TEXT("first")}, {TEXT("second")}};
+static const struct mm_pending_row pending_rows[] = {{{8}, 1, 30, 1700000000,
+    1700600000, {some_texts, MM_COUNT(some_texts)}, 1, TEXT("2024-17")}};
+static const struct mm_pending_answer pending_answer = {
+    {pending_rows, MM_COUNT(pending_rows)}};
+static const struct mm_orders_request orders_request = {
+    TEXT("2024-17"), {NULL, 0}};
+static const struct mm_orders_request orders_after = {
+    {NULL, 0}, TEXT("2024-17")};
+static const struct mm_order_state order_states[] = {{TEXT("2024-17"),
+    TEXT("device"), 2, 40, 12, 1000, 10, 999, 1, 3, 2, 1700600000, true}};
+static const struct mm_orders_answer orders_answer = {
+    {order_states, MM_COUNT(order_states)}};
+static const struct mm_principals_request principals_request = {
+    TEXT("line-1"), {NULL, 0}};
+static const struct mm_principals_request principals_after = {
+    {NULL, 0}, TEXT("line-1")};
+static const struct mm_principal_state principal_states[] = {
+    {TEXT("line-1"), 1, {4}, 9, false, 1700000000, 1702000000, 17, 5000, 600,
+	{some_texts, MM_COUNT(some_texts)}}};
+static const struct mm_principals_answer principals_answer = {
+    {principal_states, MM_COUNT(principal_states)}};
+static const struct mm_crl_request crl_request = {TEXT("device-ca")};
+static const struct mm_crl_answer crl_answer = {
+    77, TEXT("signature"), TEXT("receipt")};
 static const struct mm_nothing nothing;
 
 static const struct sample {
@@ -228,6 +266,20 @@ static const struct sample {
     {13, &mm_export_answer_shape, &export_answer},
     {14, &mm_blob_request_shape, &blob_request},
     {14, &mm_blob_answer_shape, &blob_answer},
+    {3, &mm_show_request_shape, &show_basis},
+    {15, &mm_renew_request_shape, &renew_request},
+    {15, &mm_certificate_answer_shape, &certificate_answer},
+    {16, &mm_pending_request_shape, &pending_request},
+    {16, &mm_pending_request_shape, &pending_after},
+    {16, &mm_pending_answer_shape, &pending_answer},
+    {17, &mm_orders_request_shape, &orders_request},
+    {17, &mm_orders_request_shape, &orders_after},
+    {17, &mm_orders_answer_shape, &orders_answer},
+    {18, &mm_principals_request_shape, &principals_request},
+    {18, &mm_principals_request_shape, &principals_after},
+    {18, &mm_principals_answer_shape, &principals_answer},
+    {19, &mm_crl_request_shape, &crl_request},
+    {19, &mm_crl_answer_shape, &crl_answer},
 };
 
 union any_body {

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -110,6 +111,186 @@ ranges_have_one_length(void **state)
 }
 
 static void
+expect_range(const char *first, const char *last, uint64_t count,
+    const char *const *inside, const char *const *outside)
+{
+	const struct mm_devices range = {
+	    .first = text(first), .last = text(last)};
+
+	if (mm_devices_count(&range) != count)
+		fail_msg("%s to %s holds %llu", first, last,
+		    (unsigned long long)mm_devices_count(&range));
+	for (; *inside != NULL; inside++)
+		if (!mm_devices_cover(&range, text(*inside)))
+			fail_msg("%s to %s lacks %s", first, last, *inside);
+	for (; *outside != NULL; outside++)
+		if (mm_devices_cover(&range, text(*outside)))
+			fail_msg("%s to %s holds %s", first, last, *outside);
+}
+
+#define IDS(...) \
+	(const char *const[]) \
+	{ \
+		__VA_ARGS__, NULL \
+	}
+
+static void
+ranges_of_addresses_are_hexadecimal(void **state)
+{
+	(void)state;
+	expect_range("24:6F:28:00:00:00", "24:6F:28:00:13:87", 5000,
+	    IDS("24:6F:28:00:00:00", "24:6F:28:00:00:0A", "24:6F:28:00:0F:FF",
+		"24:6F:28:00:13:86", "24:6F:28:00:13:87"),
+	    IDS("24:6F:28:00:13:88", "24:6F:27:FF:FF:FF", "24:6f:28:00:00:00",
+		"24:6F:28:00:00:0a", "24:6F:28:00:00:0G", "24-6F-28-00-00-00",
+		"24:6F:28:00:00:::", "24:6F:28:00:00:0-", "246F28000000",
+		"24:6F:28:00:00:00:00", "24:6F:28:00:00::0",
+		"24:6F:28:00:1:000"));
+	/* Digits alone in what varies make it no decimal one. */
+	expect_range("24:6F:28:00:00:00", "24:6F:28:00:00:99", 154,
+	    IDS("24:6F:28:00:00:8F", "24:6F:28:00:00:99"),
+	    IDS("24:6F:28:00:00:9A"));
+	/* Nor in all of it: A-F then. */
+	expect_range("24-62-28-00-00-00", "24-62-28-00-00-10", 17,
+	    IDS("24-62-28-00-00-0F"), IDS("24-62-28-00-00-0f"));
+	expect_range("24:6f:28:00:00:08", "24:6f:28:00:00:10", 9,
+	    IDS("24:6f:28:00:00:0f"), IDS("24:6f:28:00:00:0F"));
+	expect_range("246F28000000", "246F28000010", 17, IDS("246F2800000A"),
+	    IDS("246F2800000a"));
+	expect_range("24:6F:28:FF:FE:00:00:00", "24:6F:28:FF:FE:00:01:00", 257,
+	    IDS("24:6F:28:FF:FE:00:00:FF"), IDS("24:6F:28:FF:FE:00:01:01"));
+	/* No address: one pair too few, a hyphen between colons. */
+	expect_range("24:62:28:00:00", "24:62:28:00:10", 11,
+	    IDS("24:62:28:00:09"), IDS("24:62:28:00:0A"));
+	expect_range("24:62:28-00:00:00", "24:62:28-00:00:10", 11,
+	    IDS("24:62:28-00:00:09"), IDS("24:62:28-00:00:0A"));
+}
+
+static void
+ranges_of_serials_are_decimal(void **state)
+{
+	(void)state;
+	expect_range("lamp-0001", "lamp-0999", 999,
+	    IDS("lamp-0001", "lamp-0009", "lamp-0010", "lamp-0999"),
+	    IDS("lamp-0000", "lamp-1000", "lamp-000A", "lamp-00A0", "Lamp-0001",
+		"lamp_0001", "lamp-00001", "lamp-01"));
+	expect_range("A0001", "A0010", 10, IDS("A0009"), IDS("A000A"));
+	expect_range("202400000001", "202400000010", 10, IDS("202400000009"),
+	    IDS("20240000000A"));
+	/* A separator in what varies stands where it stands. */
+	expect_range("L1-98", "L2-01", 4, IDS("L1-99", "L2-00"),
+	    IDS("L1--9", "L1_99", "L2-02", "L1-9A"));
+	expect_range("X1", "X1", 1, IDS("X1"), IDS("X0", "X2"));
+}
+
+static void
+ranges_with_letters_are_hexadecimal(void **state)
+{
+	(void)state;
+	expect_range("00fe", "0102", 5, IDS("00fe", "00ff", "0100", "0102"),
+	    IDS("00fd", "0103", "00FF", "00fg"));
+	expect_range("SN-00FE", "SN-0102", 5, IDS("SN-00FF", "SN-0101"),
+	    IDS("SN-00ff", "sn-00FF"));
+	expect_range("SN.F0.FF", "SN.F1.01", 3, IDS("SN.F1.00"),
+	    IDS("SN.F0-FF", "SN.F0.fF"));
+}
+
+/* 66 characters make up an id. */
+static void
+other_ranges_go_by_bytes(void **state)
+{
+	(void)state;
+	expect_range("S0", "T0", 67, IDS("S0", "Sz", "SA", "T-", "T."),
+	    IDS("S-", "S.", "T1", "U0"));
+	expect_range("A-1", "A_1", 39 * 66 + 1, IDS("A-2", "AB0", "A:1"),
+	    IDS("A_2", "Aa1"));
+}
+
+/* A number would have two names. */
+static void
+ranges_of_two_cases_are_refused(void **state)
+{
+	static const char *const rows[][2] = {{"00aF", "0100"},
+	    {"00ae", "00AF"}, {"SN-0a", "SN-1F"},
+	    {"24:6f:28:00:00:00", "24:6f:28:00:00:0F"},
+	    {"24:6F:28:00:00:0a", "24:6F:28:00:00:0f"},
+	    {"246f28AA0000", "246f28AA0001"}};
+
+	(void)state;
+	for (size_t i = 0; i < MM_COUNT(rows); i++) {
+		order.units = 1;
+		order.devices = (struct mm_devices){
+		    .first = text(rows[i][0]), .last = text(rows[i][1])};
+		if (mm_span_compare(order.devices.first, order.devices.last) >
+		    0)
+			order.devices =
+			    (struct mm_devices){.first = order.devices.last,
+				.last = order.devices.first};
+		assert_false(
+		    mm_devices_cover(&order.devices, order.devices.first));
+		assert_int_equal(mm_devices_count(&order.devices), 0);
+		assert_int_equal(mm_order_sound(&order), MM_E_STATEMENT);
+		assert_non_null(strstr(mm_why(MM_E_STATEMENT), "one case"));
+	}
+}
+
+/* Numbers one by one, up to different ends. */
+static void
+counts_are_what_is_covered(void **state)
+{
+	static const char *const formats[] = {"24:6F:28:00:%02X:%02X",
+	    "24-62-28-00-%02X-%02X", "246f2800%02x%02x"};
+
+	(void)state;
+	for (size_t f = 0; f < MM_COUNT(formats); f++)
+		for (unsigned last = 0; last < 1000; last += 37) {
+			char first_text[32], last_text[32], id[32];
+			struct mm_devices range;
+			uint64_t inside = 0;
+
+			/* A format of our own table. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+			snprintf(
+			    first_text, sizeof(first_text), formats[f], 0U, 7U);
+			snprintf(last_text, sizeof(last_text), formats[f],
+			    (last + 7) >> 8, (last + 7) & 255);
+			range = (struct mm_devices){
+			    .first = text(first_text), .last = text(last_text)};
+			for (unsigned i = 0; i < 2000; i++) {
+				snprintf(id, sizeof(id), formats[f], i >> 8,
+				    i & 255);
+				inside += mm_devices_cover(&range, text(id));
+			}
+#pragma GCC diagnostic pop
+			assert_int_equal(inside, last + 1);
+			assert_int_equal(mm_devices_count(&range), inside);
+		}
+}
+
+static void
+counts_end_where_nobody_counts(void **state)
+{
+	static const char zeros[] = "0000000000000000000000000000000000000000";
+	static const char nines[] = "9999999999999999999999999999999999999999";
+	const struct mm_devices range = {
+	    .first = text(zeros), .last = text(nines)};
+	const struct mm_devices star = {.pattern = text("SN-*")};
+	const struct mm_devices marks = {.pattern = text("SN-??")};
+	const struct mm_devices many = {.pattern = text("????????????????")};
+	const struct mm_devices list = {.list = {devices, 3}};
+	const struct mm_devices none = {0};
+
+	(void)state;
+	assert_true(mm_devices_count(&range) == UINT64_MAX);
+	assert_true(mm_devices_count(&star) == UINT64_MAX);
+	assert_int_equal(mm_devices_count(&marks), 66 * 66);
+	assert_true(mm_devices_count(&many) == UINT64_MAX);
+	assert_int_equal(mm_devices_count(&list), 3);
+	assert_int_equal(mm_devices_count(&none), 0);
+}
+
+static void
 ranges_of_two_lengths_hold_nothing(void **state)
 {
 	const struct mm_devices longer = {
@@ -181,6 +362,25 @@ is_over_after_its_end(void **state)
 	assert_int_equal(
 	    mm_order_check(&order, profile, id, text(""), UNTIL + 1),
 	    MM_E_ORDER_CLOSED);
+}
+
+static void
+closed_orders_say_by_which_revision(void **state)
+{
+	struct mm_span profile = text("device"), id = text("SN-1");
+
+	(void)state;
+	order.revision = 3;
+	assert_int_equal(
+	    mm_order_check(&order, profile, id, text(""), UNTIL), MM_OK);
+	order.closed = true;
+	assert_int_equal(mm_order_check(&order, profile, id, text(""), UNTIL),
+	    MM_E_ORDER_CLOSED);
+	assert_non_null(
+	    strstr(mm_why(MM_E_ORDER_CLOSED), "closed by its revision 3"));
+	assert_int_equal(mm_order_open(&order, 0), MM_E_ORDER_CLOSED);
+	assert_int_equal(
+	    mm_order_cover(&order, profile, id, text("station-1")), MM_OK);
 }
 
 static void
@@ -256,6 +456,43 @@ units_fit_the_names(void **state)
 }
 
 static void
+addresses_are_counted_exactly(void **state)
+{
+	(void)state;
+	order.devices = (struct mm_devices){.first = text("24:6F:28:00:00:00"),
+	    .last = text("24:6F:28:00:13:87")};
+	order.units = 4999;
+	assert_int_equal(mm_order_sound(&order), MM_OK);
+	order.units = 5000;
+	assert_int_equal(mm_order_sound(&order), MM_OK);
+	order.units = 5001;
+	expect_unsound("only 5000");
+}
+
+static void
+reissues_are_as_many_as_units_at_most(void **state)
+{
+	(void)state;
+	order.units = 100;
+	order.reissue = 99;
+	assert_int_equal(mm_order_sound(&order), MM_OK);
+	order.reissue = 100;
+	assert_int_equal(mm_order_sound(&order), MM_OK);
+	order.reissue = 101;
+	expect_unsound("more reissues than units");
+}
+
+static void
+a_new_order_is_open(void **state)
+{
+	(void)state;
+	order.closed = true;
+	expect_unsound("new order cannot be closed");
+	order.revision = 1;
+	assert_int_equal(mm_order_sound(&order), MM_OK);
+}
+
+static void
 stations_have_bounds(void **state)
 {
 	(void)state;
@@ -318,7 +555,17 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {TEST(patterns_match_whole_names),
 	    TEST(patterns_cannot_be_made_slow), TEST(ranges_have_one_length),
-	    TEST(ranges_of_two_lengths_hold_nothing),
+	    TEST(ranges_of_addresses_are_hexadecimal),
+	    TEST(ranges_of_serials_are_decimal),
+	    TEST(ranges_with_letters_are_hexadecimal),
+	    TEST(other_ranges_go_by_bytes),
+	    TEST(ranges_of_two_cases_are_refused),
+	    TEST(counts_are_what_is_covered),
+	    TEST(counts_end_where_nobody_counts),
+	    TEST(closed_orders_say_by_which_revision),
+	    TEST(addresses_are_counted_exactly),
+	    TEST(reissues_are_as_many_as_units_at_most),
+	    TEST(a_new_order_is_open), TEST(ranges_of_two_lengths_hold_nothing),
 	    TEST(lists_hold_just_these), TEST(no_devices_cover_none),
 	    TEST(covers_profile_device_and_station),
 	    TEST(is_over_after_its_end), TEST(devices_have_exactly_one_form),

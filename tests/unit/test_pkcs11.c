@@ -150,20 +150,33 @@ an_absent_key_is_named(void **state)
 	mm_pkcs11_close(token);
 }
 
+/* The one that was looked up first makes room; a key that is not there
+ * drives nobody out. */
 static void
-sixteen_keys_are_in_use_at_most(void **state)
+more_keys_than_are_remembered_are_found(void **state)
 {
 	struct mm_pkcs11 *token = open_token();
 	const struct mm_pair *pair;
 
 	(void)state;
 	assert_int_equal(mm_pkcs11_generate(token, "sixteenth"), MM_OK);
-	token->pairs_count = 0;
-	for (; token->pairs_count < MM_PAIRS_MAX - 1; token->pairs_count++)
+	for (token->pairs_count = 0; token->pairs_count < MM_PAIRS_MAX;
+	     token->pairs_count++)
 		token->pairs[token->pairs_count].label[0] = '?';
+	token->pairs_next = 3;
+	assert_int_equal(
+	    mm_pair_find(token, "one more", &pair), MM_E_KEY_ABSENT);
+	assert_int_equal(token->pairs_next, 3);
 	assert_int_equal(mm_pair_find(token, "sixteenth", &pair), MM_OK);
+	assert_ptr_equal(pair, &token->pairs[3]);
 	assert_int_equal(mm_pair_find(token, "sixteenth", &pair), MM_OK);
-	assert_int_equal(mm_pair_find(token, "one more", &pair), MM_E_RANGE);
+	assert_ptr_equal(pair, &token->pairs[3]);
+	assert_int_equal(token->pairs_count, MM_PAIRS_MAX);
+	token->pairs_next = MM_PAIRS_MAX - 1;
+	token->pairs[3].label[0] = '?';
+	assert_int_equal(mm_pair_find(token, "sixteenth", &pair), MM_OK);
+	assert_ptr_equal(pair, &token->pairs[MM_PAIRS_MAX - 1]);
+	assert_int_equal(token->pairs_next, 0);
 	mm_pkcs11_close(token);
 }
 
@@ -512,7 +525,7 @@ main(void)
 	    cmocka_unit_test(an_absent_key_is_named),
 	    cmocka_unit_test(a_key_that_may_leave_or_be_misused_is_refused),
 	    cmocka_unit_test(a_key_of_another_curve_is_refused),
-	    cmocka_unit_test(sixteen_keys_are_in_use_at_most),
+	    cmocka_unit_test(more_keys_than_are_remembered_are_found),
 	    cmocka_unit_test(a_second_key_of_one_label_is_refused),
 	    cmocka_unit_test(a_key_signs_by_its_one_mechanism_only),
 	    cmocka_unit_test(a_signature_of_another_key_does_not_leave),

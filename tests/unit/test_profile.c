@@ -97,7 +97,7 @@ shapes_have_bounds(void **state)
 	profile = device;
 	profile.purpose = 0;
 	assert_int_equal(encode(&profile), MM_E_RANGE);
-	profile.purpose = 6;
+	profile.purpose = 7;
 	assert_int_equal(encode(&profile), MM_E_RANGE);
 	profile = device;
 	profile.name.size = 0;
@@ -123,7 +123,7 @@ static const struct {
     {.what = "short", .base = &device, .validity = 3600},
     {.what = "keys", .base = &device, .keys = 1 << 5},
     {.what = "no key", .base = &device, .keys = 1},
-    {.what = "purpose", .base = &device, .purpose = 6},
+    {.what = "purpose", .base = &device, .purpose = 7},
     {.what = "client",
 	.base = &device,
 	.purpose = MM_PURPOSE_CLIENT,
@@ -160,6 +160,159 @@ unsound_profiles_are_refused(void **state)
 	}
 }
 
+static const struct mm_subject_part numbered[] = {
+    {TEXT("2.5.4.5"), TEXT("{device}")}};
+static const struct mm_subject_part vendor[] = {
+    {TEXT("1.3.6.1.4.1.37244.2.1"), TEXT("FFF1")},
+    {TEXT("2.5.4.3"), TEXT("{device}")}};
+static const struct mm_subject_part small_vendor[] = {
+    {TEXT("1.3.6.1.4.1.37244.2.1"), TEXT("fff1")},
+    {TEXT("1.3.6.1.4.1.37244.2.2"), TEXT("8001")}};
+static const struct mm_subject_part marked[] = {
+    {TEXT("1.3.6.1.4.1.37244.2.1"), TEXT("FFF1")},
+    {TEXT("1.3.6.1.4.1.37244.2.2"), TEXT("8001")},
+    {TEXT("2.5.4.3"), TEXT("{device} Mpid:8001")}};
+static const struct mm_subject_part product[] = {
+    {TEXT("1.3.6.1.4.1.37244.2.1"), TEXT("FFF1")},
+    {TEXT("1.3.6.1.4.1.37244.2.2"), TEXT("8001")},
+    {TEXT("2.5.4.3"), TEXT("{device}")}};
+static const struct mm_alternative host[] = {
+    {MM_ALTERNATIVE_DNS, TEXT("{device}.local"), {NULL, 0}}};
+static const struct mm_alternative module[] = {
+    {MM_ALTERNATIVE_HARDWARE, TEXT("{device}"), TEXT("1.3.6.1.4.1.1.1")}};
+static const struct mm_alternative bad_names[] = {
+    {0, TEXT("{device}"), {NULL, 0}}, {4, TEXT("{device}"), {NULL, 0}},
+    {MM_ALTERNATIVE_HARDWARE, TEXT("{device}"), {NULL, 0}},
+    {MM_ALTERNATIVE_HARDWARE, TEXT("{device}"), TEXT("3.1")},
+    {MM_ALTERNATIVE_DNS, TEXT("{device}"), TEXT("1.3.6")},
+    {MM_ALTERNATIVE_URI, TEXT("{serial}"), {NULL, 0}}};
+
+/* Under a standard, as far as a profile alone can be judged. */
+static const struct {
+	const char *what;
+	uint64_t standard;
+	const struct mm_profile *base;
+	enum mm_error error;
+	struct mm_list subject, purposes, names;
+	uint64_t keys, key_usage, validity, path;
+} standards[] = {
+#define ROW(what_, standard_, base_, error_, ...) \
+	{ \
+		what_, MM_STANDARD_##standard_, base_, .error = MM_##error_, \
+						       __VA_ARGS__ \
+	}
+    ROW("AWS", AWS_IOT, &device, OK, .names = LIST(host)),
+    ROW("AWS's CA", AWS_IOT, &ca, E_POLICY, .path = 0),
+    ROW("Ed25519", AWS_IOT, &device, E_POLICY, .keys = 1 << MM_KEY_ED25519),
+    ROW("agreement", AWS_IOT, &device, E_POLICY,
+	.key_usage = MM_KU_KEY_AGREEMENT),
+    ROW("no thing", AWS_IOT, &device, E_POLICY, .subject = {parts, 1}),
+    ROW("IDevID", IDEVID, &device, OK, .subject = LIST(numbered),
+	.names = LIST(module)),
+    ROW("IDevID's end", IDEVID, &device, E_POLICY, .subject = LIST(numbered),
+	.validity = 86400),
+    ROW("no number", IDEVID, &device, E_POLICY, .names = LIST(module)),
+    ROW("no module", IDEVID, &device, E_POLICY, .subject = LIST(numbered),
+	.names = LIST(host)),
+    ROW("DAC", MATTER_DAC, &device, OK, .subject = LIST(product)),
+    ROW("no product", MATTER_DAC, &device, E_POLICY, .subject = LIST(vendor)),
+    ROW("no vendor", MATTER_DAC, &device, E_POLICY, .path = 0),
+    ROW("small letters", MATTER_DAC, &device, E_POLICY,
+	.subject = LIST(small_vendor)),
+    ROW("marked", MATTER_DAC, &device, E_POLICY, .subject = LIST(marked)),
+    ROW("P-384", MATTER_DAC, &device, E_POLICY, .subject = LIST(product),
+	.keys = 1 << MM_KEY_P384),
+    ROW("PAI", MATTER_PAI, &ca, OK, .subject = LIST(vendor)),
+    ROW("PAI's path", MATTER_PAI, &ca, E_POLICY, .subject = LIST(vendor),
+	.path = 1),
+    ROW("PAI's vendor", MATTER_PAI, &ca, E_POLICY, .path = 0),
+    ROW("PAA", MATTER_PAA, &ca, OK, .subject = LIST(vendor), .path = 1),
+    ROW("PAA's path", MATTER_PAA, &ca, E_POLICY, .subject = LIST(vendor)),
+    ROW("PAA's product", MATTER_PAA, &ca, E_POLICY, .subject = LIST(product),
+	.path = 1),
+    ROW("TLS client", TLS_CLIENT, &device, OK, .path = 0),
+    ROW("TLS server", TLS_SERVER, &device, OK, .purposes = LIST(server_auth),
+	.names = LIST(host)),
+    ROW("no serverAuth", TLS_SERVER, &device, E_POLICY, .names = LIST(host)),
+    ROW("no host", TLS_SERVER, &device, E_POLICY,
+	.purposes = LIST(server_auth)),
+    ROW("no TLS server", TLS_CLIENT, &device, E_POLICY,
+	.purposes = LIST(server_auth), .names = LIST(host)),
+    ROW("code signing", CODE_SIGNING, &device, E_POLICY, .path = 0),
+    ROW("CA", CA, &ca, OK, .path = 0),
+    ROW("no CA", CA, &device, E_POLICY, .path = 0),
+    {"no standard", MM_STANDARDS, &device, .error = MM_E_POLICY},
+};
+
+static void
+standards_are_kept_by_profiles(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < MM_COUNT(standards); i++) {
+		struct mm_profile p = *standards[i].base;
+
+		p.standard = standards[i].standard;
+		p.names = standards[i].names;
+		p.validity = standards[i].validity;
+		p.path_length = standards[i].path;
+		if (standards[i].subject.count > 0)
+			p.subject = standards[i].subject;
+		if (standards[i].purposes.count > 0)
+			p.purposes = standards[i].purposes;
+		if (standards[i].keys != 0)
+			p.keys = standards[i].keys;
+		if (standards[i].key_usage != 0)
+			p.key_usage = standards[i].key_usage;
+		if (mm_profile_check(&p) != standards[i].error)
+			fail_msg(
+			    "%s: %s", standards[i].what, mm_why(MM_E_POLICY));
+	}
+}
+
+static void
+names_are_checked(void **state)
+{
+	static const struct {
+		uint64_t kind;
+		const char *name;
+		enum mm_error error;
+	} rows[] = {
+	    {MM_ALTERNATIVE_DNS, "unit-1", MM_OK},
+	    {MM_ALTERNATIVE_DNS, "unit_1", MM_E_CERTIFICATE},
+	    {MM_ALTERNATIVE_DNS, "-", MM_E_CERTIFICATE},
+	    {MM_ALTERNATIVE_URI, "urn:unit:1", MM_OK},
+	    {MM_ALTERNATIVE_URI, "unit", MM_E_CERTIFICATE},
+	    {MM_ALTERNATIVE_URI, "1:unit", MM_E_CERTIFICATE},
+	    {MM_ALTERNATIVE_URI, ":unit", MM_E_CERTIFICATE},
+	    {MM_ALTERNATIVE_URI, "urn:", MM_E_CERTIFICATE},
+	    {MM_ALTERNATIVE_URI, "urn:a b", MM_E_CERTIFICATE},
+	    {MM_ALTERNATIVE_HARDWARE, "24:6F:28:00", MM_OK},
+	    {7, "x", MM_E_CERTIFICATE},
+	};
+	struct mm_profile profile = device;
+
+	(void)state;
+	for (size_t i = 0; i < MM_COUNT(rows); i++) {
+		const struct mm_alternative one = {
+		    rows[i].kind, TEXT("{device}"), {NULL, 0}};
+		mm_auto(buffer) out = {0};
+
+		mm_buffer_init(&out, 128);
+		if (mm_alternative_fill(&one, mm_span_text(rows[i].name),
+			&out) != rows[i].error)
+			fail_msg("%s", rows[i].name);
+	}
+	for (size_t i = 0; i < MM_COUNT(bad_names); i++) {
+		profile.names = (struct mm_list){&bad_names[i], 1};
+		assert_int_equal(mm_profile_check(&profile), MM_E_POLICY);
+	}
+	profile = ca;
+	profile.crl = 86400;
+	assert_int_equal(mm_profile_check(&profile), MM_OK);
+	profile.key_usage = MM_KU_KEY_CERT_SIGN;
+	assert_int_equal(mm_profile_check(&profile), MM_E_POLICY);
+}
+
 static enum mm_error
 purpose(uint64_t of, size_t clients)
 {
@@ -180,6 +333,8 @@ purposes_are_exact(void **state)
 	assert_int_equal(purpose(MM_PURPOSE_CA, 0), MM_OK);
 	assert_int_equal(purpose(MM_PURPOSE_CA, 1), MM_E_CERTIFICATE);
 	assert_int_equal(purpose(MM_PURPOSE_DEVICE, 0), MM_OK);
+	assert_int_equal(purpose(MM_PURPOSE_PROOF, 0), MM_OK);
+	assert_int_equal(purpose(MM_PURPOSE_PROOF, 1), MM_E_CERTIFICATE);
 	assert_int_equal(
 	    mm_purpose_check(MM_PURPOSE_DEVICE, true, MM_KU_DIGITAL_SIGNATURE,
 		(struct mm_list){NULL, 0}),
@@ -262,6 +417,8 @@ main(void)
 	    cmocka_unit_test(profiles_come_back_from_cbor),
 	    cmocka_unit_test(shapes_have_bounds),
 	    cmocka_unit_test(unsound_profiles_are_refused),
+	    cmocka_unit_test(standards_are_kept_by_profiles),
+	    cmocka_unit_test(names_are_checked),
 	    cmocka_unit_test(purposes_are_exact),
 	    cmocka_unit_test(oids_and_templates_are_checked),
 	    cmocka_unit_test(device_ids_are_checked),

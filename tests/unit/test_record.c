@@ -86,6 +86,82 @@ advance(struct mm_record *record, uint64_t number, uint8_t digest,
 }
 
 static void
+retire(struct mm_record *record, uint64_t key, enum mm_error wanted)
+{
+	uint8_t hash[32] = {0};
+
+	memcpy(hash, &key, sizeof(key));
+	assert_int_equal(mm_record_retire(record, hash), wanted);
+}
+
+static bool
+is_retired(const struct mm_record *record, uint64_t key)
+{
+	uint8_t hash[32] = {0};
+
+	memcpy(hash, &key, sizeof(key));
+	return mm_record_retired(record, hash);
+}
+
+/* By this process, by the next one, and by one that shares the record. */
+static void
+a_retired_key_stays_retired(void **state)
+{
+	struct mm_record *one = begin_record(), *other = open_record(false);
+
+	(void)state;
+	retire(one, 7, MM_OK);
+	retire(one, 7, MM_OK);
+	retire(other, 8, MM_OK);
+	advance(one, 2, 4, MM_OK);
+	assert_int_equal(mm_record_state(one)->retired.count, 2);
+	assert_true(is_retired(one, 7) && is_retired(one, 8));
+	assert_false(is_retired(one, 9));
+	mm_record_close(one);
+	mm_record_close(other);
+	one = open_record(false);
+	assert_int_equal(mm_record_state(one)->number, 2);
+	assert_true(is_retired(one, 7) && is_retired(one, 8));
+	mm_record_close(one);
+}
+
+static void
+a_record_without_a_retirement_is_an_older_one(void **state)
+{
+	struct mm_record *record = begin_record();
+	mm_auto(buffer) old = {0};
+
+	(void)state;
+	mm_buffer_init(&old, 4096);
+	assert_int_equal(mm_file_read(path, 4096, &old), MM_OK);
+	retire(record, 7, MM_OK);
+	assert_int_equal(
+	    mm_file_write(path, mm_buffer_span(&old), 0600, true), MM_OK);
+	retire(record, 8, MM_E_TOKEN_RECORD);
+	advance(record, 2, 4, MM_E_TOKEN_RECORD);
+	assert_true(is_retired(record, 7));
+	mm_record_close(record);
+}
+
+static void
+as_many_keys_retire_as_there_is_room_for(void **state)
+{
+	struct mm_record *record = begin_record();
+
+	(void)state;
+	for (uint64_t i = 1; i <= MM_RECORD_RETIRED_MAX; i++)
+		retire(record, i, MM_OK);
+	retire(record, MM_RECORD_RETIRED_MAX + 1, MM_E_TOKEN_RECORD);
+	assert_non_null(strstr(mm_why(MM_E_TOKEN_RECORD), "room"));
+	retire(record, 1, MM_OK);
+	mm_record_close(record);
+	record = open_record(false);
+	assert_true(is_retired(record, MM_RECORD_RETIRED_MAX));
+	advance(record, 2, 4, MM_OK);
+	mm_record_close(record);
+}
+
+static void
 what_was_recorded_is_read_again(void **state)
 {
 	struct mm_record_state was = first();
@@ -333,6 +409,7 @@ what_was_not_begun_does_not_move(void **state)
 
 	(void)state;
 	advance(record, 1, 3, MM_E_TOKEN_RECORD);
+	retire(record, 1, MM_E_TOKEN_RECORD);
 	assert_int_equal(access(path, F_OK), -1);
 	mm_record_close(record);
 }
@@ -342,7 +419,9 @@ what_was_not_begun_does_not_move(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = {
+	const struct CMUnitTest tests[] = {CASE(a_retired_key_stays_retired),
+	    CASE(a_record_without_a_retirement_is_an_older_one),
+	    CASE(as_many_keys_retire_as_there_is_room_for),
 	    CASE(what_was_recorded_is_read_again),
 	    CASE(only_a_genesis_begins_one), CASE(a_log_has_one_genesis),
 	    CASE(it_moves_one_up_and_never_down), CASE(two_processes_share_one),

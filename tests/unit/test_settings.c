@@ -131,6 +131,33 @@ values_and_defaults(void **state)
 }
 
 static void
+requests_a_minute_have_a_limit(void **state)
+{
+	static const struct {
+		const char *line;
+		uint64_t limit;
+	} rows[] = {{"", 600}, {"	requests-a-minute = 0\n", 0},
+	    {"	requests-a-minute = 1\n", 1},
+	    {"	requests-a-minute = 1000000\n", 1000000}};
+	char with[80];
+
+	(void)state;
+	for (size_t i = 0; i < MM_COUNT(rows); i++) {
+		mm_autofree char *text = NULL;
+		struct mm_settings s;
+		mm_auto(arena) arena = {0};
+
+		snprintf(
+		    with, sizeof(with), "%s	image = 1M\n", rows[i].line);
+		text = text_replace(good, "	image = 1M\n", with);
+		assert_int_equal(read_text(text, &arena, &s), MM_OK);
+		assert_int_equal(s.requests_minute, rows[i].limit);
+	}
+	expect_refused("	image = 1M", "	requests-a-minute = 1000001",
+	    "text.conf:", "not within");
+}
+
+static void
 the_image_limit_is_16_mib_by_default(void **state)
 {
 	mm_autofree char *text = text_replace(good, "	image = 1M\n", "");
@@ -469,7 +496,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {TEST(paths_come_out_absolute),
-	    TEST(values_and_defaults),
+	    TEST(values_and_defaults), TEST(requests_a_minute_have_a_limit),
 	    TEST(the_image_limit_is_16_mib_by_default),
 	    TEST(settings_survive_the_way_to_a_child),
 	    TEST(unknown_keys_are_told_with_their_line),

@@ -275,11 +275,23 @@ static const struct mm_text_item names[] = {
     {{(const uint8_t *)"line-1", 6}}, {{(const uint8_t *)"line-2", 6}}};
 static const struct mm_scheme_digest digests[] = {
     {{(const uint8_t *)"sha256-ecdsa", 12}, {1}}};
+#define TEXT(literal) \
+	{ \
+		(const uint8_t *)(literal), sizeof(literal) - 1 \
+	}
+static const uint8_t known[32] = {7};
 static const struct mm_ceremony_key keys[] = {
-    {{(const uint8_t *)"root", 4}, 1}};
+    {TEXT("root"), 1, {NULL, 0}}, {TEXT("device-ca"), 2, {known, 32}}};
 static const struct mm_ceremony_certificate certificates[] = {
-    {{(const uint8_t *)"root", 4}, {(const uint8_t *)"root", 4},
-	{(const uint8_t *)"root-ca", 7}, {(const uint8_t *)"Root", 4}}};
+    {TEXT("root"), TEXT("root"), TEXT("root-ca"), TEXT("Root")}};
+static const struct mm_ceremony_request requests[] = {
+    {TEXT("device-ca"), TEXT("device-ca"), TEXT("Line CA")}};
+static const struct mm_ceremony_import imports[] = {{TEXT("device-ca"), {2}}};
+static const struct mm_ceremony_proof proofs[] = {
+    {TEXT("device-ca"), TEXT("proof"), TEXT("a-code"), {3}}};
+static const struct mm_inherited_blob blobs[] = {{{4}, 512, 9}};
+static const struct mm_predecessor predecessors[] = {
+    {TEXT("lost.example/log"), {5}, 100, {6}, {blobs, 1}}};
 
 static void
 assert_claim_comes_back(uint64_t kind, const void *body)
@@ -326,8 +338,9 @@ claims_of_every_kind_come_back(void **state)
 	struct mm_principal_claim principal = {
 	    .name = mm_span_text("line-1"), .role = MM_ROLE_STATION};
 	struct mm_policy_claim policy = {.number = 2};
-	struct mm_ceremony_claim ceremony = {.keys = {keys, MM_COUNT(keys)},
-	    .certificates = {certificates, MM_COUNT(certificates)}};
+	struct mm_withdraw_claim withdraw = {.payload = {1, 2, 3}};
+	struct mm_ceremony_claim ceremony = {
+	    .policy = {1}, .keys = {keys, MM_COUNT(keys)}};
 
 	(void)state;
 	assert_claim_comes_back(MM_STATEMENT_ORDER, &order);
@@ -336,13 +349,29 @@ claims_of_every_kind_come_back(void **state)
 	assert_claim_comes_back(MM_STATEMENT_ORDER, &order);
 	order.devices = (struct mm_devices){.list = {names, MM_COUNT(names)}};
 	assert_claim_comes_back(MM_STATEMENT_ORDER, &order);
+	order.revision = 3;
+	order.reissue = 10;
+	order.closed = true;
+	assert_claim_comes_back(MM_STATEMENT_ORDER, &order);
 	assert_claim_comes_back(MM_STATEMENT_RELEASE, &release);
 	assert_claim_comes_back(MM_STATEMENT_PRINCIPAL, &principal);
 	principal.profiles = (struct mm_list){names, MM_COUNT(names)};
 	principal.daily = 500;
 	principal.disabled = true;
+	principal.minute = 60;
 	assert_claim_comes_back(MM_STATEMENT_PRINCIPAL, &principal);
 	assert_claim_comes_back(MM_STATEMENT_POLICY, &policy);
+	assert_claim_comes_back(MM_STATEMENT_WITHDRAW, &withdraw);
+	assert_claim_comes_back(MM_STATEMENT_CEREMONY, &ceremony);
+	ceremony.certificates =
+	    (struct mm_list){certificates, MM_COUNT(certificates)};
+	ceremony.retired = (struct mm_list){names, MM_COUNT(names)};
+	ceremony.requests = (struct mm_list){requests, MM_COUNT(requests)};
+	ceremony.imports = (struct mm_list){imports, MM_COUNT(imports)};
+	ceremony.proofs = (struct mm_list){proofs, MM_COUNT(proofs)};
+	ceremony.succeeds =
+	    (struct mm_list){predecessors, MM_COUNT(predecessors)};
+	ceremony.notes = mm_span_text("In the vault.\nTwo were there.");
 	assert_claim_comes_back(MM_STATEMENT_CEREMONY, &ceremony);
 }
 

@@ -237,7 +237,7 @@ start(struct mint *mint, const char *name, int genesis)
 	assert_true(mint->pid >= 0);
 	if (mint->pid == 0) {
 		const struct mm_supervisor_options options = {
-		    .genesis = genesis};
+		    .genesis = genesis, .blobs = -1};
 
 		dup2(ends[1], STDERR_FILENO);
 		/* The way for a scenario's name: all stubs get it. */

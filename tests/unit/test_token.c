@@ -200,8 +200,9 @@ more_orders_than_are_remembered_still_count(void **unused)
 static void
 keys_are_made_at_genesis_only(void **unused)
 {
-	struct mm_ceremony_key key = {text("another"), MM_KEY_DEVICE_CA};
-	struct mm_token_generate_request request = {{&key, 1}};
+	struct mm_ceremony_key key = {
+	    .name = text("another"), .use = MM_KEY_DEVICE_CA};
+	struct mm_token_generate_request request = {.keys = {&key, 1}};
 	struct mm_token_generate_answer answer;
 
 	(void)unused;
@@ -217,7 +218,7 @@ static void
 keys_are_made_once(void **unused)
 {
 	struct mm_token_generate_request request = {
-	    {ceremony_keys, MM_COUNT(ceremony_keys)}};
+	    .keys = {ceremony_keys, MM_COUNT(ceremony_keys)}};
 	struct mm_token_generate_answer answer;
 
 	(void)unused;

@@ -26,13 +26,26 @@ references_backwards(struct trial *trial)
 static void
 last_second(struct trial *trial)
 {
-	trial->plan.now = NOW + 100;
+	mint_clock = trial->plan.now = NOW + 100;
 }
 
 static void
 after_until(struct trial *trial)
 {
-	trial->plan.now = NOW + 101;
+	mint_clock = trial->plan.now = NOW + 101;
+}
+
+/* And it may run ahead by as much: nobody signs for days to come. */
+static void
+ahead_within_the_grace(struct trial *trial)
+{
+	trial->plan.now = NOW + 60;
+}
+
+static void
+ahead_of_the_clock(struct trial *trial)
+{
+	trial->plan.now = NOW + 61;
 }
 
 /* The log's time may lag by the grace, and not longer. */
@@ -266,6 +279,43 @@ order_that_is_a_principals_statement(struct trial *trial)
 		    .by = &mint.ada}));
 }
 
+static void
+rest_on(struct trial *trial, const struct mm_order_claim *order)
+{
+	trial->entry.basis = trial->references[0] = log_statements(
+	    MM_ENTRY_ORDER, NOW,
+	    state((struct says){
+		.kind = MM_STATEMENT_ORDER, .body = order, .by = &mint.ada}));
+}
+
+static void
+order_closed(struct trial *trial)
+{
+	struct mm_order_claim order = make_order();
+
+	order.revision = 1;
+	order.closed = true;
+	rest_on(trial, &order);
+}
+
+static const struct mm_replaced former = {3, {(const uint8_t *)"\x01", 1}};
+
+static void
+replaces_without_allowance(struct trial *trial)
+{
+	trial->entry.replaces = (struct mm_list){&former, 1};
+}
+
+static void
+replaces_by_allowance(struct trial *trial)
+{
+	struct mm_order_claim order = make_order();
+
+	order.reissue = 1;
+	rest_on(trial, &order);
+	trial->entry.replaces = (struct mm_list){&former, 1};
+}
+
 struct attack {
 	const char *name;
 	void (*spoil)(struct trial *trial);
@@ -324,6 +374,8 @@ a_device_certificate_is_what_its_order_says(void **unused)
 	    ATTACK(by_spare_ca, MM_E_TOKEN_REFUSED, "issued by device-ca"),
 	    ATTACK(by_nobody, MM_E_TOKEN_REFUSED, "no key"),
 	    ATTACK(issuer_of_tbs_differs, MM_E_CERTIFICATE, "issuer"),
+	    ATTACK(ahead_within_the_grace, MM_OK, ""),
+	    ATTACK(ahead_of_the_clock, MM_E_TOKEN_REFUSED, "ahead of"),
 	    ATTACK(no_order, MM_E_TOKEN_REFUSED, "not at hand"),
 	    ATTACK(no_issuer, MM_E_TOKEN_REFUSED, "not at hand"),
 	    ATTACK(no_references, MM_E_TOKEN_REFUSED, "not at hand"),
@@ -337,6 +389,9 @@ a_device_certificate_is_what_its_order_says(void **unused)
 	    ATTACK(order_expired, MM_E_STATEMENT_TIME, ""),
 	    ATTACK(order_of_the_future, MM_E_STATEMENT_TIME, ""),
 	    ATTACK(order_of_another_log, MM_E_STATEMENT_LOG, ""),
+	    ATTACK(order_closed, MM_E_ORDER_CLOSED, ""),
+	    ATTACK(replaces_without_allowance, MM_E_REISSUE, ""),
+	    ATTACK(replaces_by_allowance, MM_OK, ""),
 	    ATTACK(
 		order_that_is_a_principals_statement, MM_E_STATEMENT_KIND, "")};
 
@@ -384,6 +439,8 @@ a_client_certificate_is_what_its_principal_says(void **unused)
 	static const struct attack attacks[] = {ATTACK(nothing, MM_OK, ""),
 	    ATTACK(another_name, MM_E_TOKEN_REFUSED, "about principal"),
 	    ATTACK(another_key, MM_E_TOKEN_REFUSED, "another key"),
+	    ATTACK(replaces_without_allowance, MM_E_TOKEN_REFUSED,
+		"only a device's"),
 	    ATTACK(disabled_principal, MM_E_TOKEN_REFUSED, "disables"),
 	    ATTACK(basis_is_order, MM_E_TOKEN_REFUSED, "but order"),
 	    ATTACK(by_device_ca, MM_E_TOKEN_REFUSED, "is for device-ca"),
@@ -503,13 +560,28 @@ codesign_for_ca(struct trial *trial)
 static void
 ceremony_last_second(struct trial *trial)
 {
-	trial->plan.now = NOW + DAY;
+	mint_clock = trial->plan.now = NOW + DAY;
 }
 
 static void
 ceremony_over(struct trial *trial)
 {
-	trial->plan.now = NOW + DAY + 1;
+	mint_clock = trial->plan.now = NOW + DAY + 1;
+}
+
+/* Whoever decides says that it is still that day. */
+static void
+ceremony_within_the_grace(struct trial *trial)
+{
+	(void)trial;
+	mint_clock = NOW + DAY + 60;
+}
+
+static void
+ceremony_over_by_the_tokens_clock(struct trial *trial)
+{
+	(void)trial;
+	mint_clock = NOW + DAY + 61;
 }
 
 static void
@@ -518,6 +590,9 @@ a_ca_certificate_is_what_the_ceremony_lists(void **unused)
 	static const struct attack attacks[] = {ATTACK(nothing, MM_OK, ""),
 	    ATTACK(ceremony_last_second, MM_OK, ""),
 	    ATTACK(ceremony_over, MM_E_TOKEN_REFUSED, "expired"),
+	    ATTACK(ceremony_within_the_grace, MM_OK, ""),
+	    ATTACK(ceremony_over_by_the_tokens_clock, MM_E_TOKEN_REFUSED,
+		"expired"),
 	    ATTACK(unlisted_subject, MM_E_TOKEN_REFUSED, "lists no"),
 	    ATTACK(unlisted_profile, MM_E_TOKEN_REFUSED, "lists no"),
 	    ATTACK(unlisted_issuer, MM_E_TOKEN_REFUSED, "lists no"),
@@ -561,25 +636,67 @@ an_issuer_is_of_a_policy_that_is_known(void **unused)
 	trial.references[1] = log_trial(&odd);
 	trial.plan.issuer = odd.entry.tbs;
 	outcome = try(&trial, &index);
-	check_outcome("odd issuer", &outcome, MM_E_TOKEN_REFUSED, "neither");
+	check_outcome(
+	    "odd issuer", &outcome, MM_E_TOKEN_REFUSED, "not of policy 1");
 }
 
-/* Root by device-ca by root by ... */
+/* Root by device-ca by root by ...: four above it are the most. */
 static void
-a_chain_that_goes_round_is_refused(void **unused)
+a_chain_has_an_end(void **unused)
 {
-	struct trial cross = make_trial("root-ca", "Root", "device-ca",
-	    logged.device_ca_tbs, mint_key("root")->spki);
-	struct trial again = ca_trial();
+	struct trial links[4], last;
+	struct request request;
 	struct outcome outcome;
-	uint64_t index;
+	struct mm_span above = logged.device_ca_tbs;
 
 	(void)unused;
-	refer(&cross, log_trial(&again));
-	index = log_trial(&cross);
-	refer(&cross, index);
-	outcome = try(&cross, &index);
-	check_outcome("round", &outcome, MM_E_TOKEN_REFUSED, "longer than");
+	for (size_t i = 0; i < MM_COUNT(links); i++) {
+		bool cross = i % 2 == 0;
+
+		links[i] = cross ? make_trial("root-ca", "Root", "device-ca",
+				       above, mint_key("root")->spki)
+				 : make_trial("device-ca", "Devices", "root",
+				       above, mint_key("device-ca")->spki);
+		log_trial(&links[i]);
+		above = links[i].entry.tbs;
+	}
+	last = links[3];
+	last.count = 0;
+	refer(&last, logged.root);
+	refer(&last, logged.device_ca);
+	for (uint64_t i = 0; i < MM_COUNT(links); i++)
+		refer(&last, mint.log.size - MM_COUNT(links) + i);
+	prepare(&request, mint.log.size - 1, last.references, last.count);
+	outcome = ask(&request);
+	check_outcome("five", &outcome, MM_E_TOKEN_REFUSED, "longer than");
+	prepare(&request, mint.log.size - 2, last.references, last.count);
+	outcome = ask(&request);
+	check_outcome("four", &outcome, MM_OK, "");
+}
+
+/* What an entry rests on was there before it. */
+static void
+nothing_rests_on_what_comes_after_it(void **unused)
+{
+	struct trial trial = device_trial(), late = device_trial();
+	struct trial issuer = ca_trial();
+	struct request request;
+	struct outcome outcome;
+
+	(void)unused;
+	trial.entry.basis = mint.log.size + 1;
+	log_trial(&trial);
+	rest_on_order(&late, (struct says){.by = &mint.ada}, NOW);
+	trial.references[0] = late.entry.basis;
+	prepare(&request, mint.log.size - 2, trial.references, trial.count);
+	outcome = ask(&request);
+	check_outcome("order", &outcome, MM_E_TOKEN_REFUSED, "before it");
+	trial = device_trial();
+	log_trial(&trial);
+	trial.references[1] = log_trial(&issuer);
+	prepare(&request, mint.log.size - 2, trial.references, trial.count);
+	outcome = ask(&request);
+	check_outcome("issuer", &outcome, MM_E_TOKEN_REFUSED, "not at hand");
 }
 
 int
@@ -592,7 +709,8 @@ main(void)
 	    BORN(a_ca_certificate_is_what_the_ceremony_lists),
 	    BORN(an_issuer_is_itself_judged),
 	    BORN(an_issuer_is_of_a_policy_that_is_known),
-	    BORN(a_chain_that_goes_round_is_refused)};
+	    BORN(a_chain_has_an_end),
+	    BORN(nothing_rests_on_what_comes_after_it)};
 
 	return cmocka_run_group_tests(tests, make_mint, remove_mint);
 }

@@ -4,7 +4,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "tests/unit/trial.h"
+#include "tests/unit/change.h"
 
 /* Births that must not be. */
 
@@ -70,8 +70,8 @@ a_genesis_names_the_tokens_keys(void **unused)
 	(void)unused;
 	memcpy(more, ceremony_keys, sizeof(ceremony_keys));
 	memcpy(keys, mint.keys.items, (MORE - 1) * sizeof(keys[0]));
-	more[MORE - 1] =
-	    (struct mm_ceremony_key){text("absent"), MM_KEY_DEVICE_CA};
+	more[MORE - 1] = (struct mm_ceremony_key){
+	    .name = text("absent"), .use = MM_KEY_DEVICE_CA};
 	keys[MORE - 1] = (struct mm_genesis_key){
 	    text("absent"), MM_KEY_DEVICE_CA, make_spki()};
 	ceremony.keys = (struct mm_list){more, MORE};
@@ -79,6 +79,32 @@ a_genesis_names_the_tokens_keys(void **unused)
 	genesis.statements = state((struct says){
 	    .kind = MM_STATEMENT_CEREMONY, .body = &ceremony, .by = &mint.ada});
 	assert_int_equal(try_birth(&genesis), MM_E_KEY_ABSENT);
+}
+
+/* Its people stated things for the former log, which must not hold here. */
+static void
+a_successor_is_another_log(void **unused)
+{
+	struct mm_predecessor former = {.origin = text(ORIGIN), .size = 1};
+	struct mm_ceremony_claim ceremony = make_ceremony();
+	struct mm_genesis genesis = make_genesis(&mint.log);
+	struct says says = {
+	    .kind = MM_STATEMENT_CEREMONY, .body = &ceremony, .by = &mint.ada};
+
+	(void)unused;
+	ceremony.succeeds = (struct mm_list){&former, 1};
+	genesis.statements = state(says);
+	assert_int_equal(try_birth(&genesis), MM_E_STATEMENT_DIFFERS);
+	assert_non_null(
+	    strstr(mm_why(MM_E_STATEMENT_DIFFERS), "another origin"));
+	former.origin = text("former.example/log");
+	memcpy(former.log_key, mint.log.key.public_key, 32);
+	genesis.statements = state(says);
+	assert_int_equal(try_birth(&genesis), MM_E_STATEMENT_DIFFERS);
+	assert_non_null(strstr(mm_why(MM_E_STATEMENT_DIFFERS), "another key"));
+	former.log_key[0] ^= 1;
+	genesis.statements = state(says);
+	ok(try_birth(&genesis));
 }
 
 /* The document's hash is in the entry, and its number is 1. */
@@ -149,44 +175,6 @@ another_genesis_is_not_followed(void **unused)
 
 /* Policies. */
 
-struct change {
-	uint64_t number;
-	const struct signer *first, *second; /* the new roster */
-	struct says says;
-	uint64_t said_number; /* 0: the document's */
-	bool other_digest;
-	uint8_t digest[32]; /* out: of the new document */
-};
-
-static uint64_t
-log_change(struct change *change)
-{
-	struct mm_span document =
-	    make_policy(change->number, change->first, change->second);
-	struct mm_policy_claim claim = {.number = change->said_number != 0
-						      ? change->said_number
-						      : change->number};
-	struct mm_policy_entry body = {.policy = document};
-
-	mm_policy_digest(document, change->digest);
-	memcpy(claim.sha256, change->digest, 32);
-	claim.sha256[0] ^= change->other_digest;
-	change->says.kind = MM_STATEMENT_POLICY;
-	change->says.body = &claim;
-	body.statements = state(change->says);
-	return log_append(&mint.log,
-	    make_entry(MM_ENTRY_POLICY, NOW + 20, change->digest, &body));
-}
-
-static struct change
-good_change(uint64_t number)
-{
-	return (struct change){.number = number,
-	    .first = &mint.ada,
-	    .second = &mint.bob,
-	    .says = {.by = &mint.ada, .and_by = &mint.bob}};
-}
-
 static enum mm_error
 try_change(struct change change)
 {
@@ -252,33 +240,29 @@ a_policy_entry_is_proven_like_any_other(void **unused)
 	assert_int_equal(call(MM_TOKEN_FOLLOW, &request, &answer), MM_E_PROOF);
 	request.entry.proof.count++;
 	request.entry = log_prove(&mint.log, logged.order);
-	assert_int_equal(call(MM_TOKEN_FOLLOW, &request, &answer), MM_E_ENTRY);
+	assert_int_equal(
+	    call(MM_TOKEN_FOLLOW, &request, &answer), MM_E_TOKEN_REFUSED);
+	assert_non_null(
+	    strstr(mm_why(MM_E_TOKEN_REFUSED), "order are not followed"));
 }
 
 static void
 only_the_policy_in_force_counts(void **unused)
 {
-	struct change change = good_change(2);
 	struct trial trial = device_trial();
 	struct outcome outcome;
-	uint64_t policy, index, number;
+	struct change change;
+	uint64_t policy, index;
 
 	(void)unused;
-	/* Bob, who stated the principal, is an officer no more. */
-	change.second = &mint.eve;
-	policy = log_change(&change);
-	ok(follow(&mint.log, policy, &number));
-	assert_int_equal(number, 2);
+	policy = mint.log.size;
+	change = follow_change(&mint.ada, &mint.eve);
 	outcome = try(&trial, &index);
 	check_outcome("old", &outcome, MM_E_TOKEN_REFUSED, "in force");
 	trial = device_trial();
 	memcpy(trial.policy, change.digest, 32);
 	outcome = try(&trial, &index);
 	check_outcome("new", &outcome, MM_OK, "");
-	trial = client_trial();
-	memcpy(trial.policy, change.digest, 32);
-	outcome = try(&trial, &index);
-	check_outcome("left", &outcome, MM_E_STATEMENT_OFFICER, "");
 	trial = server_trial();
 	memcpy(trial.policy, change.digest, 32);
 	outcome = try(&trial, &index);
@@ -286,6 +270,61 @@ only_the_policy_in_force_counts(void **unused)
 	trial.entry.basis = policy;
 	outcome = try(&trial, &index);
 	check_outcome("new basis", &outcome, MM_OK, "");
+}
+
+/* Entries of the new policy that stand before it. */
+static void
+what_was_logged_before_a_policy_is_not_of_it(void **unused)
+{
+	struct change change = good_change(2);
+	struct trial trial = device_trial();
+	struct request request;
+	struct outcome outcome;
+	uint64_t index, number;
+
+	(void)unused;
+	log_change(&change);
+	mint.log.size--;
+	memcpy(trial.policy, change.digest, 32);
+	index = log_trial(&trial);
+	ok(follow(&mint.log, log_change(&change), &number));
+	/* The statements differ by their nonce, the document does not. */
+	prepare(&request, index, trial.references, trial.count);
+	outcome = ask(&request);
+	check_outcome("before", &outcome, MM_E_TOKEN_REFUSED, "come after");
+}
+
+/* Bob, who stated the principal, is an officer no more. */
+static void
+a_statement_is_judged_by_the_roster_of_its_day(void **unused)
+{
+	struct change change = follow_change(&mint.ada, &mint.eve);
+	struct mm_principal_claim station =
+	    make_principal("station-1", logged.station, false);
+	struct says says = {.kind = MM_STATEMENT_PRINCIPAL, .body = &station};
+	struct trial trial = client_trial();
+	struct outcome outcome;
+	uint64_t index;
+
+	(void)unused;
+	memcpy(trial.policy, change.digest, 32);
+	outcome = try(&trial, &index);
+	check_outcome("what was said stays", &outcome, MM_OK, "");
+	says.by = &mint.bob;
+	trial.entry.basis = trial.references[0] = log_statements_under(
+	    change.digest, MM_ENTRY_PRINCIPAL, NOW + 30, state(says));
+	outcome = try(&trial, &index);
+	check_outcome("new by Bob", &outcome, MM_E_STATEMENT_OFFICER, "");
+	/* Nor may he speak as if nothing had changed. */
+	trial.entry.basis = trial.references[0] =
+	    log_statements(MM_ENTRY_PRINCIPAL, NOW + 30, state(says));
+	outcome = try(&trial, &index);
+	check_outcome("of policy 1", &outcome, MM_E_TOKEN_REFUSED, "policy 2");
+	says.by = &mint.eve;
+	trial.entry.basis = trial.references[0] = log_statements_under(
+	    change.digest, MM_ENTRY_PRINCIPAL, NOW + 30, state(says));
+	outcome = try(&trial, &index);
+	check_outcome("new by Eve", &outcome, MM_OK, "");
 }
 
 /* A token process that begins anew follows everything again. */
@@ -372,6 +411,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    UNBORN(a_genesis_is_what_its_ceremony_says),
 	    UNBORN(a_genesis_names_the_tokens_keys),
+	    UNBORN(a_successor_is_another_log),
 	    UNBORN(a_genesis_brings_the_first_policy),
 	    UNBORN(no_policy_is_followed_before_the_genesis),
 	    UNBORN(a_genesis_stands_at_the_beginning_of_its_own_log),
@@ -379,6 +419,8 @@ main(void)
 	    BORN(a_policy_changes_by_the_roster_before_it),
 	    BORN(a_policy_entry_is_proven_like_any_other),
 	    BORN(only_the_policy_in_force_counts),
+	    BORN(what_was_logged_before_a_policy_is_not_of_it),
+	    BORN(a_statement_is_judged_by_the_roster_of_its_day),
 	    BORN(a_restart_follows_up_to_the_record),
 	    BORN(a_feeder_that_begins_anew_is_followed),
 	    BORN(a_lost_or_foreign_record_stops_the_token)};

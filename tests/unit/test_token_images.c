@@ -172,8 +172,8 @@ an_image_is_what_its_release_says(void **unused)
 	    SPOILT(image_by_root, MM_E_TOKEN_REFUSED, "code-signing"),
 	    SPOILT(image_by_device_ca, MM_E_TOKEN_REFUSED, "code-signing"),
 	    SPOILT(image_by_nobody, MM_E_TOKEN_REFUSED, "code-signing"),
-	    SPOILT(image_names_another_signer, MM_E_TOKEN_REFUSED,
-		"another key")};
+	    SPOILT(
+		image_names_another_signer, MM_E_TOKEN_REFUSED, "another key")};
 
 	(void)unused;
 	for (size_t i = 0; i < MM_COUNT(attacks); i++) {

@@ -175,12 +175,18 @@ birth_certificate(const char *name, const char *subject, const char *issuer,
 }
 
 static inline uint64_t
-log_statements(uint64_t kind, uint64_t time, struct mm_list statements)
+log_statements_under(const uint8_t policy[32], uint64_t kind, uint64_t time,
+    struct mm_list statements)
 {
 	struct mm_statement_entry body = {.statements = statements};
 
-	return log_append(
-	    &mint.log, make_entry(kind, time, mint.policy_digest, &body));
+	return log_append(&mint.log, make_entry(kind, time, policy, &body));
+}
+
+static inline uint64_t
+log_statements(uint64_t kind, uint64_t time, struct mm_list statements)
+{
+	return log_statements_under(mint.policy_digest, kind, time, statements);
 }
 
 static inline struct mm_order_claim
@@ -232,13 +238,12 @@ log_people(void)
 }
 
 /* Genesis, CAs, people: what a mint is after its birth. */
-static inline int
-be_born(void **unused)
+static inline void
+grow_up(void)
 {
 	struct mm_genesis genesis;
 	uint64_t number;
 
-	begin_mint(unused);
 	genesis = make_genesis(&mint.log);
 	log_begin(&mint.log, &genesis);
 	ok(follow(&mint.log, 0, &number));
@@ -252,6 +257,13 @@ be_born(void **unused)
 	logged.codesign = birth_certificate(
 	    "codesign", "Firmware", "root", "codesign", logged.root_tbs, NULL);
 	log_people();
+}
+
+static inline int
+be_born(void **unused)
+{
+	begin_mint(unused);
+	grow_up();
 	return 0;
 }
 
@@ -309,6 +321,7 @@ struct image_trial {
 	struct mm_scheme_digest digest;
 	struct mm_image_entry entry;
 	struct says says;
+	uint8_t policy[32];
 	bool unsaid;
 };
 
@@ -327,6 +340,7 @@ make_image(struct image_trial *trial)
 		.key = text("codesign"),
 		.format = text("plain")},
 	    .says = {.kind = MM_STATEMENT_RELEASE, .by = &mint.bob}};
+	memcpy(trial->policy, mint.policy_digest, 32);
 	memset(trial->claim.sha256, 9, 32);
 	memset(trial->digest.digest, 9, 32);
 	memset(trial->entry.sha256, 9, 32);
@@ -346,7 +360,7 @@ try_image(struct image_trial *trial)
 		trial->entry.statements = state(trial->says);
 	prepare(&request,
 	    log_append(&mint.log, make_entry(MM_ENTRY_IMAGE, NOW + 10,
-				      mint.policy_digest, &trial->entry)),
+				      trial->policy, &trial->entry)),
 	    NULL, 0);
 	return ask(&request);
 }

@@ -1,0 +1,73 @@
+#include "cli/ceremony_source.h"
+
+#include <time.h>
+
+static enum mm_error
+read_entry(void *self, uint64_t index, struct mm_span *out)
+{
+	return mm_source_entry(self, index, out);
+}
+
+struct mm_ceremony_log
+mm_ceremony_source(struct mm_source *source)
+{
+	return (struct mm_ceremony_log){
+	    source, read_entry, mm_source_checkpoint(source)->size};
+}
+
+/* Read anew each time: a ceremony is over within few entries. */
+static enum mm_error
+read_once(const struct mm_invocation *invocation, uint64_t index,
+    struct mm_arena *arena, struct mm_ceremony_story *out)
+{
+	struct mm_source *source;
+	struct mm_ceremony_log log;
+	enum mm_error error =
+	    mm_source_open(invocation, MM_OPERANDS_MAX, &source);
+
+	if (error != MM_OK)
+		return error;
+	log = mm_ceremony_source(source);
+	error = mm_ceremony_story_read(&log, index, arena, out);
+	if (error == MM_OK)
+		error = mm_source_settle(source);
+	mm_source_close(source);
+	return error;
+}
+
+static uint64_t
+now(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return (uint64_t)time.tv_sec;
+}
+
+enum mm_error
+mm_ceremony_await(const struct mm_invocation *invocation,
+    const struct mm_appliance *appliance, uint64_t index,
+    struct mm_arena *arena, struct mm_ceremony_story *out)
+{
+	const struct timespec pause = {.tv_sec = 1};
+	uint64_t end = now() + appliance->wait;
+
+	for (;;) {
+		mm_auto(arena) own = {0};
+		struct mm_ceremony_story story;
+		enum mm_error error;
+
+		mm_arena_init(&own, arena->max);
+		error = read_once(invocation, index, &own, &story);
+		if (error != MM_OK)
+			return error;
+		if (story.done)
+			return read_once(invocation, index, arena, out);
+		if (now() >= end)
+			return mm_fail(MM_E_BUSY,
+			    "the ceremony of entry %llu is not carried out "
+			    "yet: the appliance's journal says why",
+			    (unsigned long long)index);
+		nanosleep(&pause, NULL);
+	}
+}
