@@ -43,6 +43,9 @@
  *   authority_genesis.c   the birth of a log
  *   authority_strike.c    what that strikes after its first entry
  *   authority_heritage.c  what it inherits from one that is lost
+ *
+ * Beside this header: stating.h (what people state), answering.h (answers and
+ * what is read for them), issuers.h (the CAs' certificates).
  */
 #ifndef MM_AUTHORITY_H
 #define MM_AUTHORITY_H
@@ -64,8 +67,8 @@ enum {
 	MM_GATES_MAX = 64,
 	MM_JOBS_MAX = 4096,       /* waiting for a decision */
 	MM_JOBS_BYTES = 16 << 20, /* of their bodies */
-	MM_ISSUERS_MAX = 32, /* keys, retired ones too */
-	MM_ITEMS_MAX = 2048, /* decided, and not yet signed and stored */
+	MM_ISSUERS_MAX = 32,      /* keys, retired ones too */
+	MM_ITEMS_MAX = 2048,      /* decided, and not yet signed and stored */
 	MM_REFERENCES_MAX = 1 + MM_CHAIN_MAX, /* that one item rests on */
 	MM_REFUSALS_MAX = 1024,
 	MM_POLICY_ARENA = 4 << 20
@@ -82,13 +85,13 @@ struct mm_job {
 	struct mm_statement_answer stated; /* the certificate, if any */
 	struct mm_link *inspector;
 	struct mm_authority *authority;
-	uint64_t index; /* of the entry the answer is about */
+	uint64_t index;      /* of the entry the answer is about */
 	struct mm_blob blob; /* stored for it beside the log; size 0: none */
-	uint64_t wait; /* seconds, told with an error; 0: the table's */
-	bool counted;  /* among its principal's requests */
-	bool known;    /* a statement: its former entry is over its payload */
-	bool aged;     /* a renewal: the certificate of `index` is near its
-			* end */
+	uint64_t wait;       /* seconds, told with an error; 0: the table's */
+	bool counted;        /* among its principal's requests */
+	bool known; /* a statement: its former entry is over its payload */
+	bool aged;  /* a renewal: the certificate of `index` is near its
+		     * end */
 };
 
 struct mm_jobs {
@@ -178,20 +181,20 @@ struct mm_storing {
 	struct mm_storing *next;
 	struct mm_blob blob;
 	struct mm_buffer bytes;
-	uint64_t sent; /* of them, as far as the notary has answered */
-	uint64_t id;   /* of the piece that it has; 0: none */
+	uint64_t sent;      /* of them, as far as the notary has answered */
+	uint64_t id;        /* of the piece that it has; 0: none */
 	struct mm_job *job; /* is decided again when it is stored; or NULL */
-	void (*done)(struct mm_authority *authority,
-	    const struct mm_blob *blob, enum mm_error error);
+	void (*done)(struct mm_authority *authority, const struct mm_blob *blob,
+	    enum mm_error error);
 };
 
 /* An inheritance on its way into the index. */
 struct mm_heritage {
 	bool done;
-	uint64_t index;         /* of the entry that names the blob */
-	struct mm_blob blob;    /* size 0: none is being taken in */
-	uint64_t offset;        /* of it, as far as it was read */
-	struct mm_buffer rest;  /* what was read and is no whole thing yet */
+	uint64_t index;        /* of the entry that names the blob */
+	struct mm_blob blob;   /* size 0: none is being taken in */
+	uint64_t offset;       /* of it, as far as it was read */
+	struct mm_buffer rest; /* what was read and is no whole thing yet */
 	crypto_hash_sha256_state hash;
 };
 
@@ -266,10 +269,10 @@ struct mm_authority {
 	/* what the token that is linked now follows */
 	uint64_t follow_from;  /* entries before it were sent to it */
 	uint64_t follow_index; /* of the one that is being proven */
-	bool follow_reading; /* the archive proves that one */
-	bool follow_stale;   /* and did so for a token that has gone */
+	bool follow_reading;   /* the archive proves that one */
+	bool follow_stale;     /* and did so for a token that has gone */
 	struct mm_follow_call *following; /* sent, not answered yet */
-	ev_tstamp follow_deadline;      /* of the first of them; 0: none */
+	ev_tstamp follow_deadline;        /* of the first of them; 0: none */
 
 	struct mm_storing *storings;
 	struct mm_carrying carrying;
@@ -432,134 +435,15 @@ enum mm_error mm_issue_log(struct mm_authority *a,
     const struct mm_certificate_entry *body, struct mm_item **item) mm_must_use;
 void mm_release_arrived(struct mm_authority *a, struct mm_job *job, int fd);
 void mm_release_decide(struct mm_authority *a, struct mm_job *job);
+void mm_statement_decide(struct mm_authority *a, struct mm_job *job);
+void mm_pending_decide(struct mm_authority *a, struct mm_job *job);
 void mm_export_decide(struct mm_authority *a, struct mm_job *job);
 void mm_read_decide(struct mm_authority *a, struct mm_job *job);
 void mm_audit_decide(struct mm_authority *a, struct mm_job *job);
 
-/* --- what people state --- */
-
-/* A statement request taken apart; `statements` and what came along are the
- * request's, together with what was gathered before. */
-struct mm_stating {
-	struct mm_authority *a;
-	struct mm_job *job;
-	struct mm_statement_ask ask;
-	struct mm_claim claim;
-	struct mm_span payload;
-	uint8_t payload_hash[32];
-	struct mm_list statements; /* mm_bytes_item */
-	struct mm_span spki, policy, text;
-	/* The text, where a pending entry has it beside the log; size 0: not.
-	 * Of the two there is one at most. */
-	struct mm_blob text_blob;
-	struct mm_list certificates; /* mm_bytes_item */
-	union {
-		struct mm_order_claim order;
-		struct mm_release_claim release;
-		struct mm_revoke_claim revoke;
-		struct mm_principal_claim principal;
-		struct mm_policy_claim policy;
-		struct mm_ceremony_claim ceremony;
-		struct mm_withdraw_claim withdraw;
-	} body;
-};
-
-/*
- * What a kind of statement does. `check`: whether it could be in force now,
- * asked when it is brought and again when it has enough signatures, so that
- * nobody approves what can never be. `enter` adds its entry, and has the job
- * answered.
- */
-struct mm_statement_kind_row {
-	uint64_t kind;
-	enum mm_error (*check)(struct mm_stating *s);
-	enum mm_error (*enter)(struct mm_stating *s);
-};
-
-/* --- authority_statement.c --- */
-void mm_statement_decide(struct mm_authority *a, struct mm_job *job);
-/* Adds the entry that is what the statements say; the job is answered with
- * it when it is stored. */
-enum mm_error
-mm_statement_enter(struct mm_stating *s, uint64_t kind) mm_must_use;
-
-/* --- authority_gather.c --- */
-/* What there is of a statement, with what was gathered before. */
-struct mm_gathered {
-	uint64_t missing; /* officers who have to sign yet */
-	bool waits;       /* there is a pending entry about it: */
-	uint64_t idx;     /* the newest */
-	bool adds;        /* the request brings what that has not */
-};
-/*
- * Puts the request's statements to those that wait, each officer's once and
- * only those that count under the policy in force; each of the request must.
- * s->claim, s->body, s->statements and what came along are complete after.
- * MM_E_STATEMENT and its family; MM_E_STATEMENT_DIFFERS: what came along is
- * not what waits; MM_E_STATEMENT_WITHDRAWN.
- */
-enum mm_error mm_pending_gather(
-    struct mm_stating *s, struct mm_gathered *out) mm_must_use;
-/* Of statements over one payload those that count now. */
-struct mm_counted {
-	struct mm_list statements; /* mm_bytes_item */
-	struct mm_list officers;   /* mm_text_item: whose they are, in the
-				    * policy's arena */
-	uint64_t missing;          /* officers who would have to sign yet */
-};
-/* What was signed by who is no officer any more is passed over; the lists lie
- * in the arena. MM_E_STATEMENT_TIME. */
-enum mm_error mm_pending_counted(struct mm_authority *a, uint64_t kind,
-    const struct mm_list *statements, struct mm_arena *arena,
-    struct mm_counted *out) mm_must_use;
-
-/* --- authority_pending.c --- */
-/* The pending entry at `idx`, where it is the newest about its payload. */
-enum mm_error mm_pending_read(struct mm_authority *a, uint64_t idx,
-    struct mm_arena *arena, struct mm_pending_entry *out) mm_must_use;
-/* Adds a pending entry; the job is answered with it when it is stored.
- * MM_E_PENDING_FULL; MM_E_RANGE where all statements together would be more
- * than an entry can hold. */
-enum mm_error mm_pending_enter(
-    struct mm_stating *s, const struct mm_gathered *gathered) mm_must_use;
-
-/* --- authority_waiting.c --- */
-void mm_pending_decide(struct mm_authority *a, struct mm_job *job);
-
-/* --- authority_people.c --- */
-enum mm_error mm_order_check_stated(struct mm_stating *s) mm_must_use;
-enum mm_error mm_order_enter(struct mm_stating *s) mm_must_use;
-enum mm_error mm_principal_check(struct mm_stating *s) mm_must_use;
-enum mm_error mm_principal_enter(struct mm_stating *s) mm_must_use;
-/* The certificate of a principal whose statement is in force, by entry
- * `basis`, and whose former one was voided: for s->spki. */
-enum mm_error
-mm_principal_certify(struct mm_stating *s, uint64_t basis) mm_must_use;
-enum mm_error mm_revoke_check(struct mm_stating *s) mm_must_use;
-enum mm_error mm_revoke_enter(struct mm_stating *s) mm_must_use;
-enum mm_error mm_withdraw_check(struct mm_stating *s) mm_must_use;
-enum mm_error mm_withdraw_enter(struct mm_stating *s) mm_must_use;
-
-/* --- authority_release.c, too --- */
-enum mm_error mm_release_check(struct mm_stating *s) mm_must_use;
-enum mm_error mm_release_enter(struct mm_stating *s) mm_must_use;
-
 /* --- authority_policy.c --- */
-enum mm_error mm_policy_check_stated(struct mm_stating *s) mm_must_use;
-/* Nothing else goes into its batch (batch.sealed): the next entry is decided
- * under the new policy. */
-enum mm_error mm_policy_enter(struct mm_stating *s) mm_must_use;
 /* A batch with a policy entry is stored: it is in force. */
 enum mm_error mm_policy_stored(struct mm_authority *a) mm_must_use;
-
-/* --- authority_ceremony.c --- */
-enum mm_error mm_ceremony_check(struct mm_stating *s) mm_must_use;
-/* The certificate of an import, among those that came along; or none. */
-struct mm_span mm_ceremony_brought(
-    const struct mm_stating *s, const struct mm_ceremony_import *import);
-
-/* --- authority_ceremony_enter.c --- */
-enum mm_error mm_ceremony_enter(struct mm_stating *s) mm_must_use;
 
 /* --- authority_carrying.c --- */
 /* What a ceremony in the log has left to do: keys to be made, entries to be
@@ -569,8 +453,7 @@ enum mm_error mm_ceremony_add(struct mm_authority *a) mm_must_use;
 
 /* Whether there is one, in the log or in the batch, that is not carried out or
  * given up. */
-enum mm_error
-mm_carrying_busy(struct mm_authority *a, bool *out) mm_must_use;
+enum mm_error mm_carrying_busy(struct mm_authority *a, bool *out) mm_must_use;
 /* The token has made keys, or could not. */
 void mm_ceremony_made(struct mm_authority *a, struct mm_received *received);
 /* Something has happened that it may wait for. */
@@ -662,83 +545,6 @@ void mm_principals_decide(struct mm_authority *a, struct mm_job *job);
 
 /* --- authority_issue.c, too --- */
 void mm_renew_decide(struct mm_authority *a, struct mm_job *job);
-
-/* --- authority_read.c --- */
-/* The same answer again: the entry is signed, or being signed. */
-void mm_read_again(
-    struct mm_authority *a, struct mm_job *job, const struct mm_issued *issued);
-/* The answer about an entry that was signed before. */
-void mm_read_issued(
-    struct mm_authority *a, struct mm_job *job, const struct mm_issued *issued);
-/* The same for an entry that is a statement's; MM_E_BUSY to the client
- * where it is not stored yet. */
-void mm_read_stated(struct mm_authority *a, struct mm_job *job, uint64_t index);
-
-/* --- authority_reading.c --- */
-/* Calls the archive; `done` gets the answer, and the job where it is not
- * NULL. */
-enum mm_error mm_reading_begin(struct mm_authority *a, uint64_t type,
-    const struct mm_shape *shape, const void *request, struct mm_job *job,
-    void (*done)(struct mm_authority *, struct mm_job *,
-	struct mm_received *)) mm_must_use;
-/* The same for a job, which is told where it cannot be asked. */
-void mm_reading_ask(struct mm_authority *a, struct mm_job *job, uint64_t type,
-    const struct mm_shape *shape, const void *request,
-    void (*done)(struct mm_authority *, struct mm_job *, struct mm_received *));
-/* Asks for entry and receipt; mm_reading_receipt() reads the answer. */
-void mm_reading_ask_receipt(struct mm_authority *a, struct mm_job *job,
-    uint64_t index, uint64_t against,
-    void (*done)(struct mm_authority *, struct mm_job *, struct mm_received *));
-enum mm_error mm_reading_receipt(struct mm_job *job,
-    struct mm_received *received, struct mm_archive_receipt_answer *answer,
-    struct mm_proof *proof) mm_must_use;
-void mm_reading_answered(struct mm_authority *a, struct mm_received *received);
-void mm_reading_lost(struct mm_authority *a);
-void mm_reading_tick(struct mm_authority *a);
-/* At the end: frees what is left. */
-void mm_reading_clear(struct mm_authority *a);
-
-/* --- authority_answer.c --- */
-/* Each sends the answer and frees the job. */
-void mm_answer(struct mm_authority *a, struct mm_job *job,
-    const struct mm_shape *shape, const void *body);
-void mm_answer_error(
-    struct mm_authority *a, struct mm_job *job, enum mm_error error);
-/* A refusal by a rule: logged too. */
-void mm_answer_refusal(
-    struct mm_authority *a, struct mm_job *job, enum mm_error error);
-/* Certificate or image, with its receipt. */
-void mm_answer_issued(struct mm_authority *a, struct mm_job *job,
-    struct mm_span entry, uint64_t index, const struct mm_proof *proof,
-    struct mm_span note, struct mm_span signature);
-/* An entry that is itself what was asked for: a statement's, an export's. */
-void mm_answer_stated(struct mm_authority *a, struct mm_job *job,
-    struct mm_span entry, uint64_t index, const struct mm_proof *proof,
-    struct mm_span note);
-
-/* --- authority_issuers.c --- */
-/* Reads all keys and their certificates anew from the index. */
-enum mm_error mm_issuers_load(struct mm_authority *a) mm_must_use;
-/* A key that has a certificate, retired or not; NULL where there is none. */
-const struct mm_issuer *
-mm_issuer_find(const struct mm_authority *a, struct mm_span name);
-/* A key, with or without a certificate. */
-const struct mm_issuer *
-mm_issuer_key(const struct mm_authority *a, struct mm_span name);
-void mm_issuers_clear(struct mm_authority *a);
-struct mm_certificate_plan;
-/* A TBS as planned (ca/certificate.h), with a serial of its own, and checked
- * against the profile's standard. */
-enum mm_error mm_issuer_tbs(const struct mm_certificate_plan *plan,
-    struct mm_buffer *tbs) mm_must_use;
-/* The policy's profile for a purpose, or NULL. */
-const struct mm_profile *
-mm_profile_for(const struct mm_policy *policy, enum mm_purpose purpose);
-/* The certificates between `name` (included) and the root (left out), as far
- * as they are our own or imported: mm_bytes_item in the arena. */
-enum mm_error
-mm_issuers_chain(const struct mm_authority *a, struct mm_span name,
-    struct mm_arena *arena, struct mm_list *out) mm_must_use;
 
 /* --- authority_refusals.c --- */
 void mm_refusals_note(

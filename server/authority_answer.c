@@ -1,4 +1,7 @@
 #include "server/authority.h"
+#include "server/answering.h"
+#include "server/issuers.h"
+#include "server/stating.h"
 
 #include <string.h>
 

@@ -3,6 +3,8 @@
  * is, and from its directory.
  */
 #include "server/authority.h"
+#include "server/answering.h"
+#include "server/stating.h"
 
 #include "log/receipt.h"
 

@@ -3,6 +3,8 @@
  * the notary is late. What goes into it: authority_fill.c.
  */
 #include "server/authority.h"
+#include "server/answering.h"
+#include "server/stating.h"
 
 #include <string.h>
 

@@ -3,6 +3,8 @@
  * piece by piece, and the batch that names them only afterwards.
  */
 #include "server/authority.h"
+#include "server/answering.h"
+#include "server/stating.h"
 
 #include <sodium.h>
 #include <string.h>

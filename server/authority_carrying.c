@@ -5,6 +5,8 @@
  * goes on after a crash where it stood; until the statement ends.
  */
 #include "server/carrying_parts.h"
+#include "server/issuers.h"
+#include "server/stating.h"
 
 #include "protocol/journal.h"
 

@@ -3,6 +3,8 @@
  * its entry then.
  */
 #include "server/carrying_parts.h"
+#include "server/issuers.h"
+#include "server/stating.h"
 
 enum { PATIENCE = 120 /* seconds that a token may take to make keys */ };
 

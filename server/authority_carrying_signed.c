@@ -3,6 +3,8 @@
  * other, because one may issue the next.
  */
 #include "server/carrying_parts.h"
+#include "server/issuers.h"
+#include "server/stating.h"
 
 #include <sodium.h>
 #include <string.h>

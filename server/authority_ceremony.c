@@ -3,6 +3,8 @@
  * keys. Whether it could be carried out is asked before anybody approves it.
  */
 #include "server/authority.h"
+#include "server/issuers.h"
+#include "server/stating.h"
 
 #include <sodium.h>
 #include <string.h>

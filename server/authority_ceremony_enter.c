@@ -4,6 +4,8 @@
  * (authority_carrying.c).
  */
 #include "server/authority.h"
+#include "server/issuers.h"
+#include "server/stating.h"
 
 #include <sodium.h>
 #include <string.h>

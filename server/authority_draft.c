@@ -3,6 +3,8 @@
  * and what a crash left unsigned is judged again.
  */
 #include "server/authority.h"
+#include "server/issuers.h"
+#include "server/stating.h"
 
 #include <sodium.h>
 #include <string.h>

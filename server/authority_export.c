@@ -3,6 +3,8 @@
  * the entry is the export's signature. Nothing is signed for it.
  */
 #include "server/authority.h"
+#include "server/answering.h"
+#include "server/stating.h"
 
 #include <string.h>
 

@@ -3,6 +3,8 @@
  * is decided, then the requests, in the order of their coming.
  */
 #include "server/batch_parts.h"
+#include "server/answering.h"
+#include "server/stating.h"
 
 #include "log/entry.h"
 #include "protocol/journal.h"

@@ -6,6 +6,8 @@
  * everything that it was asked to sign before: the channel keeps the order.
  */
 #include "server/authority.h"
+#include "server/answering.h"
+#include "server/stating.h"
 
 #include <string.h>
 

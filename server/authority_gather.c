@@ -3,6 +3,7 @@
  * is in the log; the newest entry about a payload has everything.
  */
 #include "server/authority.h"
+#include "server/stating.h"
 
 #include <sodium.h>
 #include <string.h>

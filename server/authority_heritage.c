@@ -5,6 +5,8 @@
  * all.
  */
 #include "server/authority.h"
+#include "server/answering.h"
+#include "server/stating.h"
 
 #include <string.h>
 #include <unistd.h>

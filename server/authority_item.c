@@ -3,6 +3,8 @@
  * the end without one, and who waits for it.
  */
 #include "server/signing_parts.h"
+#include "server/answering.h"
+#include "server/stating.h"
 
 #include <string.h>
 

@@ -4,6 +4,8 @@
  * until one is empty.
  */
 #include "server/authority.h"
+#include "server/answering.h"
+#include "server/stating.h"
 
 #include <string.h>
 

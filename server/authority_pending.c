@@ -3,6 +3,7 @@
  * there: within limits, so that no single officer can fill it.
  */
 #include "server/authority.h"
+#include "server/stating.h"
 
 #include <string.h>
 

@@ -3,6 +3,8 @@
  * releases, and of what they stated before.
  */
 #include "server/authority.h"
+#include "server/issuers.h"
+#include "server/stating.h"
 
 #include <sodium.h>
 #include <string.h>

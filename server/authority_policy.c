@@ -4,6 +4,8 @@
  * the last one decided under the former.
  */
 #include "server/authority.h"
+#include "server/issuers.h"
+#include "server/stating.h"
 
 #include <string.h>
 

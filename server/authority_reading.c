@@ -3,6 +3,8 @@
  * the archive goes or hangs, the job is told.
  */
 #include "server/authority.h"
+#include "server/answering.h"
+#include "server/stating.h"
 
 #include "log/receipt.h"
 

@@ -1,4 +1,5 @@
 #include "server/authority.h"
+#include "server/stating.h"
 
 #include <string.h>
 

@@ -3,6 +3,7 @@
  * and what it is asked again after it is gone.
  */
 #include "server/signing_parts.h"
+#include "server/stating.h"
 
 #include "protocol/journal.h"
 

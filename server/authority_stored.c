@@ -3,6 +3,8 @@
  * is not, and was never decided.
  */
 #include "server/batch_parts.h"
+#include "server/answering.h"
+#include "server/stating.h"
 
 #include "log/entry.h"
 #include "protocol/journal.h"

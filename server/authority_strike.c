@@ -4,6 +4,8 @@
  * the token is asked for its signature.
  */
 #include "server/genesis_parts.h"
+#include "server/issuers.h"
+#include "server/stating.h"
 
 #include <sodium.h>
 #include <string.h>

@@ -3,6 +3,9 @@
  * of principals that ask for the next one themselves.
  */
 #include "server/authority.h"
+#include "server/answering.h"
+#include "server/issuers.h"
+#include "server/stating.h"
 
 #include <sodium.h>
 #include <string.h>

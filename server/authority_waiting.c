@@ -3,6 +3,8 @@
  * what it is about.
  */
 #include "server/authority.h"
+#include "server/answering.h"
+#include "server/stating.h"
 
 #include <stdio.h>
 #include <string.h>

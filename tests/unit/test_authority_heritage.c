@@ -21,7 +21,7 @@ make_things(size_t count)
 
 	mm_buffer_init(&out, 1 << 22);
 	for (size_t i = 0; i < count; i++) {
-		char device[16];
+		char device[32];
 		uint8_t serial[8] = {
 		    1, 2, 3, 4, 5, 6, (uint8_t)(i >> 8), (uint8_t)i};
 		struct mm_inherited thing = {.profile = text("device"),

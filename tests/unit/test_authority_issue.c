@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "tests/unit/authority_box.h"
+#include "server/stating.h"
 
 enum { LIFE = 3650 * DAY - 1 /* of a client's certificate */ };
 
