@@ -81,6 +81,26 @@ check_certificates(const struct gathered *g)
 	return MM_OK;
 }
 
+/* A proof's certificate is for the key that came. */
+static enum mm_error
+check_proofs(const struct gathered *g)
+{
+	for (mm_list_each(
+		 const struct mm_ceremony_proof, one, g->body.ceremony.proofs))
+		if (!is_sha256(g->entry->spki, one->key))
+			return mm_audit_wrong("the key that came along is not "
+					      "that of its proofs");
+	return MM_OK;
+}
+
+static enum mm_error
+check_ceremony(const struct gathered *g)
+{
+	enum mm_error error = check_proofs(g);
+
+	return error == MM_OK ? check_certificates(g) : error;
+}
+
 static const struct along {
 	uint64_t kind;
 	bool spki, policy, certificates; /* what may come */
@@ -91,7 +111,7 @@ static const struct along {
     {MM_STATEMENT_REVOKE, false, false, false, NULL},
     {MM_STATEMENT_PRINCIPAL, true, false, false, check_spki},
     {MM_STATEMENT_POLICY, false, true, false, check_document},
-    {MM_STATEMENT_CEREMONY, false, false, true, check_certificates},
+    {MM_STATEMENT_CEREMONY, true, false, true, check_ceremony},
 };
 
 static const struct along *

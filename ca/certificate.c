@@ -102,29 +102,40 @@ is_key(const uint8_t point[MM_P256_POINT], struct mm_span identifier)
 }
 
 enum mm_error
-mm_certificate_verify_authority(struct mm_span certificate)
+mm_certificate_verify_identifier(
+    struct mm_span certificate, struct mm_span identifier)
 {
-	mm_auto(arena) arena = {0};
 	struct mm_span tbs, signature;
 	struct mm_recovered keys;
-	struct mm_tbs read;
 	uint8_t digest[32];
 	enum mm_error error = take_apart(certificate, &tbs, &signature);
 
-	mm_arena_init(&arena, TBS_ARENA);
-	if (error == MM_OK)
-		error = mm_tbs_read(tbs, &arena, &read);
 	if (error != MM_OK)
 		return error;
 	mm_tbs_digest(tbs, digest);
 	error = mm_ecdsa_recover(digest, signature, &keys);
 	for (size_t i = 0; error == MM_OK && i < keys.count; i++)
-		if (is_key(keys.points[i], read.authority) &&
+		if (is_key(keys.points[i], identifier) &&
 		    mm_ecdsa_verify(MM_KEY_P256,
 			mm_span(keys.points[i], MM_P256_POINT),
 			mm_span(digest, sizeof(digest)), signature))
 			return MM_OK;
 	return mm_fail(MM_E_TOKEN_SIGNATURE,
-	    "the certificate is not signed by the key that it names as its "
-	    "issuer's");
+	    "the signature is not by the key that is named as the issuer's");
+}
+
+enum mm_error
+mm_certificate_verify_authority(struct mm_span certificate)
+{
+	mm_auto(arena) arena = {0};
+	struct mm_span tbs, signature;
+	struct mm_tbs read;
+	enum mm_error error = take_apart(certificate, &tbs, &signature);
+
+	mm_arena_init(&arena, TBS_ARENA);
+	if (error == MM_OK)
+		error = mm_tbs_read(tbs, &arena, &read);
+	return error == MM_OK ? mm_certificate_verify_identifier(
+				    certificate, read.authority)
+			      : error;
 }

@@ -84,6 +84,10 @@ enum mm_error mm_certificate_verify(
  */
 enum mm_error
 mm_certificate_verify_authority(struct mm_span certificate) mm_must_use;
+/* The same by an identifier that is known (MM_SKI_SIZE bytes), of all that is
+ * signed as a certificate is: a CRL has its issuer's in its TBS. */
+enum mm_error mm_certificate_verify_identifier(
+    struct mm_span certificate, struct mm_span identifier) mm_must_use;
 
 /* PEM and back, one block; label "CERTIFICATE". */
 enum mm_error mm_pem_encode(

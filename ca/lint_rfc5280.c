@@ -199,6 +199,52 @@ extended(struct mm_lint_case *c)
 			       "extendedKeyUsage");
 }
 
+/* Whether an extension, where it is there, is critical as it should be. */
+static bool
+is_marked(
+    struct mm_lint_case *c, struct mm_span oid, bool critical, const char *name)
+{
+	for (size_t i = 0; i < c->own.count; i++)
+		if (mm_span_equal(c->own.extensions[i].oid, oid) &&
+		    c->own.extensions[i].critical != critical)
+			return mm_lint_find(c, "%s is %scritical", name,
+			    critical ? "not " : "");
+	return true;
+}
+
+static bool
+name_constraints(struct mm_lint_case *c)
+{
+	struct mm_span oid = mm_span_text("\x55\x1d\x1e");
+
+	for (size_t i = 0; i < c->own.count && !c->own.ca; i++)
+		if (mm_span_equal(c->own.extensions[i].oid, oid))
+			return mm_lint_find(
+			    c, "it has nameConstraints, and it is no CA");
+	return is_marked(c, oid, true, "nameConstraints");
+}
+
+static bool
+policy_constraints(struct mm_lint_case *c)
+{
+	return is_marked(
+	    c, mm_span_text("\x55\x1d\x24"), true, "policyConstraints");
+}
+
+static bool
+inhibit_any_policy(struct mm_lint_case *c)
+{
+	return is_marked(
+	    c, mm_span_text("\x55\x1d\x36"), true, "inhibitAnyPolicy");
+}
+
+static bool
+authority_information(struct mm_lint_case *c)
+{
+	return is_marked(c, mm_span_text("\x2b\x06\x01\x05\x05\x07\x01\x01"),
+	    false, "authorityInfoAccess");
+}
+
 static const struct mm_lint_rule rules[] = {
     {"RFC 5280 4.1.2.1", version},
     {"RFC 5280 4.1.2.2", serial},
@@ -217,6 +263,10 @@ static const struct mm_lint_rule rules[] = {
     {"RFC 5280 4.2.1.3", usage},
     {"RFC 5280 4.2.1.6", mm_lint_alternative_names},
     {"RFC 5280 4.2.1.9", constraints},
+    {"RFC 5280 4.2.1.10", name_constraints},
+    {"RFC 5280 4.2.1.11", policy_constraints},
     {"RFC 5280 4.2.1.12", extended},
+    {"RFC 5280 4.2.1.14", inhibit_any_policy},
+    {"RFC 5280 4.2.2.1", authority_information},
 };
 const struct mm_lint_rules mm_lint_rfc5280 = {rules, MM_COUNT(rules)};

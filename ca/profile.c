@@ -1,5 +1,6 @@
 #include "ca/profile.h"
 
+#include <ctype.h>
 #include <string.h>
 
 #include "ca/der.h"
@@ -282,6 +283,39 @@ mm_profile_check(const struct mm_profile *profile)
 	return error != MM_OK ? error : mm_profile_check_standard(profile);
 }
 
+/* Whether this is an EUI-48 or EUI-64 as IEEE 802 writes them: pairs of
+ * hexadecimal digits with `:` or `-` between. */
+static bool
+is_eui(struct mm_span device)
+{
+	enum { EUI48 = 17, EUI64 = 23, GROUP = 3 };
+
+	if (device.size != EUI48 && device.size != EUI64)
+		return false;
+	for (size_t i = 0; i < device.size; i++)
+		if (i % GROUP == GROUP - 1
+			? device.data[i] != device.data[GROUP - 1] ||
+			      (device.data[i] != ':' && device.data[i] != '-')
+			: !isxdigit(device.data[i]))
+			return false;
+	return true;
+}
+
+/* One device has one name: its address in small letters would be a second. */
+static enum mm_error
+check_eui(struct mm_span device)
+{
+	if (!is_eui(device))
+		return MM_OK;
+	for (size_t i = 0; i < device.size; i++)
+		if (islower(device.data[i]))
+			return mm_fail(MM_E_DEVICE_ID,
+			    "the device id is an address in small letters: "
+			    "write A to F large, so that a device has one "
+			    "name");
+	return MM_OK;
+}
+
 enum mm_error
 mm_device_check(struct mm_span device)
 {
@@ -300,7 +334,7 @@ mm_device_check(struct mm_span device)
 			    "the device id has a character other than A-Z "
 			    "a-z 0-9 . _ : - at place %zu",
 			    i + 1);
-	return MM_OK;
+	return check_eui(device);
 }
 
 /* The length of the placeholder that the text begins with, or 0. */

@@ -111,7 +111,8 @@ mm_profile_check_standard(const struct mm_profile *profile) mm_must_use;
 enum mm_error mm_alternative_fill(const struct mm_alternative *alternative,
     struct mm_span name, struct mm_buffer *out) mm_must_use;
 
-/* 1 to 64 of A-Z a-z 0-9 . _ : - ; MM_E_DEVICE_ID. */
+/* 1 to 64 of A-Z a-z 0-9 . _ : - ; an EUI-48 or EUI-64 in large letters, so
+ * that it has one spelling. MM_E_DEVICE_ID. */
 enum mm_error mm_device_check(struct mm_span device) mm_must_use;
 
 /*

@@ -21,8 +21,8 @@ mm_confirm(const struct mm_invocation *invocation, const char *question)
 	terminal = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
 	if (terminal < 0)
 		return mm_fail(MM_E_USAGE,
-		    "there is no terminal to ask at: look at it with "
-		    "`mintmark pending show`, then say --yes");
+		    "there is no terminal to ask at: look at what it is, then "
+		    "say --yes");
 	dprintf(terminal, "%s [yes/no] ", question);
 	size = read(terminal, answer, sizeof(answer) - 1);
 	if (size > 0 && strncmp(answer, "yes\n", 4) == 0)

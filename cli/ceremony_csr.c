@@ -6,9 +6,8 @@
 #include "ca/certificate.h"
 #include "cli/ceremony_source.h"
 #include "cli/json_value.h"
-#include "cli/values.h"
 
-enum { ARENA = 32 << 20, PEM_MAX = 65536 };
+enum { PEM_MAX = 65536 };
 
 static enum mm_error
 write_out(
@@ -34,29 +33,18 @@ write_out(
 
 static enum mm_error
 find(const struct mm_invocation *invocation, struct mm_source *source,
-    uint64_t index)
+    const struct mm_ceremony_story *story, struct mm_arena *arena)
 {
 	const char *key = mm_option(invocation, "of");
-	const struct mm_ceremony_log log = mm_ceremony_source(source);
-	const struct mm_ceremony_made *made = NULL;
-	struct mm_ceremony_story story;
-	mm_auto(arena) arena = {0};
-	enum mm_error error;
+	const struct mm_ceremony_made *made =
+	    mm_ceremony_story_find(story, MM_ENTRY_CSR, mm_span_text(key));
 
-	mm_arena_init(&arena, ARENA);
-	error = mm_ceremony_story_read(&log, index, &arena, &story);
-	if (error == MM_OK)
-		error = mm_source_settle(source);
-	if (error == MM_OK)
-		made = mm_ceremony_story_find(
-		    &story, MM_ENTRY_CSR, mm_span_text(key));
-	if (error != MM_OK)
-		return error;
+	(void)source, (void)arena;
 	if (made == NULL)
 		return mm_fail(MM_E_NOT_FOUND,
 		    "the ceremony of entry %ju asks for no CSR of \"%s\": say "
 		    "--at with the entry of the one that does",
-		    (uintmax_t)index, key);
+		    (uintmax_t)story->index, key);
 	if (made->der.size == 0)
 		return mm_fail(
 		    MM_E_BUSY, "the CSR of \"%s\" is not signed yet", key);
@@ -66,28 +54,15 @@ find(const struct mm_invocation *invocation, struct mm_source *source,
 static enum mm_error
 run(const struct mm_invocation *invocation)
 {
-	struct mm_source *source;
-	uint64_t index = 0;
 	enum mm_error error =
-	    mm_value_number(invocation, "at", 0, INT64_MAX, &index);
+	    mm_output_check(invocation, mm_option(invocation, "out"));
 
-	if (error == MM_OK)
-		error =
-		    mm_output_check(invocation, mm_option(invocation, "out"));
-	if (error == MM_OK)
-		error = mm_source_open(invocation, 0, &source);
-	if (error != MM_OK)
-		return error;
-	error = find(invocation, source, index);
-	mm_source_close(source);
-	return error;
+	return error == MM_OK ? mm_ceremony_read(invocation, find) : error;
 }
 
 static const struct mm_cli_option options[] = {
-    MM_SOURCE_OPTIONS,
+    MM_CEREMONY_READ_OPTIONS,
     {"of", "NAME", "whose: the name of a key of the mint", true},
-    {"at", "INDEX", "of the ceremony of that entry (0, the log's birth)",
-	false},
     {"out", "FILE", "where the CSR goes, PEM", true},
 };
 

@@ -10,9 +10,6 @@
 #include "cli/ceremony_source.h"
 #include "cli/ceremony_text.h"
 #include "cli/policy_at.h"
-#include "cli/values.h"
-
-enum { ARENA = 32 << 20 };
 
 static enum mm_error
 write_record(struct mm_source *source, const struct mm_ceremony_story *story,
@@ -36,54 +33,33 @@ write_record(struct mm_source *source, const struct mm_ceremony_story *story,
 
 static enum mm_error
 fetch(const struct mm_invocation *invocation, struct mm_source *source,
-    uint64_t index)
+    const struct mm_ceremony_story *story, struct mm_arena *arena)
 {
 	const char *directory = mm_option(invocation, "out");
-	const struct mm_ceremony_log log = mm_ceremony_source(source);
-	struct mm_ceremony_story story;
-	mm_auto(arena) arena = {0};
 	enum mm_error error;
 
-	mm_arena_init(&arena, ARENA);
-	error = mm_ceremony_story_read(&log, index, &arena, &story);
-	if (error == MM_OK)
-		error = mm_source_settle(source);
-	if (error == MM_OK && !story.done)
-		error = mm_fail(MM_E_BUSY,
+	if (!story->done)
+		return mm_fail(MM_E_BUSY,
 		    "the ceremony of entry %llu is not carried out to its end "
 		    "yet",
-		    (unsigned long long)index);
-	if (error == MM_OK && mkdir(directory, 0755) < 0)
-		error = mm_fail(errno == EEXIST ? MM_E_EXISTS : MM_E_FILE,
+		    (unsigned long long)story->index);
+	if (mkdir(directory, 0755) < 0)
+		return mm_fail(errno == EEXIST ? MM_E_EXISTS : MM_E_FILE,
 		    "cannot make %s: %s", directory, strerror(errno));
-	if (error == MM_OK)
-		error = mm_ceremony_files_write(
-		    &story, mm_source_vkey(source), directory);
-	return error == MM_OK ? write_record(source, &story, directory, &arena)
+	error =
+	    mm_ceremony_files_write(story, mm_source_vkey(source), directory);
+	return error == MM_OK ? write_record(source, story, directory, arena)
 			      : error;
 }
 
 static enum mm_error
 run(const struct mm_invocation *invocation)
 {
-	struct mm_source *source;
-	uint64_t index = 0;
-	enum mm_error error =
-	    mm_value_number(invocation, "at", 0, INT64_MAX, &index);
-
-	if (error == MM_OK)
-		error = mm_source_open(invocation, 0, &source);
-	if (error != MM_OK)
-		return error;
-	error = fetch(invocation, source, index);
-	mm_source_close(source);
-	return error;
+	return mm_ceremony_read(invocation, fetch);
 }
 
 static const struct mm_cli_option options[] = {
-    MM_SOURCE_OPTIONS,
-    {"at", "INDEX", "of the ceremony of that entry (0, the log's birth)",
-	false},
+    MM_CEREMONY_READ_OPTIONS,
     {"out", "DIR", "where the files go: a new directory", true},
 };
 

@@ -1,17 +1,13 @@
 /*
  * mintmark ceremony prove: a cloud gives a code, and believes that a CA is
  * yours when a certificate by this CA has the code as its name. The key of
- * that certificate is made here and never used again.
+ * that certificate signs a CSR here and is gone.
  */
 #include <sodium.h>
-#include <stdio.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "cli/ceremony_state.h"
 #include "cli/certificate_answer.h"
 #include "cli/identity.h"
-#include "cli/json_value.h"
 #include "cli/result_files.h"
 #include "cli/values.h"
 
@@ -20,7 +16,6 @@ enum { ARENA = 64 << 20 };
 struct proving {
 	const struct mm_invocation *invocation;
 	const char *prefix;
-	char key[PATH_MAX];
 	struct mm_arena arena;
 	struct mm_buffer spki, csr;
 	struct mm_ceremony_proof proof;
@@ -31,10 +26,8 @@ struct proving {
 static enum mm_error
 make_key(struct proving *p)
 {
-	enum mm_error error = mm_key_file_make(p->key, &p->spki);
+	enum mm_error error = mm_key_once(&p->spki, &p->csr);
 
-	if (error == MM_OK)
-		error = mm_key_file_request(p->key, &p->csr);
 	if (error == MM_OK)
 		crypto_hash_sha256(p->proof.key, p->spki.data, p->spki.size);
 	return error;
@@ -62,6 +55,10 @@ fetch(struct proving *p)
 	if (error == MM_OK)
 		error = mm_certificate_answer_check(
 		    &answer, &wanted, &appliance.vkey, &p->arena, &attested);
+	if (error == MM_OK &&
+	    !mm_span_equal(attested.body.certificate.issuer, p->proof.issuer))
+		error = mm_fail(MM_E_MISMATCH,
+		    "the appliance answered with a certificate of another CA");
 	return error == MM_OK ? mm_certificate_report(p->invocation, p->prefix,
 				    &answer, &attested)
 			      : error;
@@ -78,17 +75,11 @@ prove(struct proving *p)
 	if (error == MM_OK)
 		error = mm_ceremony_state(p->invocation, &claim, &carries,
 		    &p->arena, &p->stated, &p->story);
-	if (error != MM_OK) {
-		/* What was refused leaves no key behind; what may have got
-		 * there does. */
-		if (mm_error_exit(error) == MM_EXIT_REFUSED)
-			unlink(p->key);
+	if (error != MM_OK)
 		return error;
-	}
 	if (p->stated.answer.missing == 0)
 		return fetch(p);
-	mm_ceremony_state_report(
-	    p->invocation, &p->stated, json_pack("{s:s}", "key", p->key));
+	mm_ceremony_state_report(p->invocation, &p->stated, NULL);
 	return MM_OK;
 }
 
@@ -104,10 +95,7 @@ run(const struct mm_invocation *invocation)
 		.code = mm_value_text(invocation, "code", NULL)}};
 	enum mm_error error =
 	    mm_values_named(invocation, names, MM_COUNT(names));
-	int length = snprintf(p.key, sizeof(p.key), "%s.key", p.prefix);
 
-	if (error == MM_OK && (length < 0 || (size_t)length >= sizeof(p.key)))
-		error = mm_fail(MM_E_USAGE, "--out is too long");
 	if (error == MM_OK)
 		error = mm_certificate_files_check(invocation, p.prefix);
 	if (error != MM_OK)
@@ -127,7 +115,7 @@ static const struct mm_cli_option options[] = {
     {"issuer", "NAME", "the CA's key (device-ca)", false},
     {"code", "CODE", "what the cloud wants to read", true},
     {"profile", "PROFILE", "of purpose proof (possession)", false},
-    {"out", "PREFIX", "PREFIX.crt, .chain.pem, .receipt and .key", true},
+    {"out", "PREFIX", "PREFIX.crt, .chain.pem and .receipt", true},
 };
 
 const struct mm_command mm_ceremony_prove_command = {
@@ -142,9 +130,9 @@ const struct mm_command mm_ceremony_prove_command = {
 	"Azure DPS: upload CA.pem, have a verification code made for it, which "
 	"is CODE, and\nupload PREFIX.crt as its verification certificate "
 	"(`az iot dps certificate verify`).\nCA.pem is the CA's own "
-	"certificate. PREFIX.key is of no further use: delete it.",
+	"certificate. The key of PREFIX.crt is kept nowhere.",
     .results = MM_CERTIFICATE_RESULTS
-    "\nor, where officers are missing:\n" MM_STATED_RESULTS ", key",
+    "\nor, where officers are missing:\n" MM_STATED_RESULTS,
     .writes = true,
     MM_COMMAND_OPTIONS(options),
     .run = run,

@@ -10,9 +10,6 @@
 #include "cli/ceremony_text.h"
 #include "cli/json_value.h"
 #include "cli/policy_at.h"
-#include "cli/values.h"
-
-enum { ARENA = 32 << 20 };
 
 static void
 add_hash_of(struct mm_buffer *out, const char *what, struct mm_span bytes)
@@ -103,6 +100,17 @@ add_part(
 	}
 }
 
+/* A principal's key is a TLS client's, by SHA-256 of its public key. */
+static void
+add_principals(struct mm_buffer *out, const struct mm_list *principals)
+{
+	if (principals->count > 0)
+		mm_text_title(out, "Principals registered, by SHA-256 of "
+				   "SubjectPublicKeyInfo");
+	for (mm_list_each(const struct mm_principal_claim, one, *principals))
+		mm_ceremony_text_principal(out, one);
+}
+
 static void
 add_room(struct mm_buffer *out, const struct mm_policy *policy)
 {
@@ -158,6 +166,7 @@ mm_ceremony_record(const struct mm_ceremony_story *story,
 	mm_ceremony_text_claim(out, &story->ceremony);
 	for (size_t i = 0; i < MM_COUNT(parts); i++)
 		add_part(out, story, i);
+	add_principals(out, &story->principals);
 	mm_ceremony_text_digest(out, story->payload);
 	add_room(out, &policy);
 	return error == MM_OK ? out->error : error;
@@ -167,26 +176,17 @@ mm_ceremony_record(const struct mm_ceremony_story *story,
 
 static enum mm_error
 print(const struct mm_invocation *invocation, struct mm_source *source,
-    uint64_t index)
+    const struct mm_ceremony_story *story, struct mm_arena *arena)
 {
 	const char *path = mm_option(invocation, "out");
-	const struct mm_ceremony_log log = mm_ceremony_source(source);
-	struct mm_ceremony_story story;
 	struct mm_policy_at at;
-	mm_auto(arena) arena = {0};
 	mm_auto(buffer) text = {0};
-	enum mm_error error;
+	enum mm_error error = mm_policy_at(source, story->index, arena, &at);
 
-	mm_arena_init(&arena, ARENA);
 	mm_buffer_init(&text, MM_CEREMONY_TEXT_MAX);
-	error = mm_ceremony_story_read(&log, index, &arena, &story);
-	if (error == MM_OK)
-		error = mm_source_settle(source);
-	if (error == MM_OK)
-		error = mm_policy_at(source, index, &arena, &at);
 	if (error == MM_OK)
 		error = mm_ceremony_record(
-		    &story, mm_source_vkey(source), at.document, &text);
+		    story, mm_source_vkey(source), at.document, &text);
 	return error == MM_OK ? mm_output(invocation, path != NULL ? path : "-",
 				    mm_buffer_span(&text))
 			      : error;
@@ -196,26 +196,14 @@ static enum mm_error
 run(const struct mm_invocation *invocation)
 {
 	const char *path = mm_option(invocation, "out");
-	struct mm_source *source;
-	uint64_t index = 0;
 	enum mm_error error =
-	    mm_value_number(invocation, "at", 0, INT64_MAX, &index);
+	    path != NULL ? mm_output_check(invocation, path) : MM_OK;
 
-	if (error == MM_OK && path != NULL)
-		error = mm_output_check(invocation, path);
-	if (error == MM_OK)
-		error = mm_source_open(invocation, 0, &source);
-	if (error != MM_OK)
-		return error;
-	error = print(invocation, source, index);
-	mm_source_close(source);
-	return error;
+	return error == MM_OK ? mm_ceremony_read(invocation, print) : error;
 }
 
 static const struct mm_cli_option options[] = {
-    MM_SOURCE_OPTIONS,
-    {"at", "INDEX", "of the ceremony of that entry (0, the log's birth)",
-	false},
+    MM_CEREMONY_READ_OPTIONS,
     {"out", "FILE", "where the record goes (stdout)", false},
 };
 

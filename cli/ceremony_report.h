@@ -14,7 +14,7 @@ enum mm_error mm_ceremony_report(const struct mm_invocation *invocation,
 /* {origin, payload, policy, expires, officers, principals} */
 json_t *mm_ceremony_report_json(const struct mm_ceremony_papers *papers);
 #define MM_CEREMONY_REPORT_RESULTS \
-	"origin, payload (SHA-256), policy (SHA-256), expires, officers,\n" \
-	"principals"
+	"origin, payload (SHA-256), policy (SHA-256), expires,\n" \
+	"officers (how many must sign), principals"
 
 #endif

@@ -107,8 +107,13 @@ make_directories(struct running *r)
 	enum mm_error error = MM_OK;
 
 	if (mkdir(r->out, 0755) < 0)
-		return mm_fail(errno == EEXIST ? MM_E_EXISTS : MM_E_FILE,
-		    "cannot make %s: %s", r->out, strerror(errno));
+		return errno == EEXIST
+			   ? mm_fail(MM_E_EXISTS,
+				 "%s exists already: name a new directory, or "
+				 "remove this one",
+				 r->out)
+			   : mm_fail(MM_E_FILE, "cannot make %s: %s", r->out,
+				 strerror(errno));
 	for (size_t i = 0; i < MM_COUNT(names) && error == MM_OK; i++) {
 		error = path_in(r, names[i], path);
 		if (error == MM_OK && mkdir(path, 0755) < 0)

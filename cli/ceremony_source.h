@@ -1,5 +1,5 @@
 /*
- * A source of a log as a ceremony's story reads it.
+ * A ceremony's story, read from a source of a log.
  */
 #ifndef MM_CEREMONY_SOURCE_H
 #define MM_CEREMONY_SOURCE_H
@@ -7,8 +7,23 @@
 #include "cli/ceremony_story.h"
 #include "cli/source.h"
 
-/* All entries up to the source's checkpoint; mm_source_settle() ends it. */
-struct mm_ceremony_log mm_ceremony_source(struct mm_source *source);
+/*
+ * What `ceremony csr`, `fetch` and `record` have in common: the source that
+ * the command line names, and the ceremony of the entry that --at names (0),
+ * which `use` is given. MM_E_NOT_FOUND where that entry is none.
+ */
+typedef enum mm_error mm_ceremony_use(const struct mm_invocation *invocation,
+    struct mm_source *source, const struct mm_ceremony_story *story,
+    struct mm_arena *arena);
+enum mm_error mm_ceremony_read(
+    const struct mm_invocation *invocation, mm_ceremony_use *use) mm_must_use;
+#define MM_CEREMONY_READ_OPTIONS \
+	MM_SOURCE_OPTIONS, \
+	{ \
+		"at", "INDEX", \
+		    "of the ceremony of that entry (0, the log's birth)", \
+		    false \
+	}
 
 /*
  * Waits until all that the ceremony of entry `index` asks for is in the log,

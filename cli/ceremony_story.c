@@ -3,8 +3,9 @@
 #include <sodium.h>
 #include <string.h>
 
-#include "ca/certificate.h"
+#include "ca/csr.h"
 #include "ca/request.h"
+#include "cli/chain.h"
 
 enum { DER_MAX = 65536, ENTRY_ARENA = 4 << 20 };
 
@@ -213,6 +214,21 @@ take_import(struct mm_ceremony_story *story, uint64_t index,
 	return MM_OK;
 }
 
+/* What somebody outside is handed is signed: a CSR by its own key. */
+static enum mm_error
+check_signature(uint64_t kind, struct mm_span der, struct mm_arena *arena)
+{
+	struct mm_certificate certificate;
+	struct mm_csr csr;
+	enum mm_error error;
+
+	if (kind == MM_ENTRY_CSR)
+		return mm_csr_read(der, arena, &csr);
+	error = mm_certificate_open(der, arena, &certificate);
+	return error == MM_OK ? mm_certificate_signed(der, &certificate.read)
+			      : error;
+}
+
 /* The entry that is signed has the bytes; the signature closes them. */
 static enum mm_error
 assemble(const struct mm_ceremony_log *log, struct mm_ceremony_made *made,
@@ -238,6 +254,8 @@ assemble(const struct mm_ceremony_log *log, struct mm_ceremony_made *made,
 	else if (error == MM_OK)
 		error = mm_certificate_assemble(
 		    body.certificate.tbs, signature, &der);
+	if (error == MM_OK)
+		error = check_signature(made->kind, mm_buffer_span(&der), &own);
 	return error == MM_OK ? keep(arena, mm_buffer_span(&der), &made->der)
 			      : error;
 }
@@ -394,6 +412,9 @@ mm_ceremony_story_read(const struct mm_ceremony_log *log, uint64_t index,
 		error = expect(&story, arena);
 	if (error == MM_OK && index == 0)
 		error = take_genesis_keys(&story, arena);
+	if (error == MM_OK && index == 0)
+		error = mm_ceremony_birth(
+		    log, story.time, arena, &story.principals);
 	for (uint64_t i = index + 1; i < log->size && error == MM_OK; i++) {
 		if (is_done(&story))
 			break;

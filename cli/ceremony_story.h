@@ -31,6 +31,8 @@ struct mm_ceremony_made {
 struct mm_ceremony_story {
 	uint64_t index, time;      /* of the ceremony's entry; 0: genesis */
 	struct mm_genesis genesis; /* where index is 0 */
+	/* mm_principal_claim: who was registered at birth; index 0 alone */
+	struct mm_list principals;
 	struct mm_list statements; /* mm_bytes_item */
 	struct mm_span payload;
 	struct mm_claim claim;
@@ -41,12 +43,21 @@ struct mm_ceremony_story {
 };
 
 /*
- * The ceremony of the entry `index`. MM_E_NOT_FOUND where that is none. All
- * lies in the arena.
+ * The ceremony of the entry `index`. MM_E_NOT_FOUND where that is none;
+ * MM_E_MISMATCH, MM_E_CSR_SIGNATURE where a signature in the log is not one.
+ * All lies in the arena.
  */
 enum mm_error
 mm_ceremony_story_read(const struct mm_ceremony_log *log, uint64_t index,
     struct mm_arena *arena, struct mm_ceremony_story *out) mm_must_use;
+
+/*
+ * Who was registered at a log's birth: mm_principal_claim in the arena. Its
+ * entries are those from the first on that bear the time of the genesis,
+ * which is one for all of them.
+ */
+enum mm_error mm_ceremony_birth(const struct mm_ceremony_log *log,
+    uint64_t time, struct mm_arena *arena, struct mm_list *out) mm_must_use;
 
 /* The thing of this kind for a key's name, or NULL. */
 const struct mm_ceremony_made *mm_ceremony_story_find(

@@ -1,6 +1,7 @@
 /*
  * mintmark cert crl: the newest CRL of a key of the mint, put together here
- * from its entry, which a receipt proves, and the signature.
+ * from its entry, which a receipt proves, and the signature, which is held
+ * against the key.
  */
 #include <string.h>
 
@@ -8,6 +9,7 @@
 #include "ca/revocation.h"
 #include "cli/chain.h"
 #include "cli/json_value.h"
+#include "cli/mint_key.h"
 #include "cli/source.h"
 #include "cli/values.h"
 
@@ -43,6 +45,9 @@ ask(struct fetched *f)
 	if (error == MM_OK)
 		error = mm_entry_decode_as(f->receipt.entry, MM_ENTRY_CRL,
 		    &f->arena, &frame, &f->entry);
+	if (error == MM_OK && f->receipt.index != f->answer.index)
+		error =
+		    mm_fail(MM_E_MISMATCH, "the receipt is of another entry");
 	if (error == MM_OK && !mm_span_equal(f->entry.issuer, request.issuer))
 		error = mm_fail(MM_E_MISMATCH,
 		    "the receipt speaks of the CRL of %.*s",
@@ -71,26 +76,89 @@ fetch_tbs(struct fetched *f)
 	return error;
 }
 
-/* By the issuer's certificate, where one was brought: a CRL is signed as a
- * certificate is. */
+/* A CRL is signed as a certificate is. */
 static enum mm_error
-check_signature(struct fetched *f)
+judge(const struct fetched *f, enum mm_error verified)
 {
-	const char *path = mm_option(f->invocation, "issuer-cert");
+	return verified == MM_OK ? MM_OK
+				 : mm_fail(MM_E_MISMATCH,
+				       "the CRL is not signed by the key "
+				       "\"%.*s\"",
+				       MM_SPAN(f->entry.issuer));
+}
+
+/* By the issuer's certificate, where one was brought. */
+static enum mm_error
+check_by_file(struct fetched *f, const char *path)
+{
 	struct mm_certificate issuer;
 	struct mm_span der;
-	enum mm_error error;
+	enum mm_error error =
+	    mm_certificate_input(path, &f->arena, &der, &issuer);
 
-	if (path == NULL)
-		return MM_OK;
-	error = mm_certificate_input(path, &f->arena, &der, &issuer);
 	if (error == MM_OK &&
 	    !mm_span_equal(issuer.read.subject, f->read.issuer))
 		error = mm_fail(MM_E_CERTIFICATE,
 		    "the CRL is not of the issuer of %s", path);
-	return error == MM_OK ? mm_certificate_verify(
-				    mm_buffer_span(&f->crl), issuer.read.spki)
+	return error == MM_OK
+		   ? judge(f, mm_certificate_verify(
+				  mm_buffer_span(&f->crl), issuer.read.spki))
+		   : error;
+}
+
+/* By the key of this name, as the log has it. */
+static enum mm_error
+check_by_log(struct fetched *f)
+{
+	struct mm_source *source;
+	struct mm_genesis genesis;
+	struct mm_mint_key key;
+	enum mm_error error = mm_source_open(f->invocation, 0, &source);
+
+	if (error != MM_OK)
+		return error;
+	error = mm_mint_genesis(source, &f->arena, &genesis);
+	if (error == MM_OK)
+		error = mm_mint_key(source, &genesis, f->entry.issuer,
+		    mm_source_checkpoint(source)->size, &f->arena, &key);
+	if (error == MM_OK)
+		error = mm_source_settle(source);
+	mm_source_close(source);
+	return error == MM_OK ? judge(f, mm_certificate_verify(
+					     mm_buffer_span(&f->crl), key.spki))
 			      : error;
+}
+
+/* Who may not read the log holds it against the key that the TBS names as
+ * its issuer's, and the TBS is in the log. */
+static enum mm_error
+check_issuer(struct fetched *f)
+{
+	const char *path = mm_option(f->invocation, "issuer-cert");
+	enum mm_error error =
+	    path != NULL ? check_by_file(f, path) : check_by_log(f);
+
+	return error == MM_E_ROLE
+		   ? judge(f, mm_certificate_verify_identifier(
+				  mm_buffer_span(&f->crl), f->read.authority))
+		   : error;
+}
+
+/* Number, times and how many are revoked: what is told of it. */
+static bool
+is_of_entry(const struct fetched *f)
+{
+	struct mm_der revoked = f->read.revoked;
+	struct mm_crl_revoked one;
+	uint64_t count = 0;
+
+	for (; mm_der_more(&revoked); count++)
+		if (mm_crl_next(&revoked, &one) != MM_OK)
+			return false;
+	return f->read.number == f->entry.number &&
+	       f->read.this_update == f->entry.this_update &&
+	       f->read.next_update == f->entry.next_update &&
+	       count == f->entry.count;
 }
 
 static enum mm_error
@@ -100,13 +168,13 @@ put_together(struct fetched *f)
 
 	if (error == MM_OK)
 		error = mm_crl_read(mm_buffer_span(&f->tbs), &f->read);
-	if (error == MM_OK && f->read.number != f->entry.number)
-		error = mm_fail(
-		    MM_E_MISMATCH, "the CRL has another number than its entry");
+	if (error == MM_OK && !is_of_entry(f))
+		error = mm_fail(MM_E_MISMATCH,
+		    "the CRL says something else than its entry");
 	if (error == MM_OK)
 		error = mm_crl_assemble(
 		    mm_buffer_span(&f->tbs), f->answer.signature, &f->crl);
-	return error == MM_OK ? check_signature(f) : error;
+	return error == MM_OK ? check_issuer(f) : error;
 }
 
 static enum mm_error
@@ -181,7 +249,8 @@ run(const struct mm_invocation *invocation)
 static const struct mm_cli_option options[] = {
     MM_OPTION_IDENTITY,
     {"issuer", "KEY", "the name of the CA's key (device-ca)", false},
-    {"issuer-cert", "FILE", "verify it by this certificate", false},
+    {"issuer-cert", "FILE", "verify it by this certificate (the log's own key)",
+	false},
     {"out", "FILE", "where the CRL goes, DER", true},
     {"pem", NULL, "PEM instead", false},
     {"receipt", "FILE", "where its receipt goes", false},

@@ -65,6 +65,9 @@ mm_certificate_answer_check(const struct mm_certificate_answer *answer,
 		error = check_wanted(
 		    wanted, &attested.body.certificate, &certificate.read);
 	if (error == MM_OK)
+		error = mm_certificate_signed(
+		    answer->certificate, &certificate.read);
+	if (error == MM_OK)
 		error =
 		    mm_chain_check(answer->certificate, &answer->chain, arena);
 	if (error == MM_OK)

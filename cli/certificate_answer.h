@@ -16,9 +16,9 @@ struct mm_certificate_wanted {
 
 /*
  * The receipt verifies by the log's key and speaks of just this certificate;
- * profile, device, key and serial are the ones wanted; each certificate of
- * the chain signs the one before it. MM_E_MISMATCH, MM_E_CERTIFICATE, the
- * errors of a receipt.
+ * profile, device, key and serial are the ones wanted; the key that its TBS
+ * names has signed it, and each certificate of the chain the one before it.
+ * MM_E_MISMATCH, MM_E_CERTIFICATE, the errors of a receipt.
  */
 enum mm_error
 mm_certificate_answer_check(const struct mm_certificate_answer *answer,

@@ -66,6 +66,20 @@ mm_certificate_input(const char *path, struct mm_arena *arena,
 }
 
 enum mm_error
+mm_certificate_signed(struct mm_span certificate, const struct mm_tbs *tbs)
+{
+	enum mm_error error =
+	    tbs->authority.size > 0
+		? mm_certificate_verify_identifier(certificate, tbs->authority)
+		: mm_certificate_verify(certificate, tbs->spki);
+
+	return error == MM_OK ? MM_OK
+			      : mm_fail(MM_E_MISMATCH,
+				    "the log's certificate is not signed by "
+				    "the key that it names");
+}
+
+enum mm_error
 mm_chain_check(struct mm_span certificate, const struct mm_list *chain,
     struct mm_arena *arena)
 {

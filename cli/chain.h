@@ -22,6 +22,14 @@ enum mm_error mm_certificate_input(const char *path, struct mm_arena *arena,
     struct mm_span *der, struct mm_certificate *out) mm_must_use;
 
 /*
+ * Whether it is signed by the key that its own TBS names, by an identifier or,
+ * a root's, as its own; where the log has the TBS, the log names the issuer.
+ * MM_E_MISMATCH.
+ */
+enum mm_error mm_certificate_signed(
+    struct mm_span certificate, const struct mm_tbs *tbs) mm_must_use;
+
+/*
  * A certificate and the chain above it (mm_bytes_item: its issuer first).
  * Nothing is known here about the last one's issuer. MM_E_CERTIFICATE.
  */

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,6 +43,33 @@ await(pid_t child)
 	    "mintmarkd --genesis did not finish: its reason stands above");
 }
 
+/*
+ * A Ctrl-C at the terminal is mintmarkd's to answer, from here to the end: who
+ * started it stays to tell what became of it, and writes down what was made.
+ */
+static int
+spawn(const char *daemon, char *const *words, char *const *environment,
+    pid_t *out)
+{
+	posix_spawnattr_t how;
+	sigset_t usual;
+	int failed = posix_spawnattr_init(&how);
+
+	if (failed != 0)
+		return failed;
+	sigemptyset(&usual);
+	sigaddset(&usual, SIGINT);
+	signal(SIGINT, SIG_IGN);
+	failed = posix_spawnattr_setsigdefault(&how, &usual);
+	if (failed == 0)
+		failed = posix_spawnattr_setflags(&how, POSIX_SPAWN_SETSIGDEF);
+	if (failed == 0)
+		failed =
+		    posix_spawnp(out, daemon, NULL, &how, words, environment);
+	posix_spawnattr_destroy(&how);
+	return failed;
+}
+
 enum mm_error
 mm_daemon_genesis(const char *settings, const char *file)
 {
@@ -60,8 +88,7 @@ mm_daemon_genesis(const char *settings, const char *file)
 	    directory != NULL ? directory : "");
 	find_daemon(daemon);
 	fflush(NULL);
-	if (posix_spawnp(&child, daemon, NULL, NULL, arguments, environment) !=
-	    0)
+	if (spawn(daemon, arguments, environment, &child) != 0)
 		return mm_fail(MM_E_AWAY, "cannot run %s", daemon);
 	return await(child);
 }

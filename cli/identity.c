@@ -53,19 +53,31 @@ public_half(gnutls_x509_privkey_t key, struct mm_buffer *spki)
 		    : mm_fail(MM_E_SYSTEM, "cannot export a public key");
 }
 
-enum mm_error
-mm_key_file_make(const char *path, struct mm_buffer *spki)
+static enum mm_error
+make_key(gnutls_x509_privkey_t *out)
 {
 	gnutls_x509_privkey_t key;
-	enum mm_error error;
 
 	if (gnutls_x509_privkey_init(&key) < 0)
 		return mm_fail(MM_E_MEMORY, "no memory for a key");
 	if (gnutls_x509_privkey_generate(key, GNUTLS_PK_ECDSA,
-		GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP256R1), 0) < 0)
-		error = mm_fail(MM_E_SYSTEM, "cannot make a key");
-	else
-		error = write_key(path, key);
+		GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP256R1), 0) < 0) {
+		gnutls_x509_privkey_deinit(key);
+		return mm_fail(MM_E_SYSTEM, "cannot make a key");
+	}
+	*out = key;
+	return MM_OK;
+}
+
+static enum mm_error
+make_key_file(const char *path, struct mm_buffer *spki)
+{
+	gnutls_x509_privkey_t key;
+	enum mm_error error = make_key(&key);
+
+	if (error != MM_OK)
+		return error;
+	error = write_key(path, key);
 	if (error == MM_OK)
 		error = public_half(key, spki);
 	gnutls_x509_privkey_deinit(key);
@@ -81,7 +93,7 @@ mm_identity_key(const char *directory, struct mm_buffer *spki)
 	if (error == MM_OK && mkdir(directory, 0700) < 0)
 		error = mm_fail(MM_E_FILE, "cannot make %s: %s", directory,
 		    strerror(errno));
-	return error == MM_OK ? mm_key_file_make(path, spki) : error;
+	return error == MM_OK ? make_key_file(path, spki) : error;
 }
 
 /* --- a CSR --- */
@@ -126,34 +138,50 @@ sign_request(
 	return good;
 }
 
+static enum mm_error
+request(gnutls_x509_privkey_t key, struct mm_buffer *out)
+{
+	gnutls_x509_crq_t crq;
+	bool good;
+
+	if (gnutls_x509_crq_init(&crq) < 0)
+		return mm_fail(MM_E_MEMORY, "no memory for a CSR");
+	good = sign_request(crq, key, out);
+	gnutls_x509_crq_deinit(crq);
+	return good ? out->error : mm_fail(MM_E_SYSTEM, "cannot make a CSR");
+}
+
 enum mm_error
-mm_key_file_request(const char *path, struct mm_buffer *out)
+mm_key_once(struct mm_buffer *spki, struct mm_buffer *csr)
 {
 	gnutls_x509_privkey_t key;
-	gnutls_x509_crq_t crq;
-	enum mm_error error;
+	enum mm_error error = make_key(&key);
 
-	if (gnutls_x509_privkey_init(&key) < 0)
-		return mm_fail(MM_E_MEMORY, "no memory for a key");
-	error = read_key(path, key);
-	if (error == MM_OK && gnutls_x509_crq_init(&crq) < 0)
-		error = mm_fail(MM_E_MEMORY, "no memory for a CSR");
-	else if (error == MM_OK) {
-		if (!sign_request(crq, key, out))
-			error = mm_fail(MM_E_SYSTEM, "cannot make a CSR");
-		gnutls_x509_crq_deinit(crq);
-	}
+	if (error != MM_OK)
+		return error;
+	error = public_half(key, spki);
+	if (error == MM_OK)
+		error = request(key, csr);
 	gnutls_x509_privkey_deinit(key);
-	return error == MM_OK ? out->error : error;
+	return error;
 }
 
 enum mm_error
 mm_identity_request(const char *directory, struct mm_buffer *out)
 {
 	char path[4096];
+	gnutls_x509_privkey_t key;
 	enum mm_error error = mm_path(path, sizeof(path), directory, "key.pem");
 
-	return error == MM_OK ? mm_key_file_request(path, out) : error;
+	if (error != MM_OK)
+		return error;
+	if (gnutls_x509_privkey_init(&key) < 0)
+		return mm_fail(MM_E_MEMORY, "no memory for a key");
+	error = read_key(path, key);
+	if (error == MM_OK)
+		error = request(key, out);
+	gnutls_x509_privkey_deinit(key);
+	return error;
 }
 
 /* --- files --- */

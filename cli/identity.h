@@ -7,14 +7,6 @@
 
 #include "protocol/bytes.h"
 
-/* The same of a key that is no identity's, in a file of its own: a P-256 key
- * (PKCS#8, mode 0600; one that is there is kept: MM_E_EXISTS), and a CSR of
- * it. */
-enum mm_error
-mm_key_file_make(const char *path, struct mm_buffer *spki) mm_must_use;
-enum mm_error
-mm_key_file_request(const char *path, struct mm_buffer *out) mm_must_use;
-
 /*
  * Makes the directory and a P-256 key in it (key.pem, mode 0600); appends
  * the key's DER SubjectPublicKeyInfo.
@@ -26,6 +18,11 @@ mm_identity_key(const char *directory, struct mm_buffer *spki) mm_must_use;
  * taken from it: the subject says nothing. */
 enum mm_error
 mm_identity_request(const char *directory, struct mm_buffer *out) mm_must_use;
+
+/* Appends SubjectPublicKeyInfo and CSR (both DER) of a new P-256 key that
+ * signs this one CSR and is never written anywhere. */
+enum mm_error
+mm_key_once(struct mm_buffer *spki, struct mm_buffer *csr) mm_must_use;
 
 struct mm_identity_parts {
 	struct mm_span certificate, access_ca; /* DER */

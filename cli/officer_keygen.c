@@ -4,6 +4,7 @@
  */
 #include <sodium.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/officer.h"
 #include "cli/values.h"
@@ -73,6 +74,11 @@ check(const struct mm_invocation *invocation, const char *path)
 		error = mm_fail(MM_E_USAGE,
 		    "a key is a file that only its owner can read, not "
 		    "stdout");
+	if (error == MM_OK && access(path, F_OK) == 0)
+		error = mm_fail(MM_E_EXISTS,
+		    "%s exists already, and no key is ever overwritten: name "
+		    "another file",
+		    path);
 	return error == MM_OK ? mm_output_check(invocation, path) : error;
 }
 

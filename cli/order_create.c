@@ -75,7 +75,8 @@ static const struct mm_cli_option options[] = {
     {"first", "ID", "or the first of them", false},
     {"last", "ID", "and the last, equally long", false},
     {"devices", "FILE", "or a list, one a line", false},
-    {"until", "DAYS|TIME", "how long it is open (30)", false},
+    {"until", "DAYS|TIME", "its end: 30, or 2026-12-24T18:00:00+01:00 (30)",
+	false},
     {"reissue", "N|P%", "how many may be replaced (0)", false},
 };
 

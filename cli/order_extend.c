@@ -60,7 +60,8 @@ run(const struct mm_invocation *invocation)
 static const struct mm_cli_option options[] = {
     MM_STATING_OPTIONS,
     {"units", "N", "how many certificates in all (as it was)", false},
-    {"until", "DAYS|TIME", "how long it is open (as it was)", false},
+    {"until", "DAYS|TIME",
+	"its end, from now or as in order create (as it was)", false},
     {"reissue", "N|P%", "how many may be replaced (as it was)", false},
     {"station", "NAME,...", "all stations that may ask (as it was)", false},
     {"pattern", "GLOB", "the devices (as they were)", false},

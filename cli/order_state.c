@@ -3,8 +3,8 @@
 #include <sodium.h>
 #include <time.h>
 
-#include "cli/attested.h"
 #include "cli/json_value.h"
+#include "cli/logged_claim.h"
 #include "cli/pages.h"
 
 /* `self` is the name of the one that is asked for, or NULL. */
@@ -44,54 +44,23 @@ mm_order_states(const struct mm_appliance *appliance, const char *name,
 	return error;
 }
 
-static enum mm_error
-read_claim(const struct mm_list *statements, struct mm_arena *arena,
-    struct mm_order_claim *out)
-{
-	struct mm_statement statement;
-	struct mm_claim claim;
-	enum mm_error error = mm_statement_decode(
-	    mm_list_at(*statements, struct mm_bytes_item, 0)->value,
-	    &statement);
-
-	if (error == MM_OK)
-		error = mm_shape_decode(
-		    &mm_claim_shape, statement.payload, arena, &claim);
-	if (error == MM_OK && claim.kind != MM_STATEMENT_ORDER)
-		error =
-		    mm_fail(MM_E_MISMATCH, "the entry's statement is no order");
-	return error == MM_OK ? mm_shape_decode(&mm_order_claim_shape,
-				    claim.body, arena, out)
-			      : error;
-}
-
 enum mm_error
 mm_order_terms(const struct mm_appliance *appliance,
     const struct mm_order_state *state, struct mm_arena *arena,
     struct mm_order_claim *out)
 {
-	struct mm_prove_request request = {.index = state->index};
-	struct mm_prove_answer answer;
-	struct mm_attested attested;
-	enum mm_error error = mm_appliance_ask(
-	    appliance, MM_MESSAGE_PROVE, &request, arena, &answer);
+	struct mm_order_claim terms;
+	enum mm_error error = mm_logged_claim(
+	    appliance, state->index, MM_STATEMENT_ORDER, arena, &terms);
 
-	if (error == MM_OK)
-		error = mm_attested_read(
-		    answer.receipt, &appliance->vkey, arena, &attested);
-	if (error == MM_OK)
-		error = mm_attested_is(&attested, MM_ENTRY_ORDER);
-	if (error == MM_OK)
-		error =
-		    read_claim(&attested.body.statement.statements, arena, out);
 	if (error != MM_OK)
 		return error;
-	if (attested.receipt.index != state->index ||
-	    !mm_span_equal(out->name, state->name) ||
-	    out->revision != state->revision)
+	if (!mm_span_equal(terms.name, state->name) ||
+	    terms.revision != state->revision)
 		return mm_fail(MM_E_MISMATCH,
 		    "entry %ju is not what the appliance says of order %.*s",
 		    (uintmax_t)state->index, MM_SPAN(state->name));
+	*out = terms;
 	return MM_OK;
 }
 

@@ -41,6 +41,19 @@ check_line(const char *path, unsigned number, struct mm_span line)
 				    mm_error_text(error));
 }
 
+/* A device has one certificate: it would be a unit that is never made. */
+static enum mm_error
+check_new(const char *path, unsigned number, struct mm_span line,
+    const struct mm_text_item *items, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (mm_span_equal(items[i].value, line))
+			return mm_fail(MM_E_FORMAT,
+			    "%s:%u: device %.*s is listed twice", path, number,
+			    MM_SPAN(line));
+	return MM_OK;
+}
+
 static enum mm_error
 split_list(const char *path, struct mm_span text, struct mm_arena *arena,
     struct mm_list *out)
@@ -59,6 +72,8 @@ split_list(const char *path, struct mm_span text, struct mm_arena *arena,
 		if (line.size == 0)
 			continue;
 		error = check_line(path, number, line);
+		if (error == MM_OK)
+			error = check_new(path, number, line, items, count);
 		if (error != MM_OK)
 			return error;
 		if (count == LINES_MAX)

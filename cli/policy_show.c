@@ -6,6 +6,7 @@
 
 #include "cli/entry_json.h"
 #include "cli/policy_at.h"
+#include "cli/proposal.h"
 #include "cli/values.h"
 
 enum { ARENA = 4 << 20 };
@@ -41,6 +42,25 @@ print_entry(const struct mm_invocation *invocation, struct mm_source *source,
 	return error;
 }
 
+/* Nobody but readers compares the text with what officers have signed. */
+static enum mm_error
+check_text(const struct mm_policy_at *at, struct mm_span text)
+{
+	bool gives = false;
+
+	if (mm_proposal_gives(text, at->document, &gives) != MM_OK) {
+		mm_say("this program cannot compile the text, to see whether "
+		       "it is the policy: --document FILE has what was signed");
+		return MM_OK;
+	}
+	return gives ? MM_OK
+		     : mm_fail(MM_E_MISMATCH,
+			   "the text beside policy %" PRIu64 " gives another "
+			   "document than the officers have signed: do not "
+			   "rely on it; --document FILE has what is in force",
+			   at->policy.number);
+}
+
 static enum mm_error
 print_text(const struct mm_invocation *invocation, struct mm_source *source,
     const struct mm_policy_at *at)
@@ -55,7 +75,8 @@ print_text(const struct mm_invocation *invocation, struct mm_source *source,
 	mm_say("policy %" PRIu64 ", in force from entry %" PRIu64
 	       " on, on the word of %zu officers",
 	    at->policy.number, at->index, at->statements.count);
-	return mm_output_lines(invocation, "-", mm_buffer_span(&text));
+	error = mm_output_lines(invocation, "-", mm_buffer_span(&text));
+	return error == MM_OK ? check_text(at, mm_buffer_span(&text)) : error;
 }
 
 static enum mm_error

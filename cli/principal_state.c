@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/json_value.h"
+#include "cli/logged_claim.h"
 #include "cli/pages.h"
 
 /* `self` is the name of the one that is asked for, or NULL. */
@@ -44,18 +45,38 @@ mm_principal_states(const struct mm_appliance *appliance, const char *name,
 	return error;
 }
 
-struct mm_principal_claim
-mm_principal_claim_of(const struct mm_principal_state *state)
+static enum mm_error
+differs(const struct mm_principal_state *state)
 {
-	struct mm_principal_claim claim = {.name = state->name,
-	    .role = state->role,
-	    .profiles = state->profiles,
-	    .daily = state->daily,
-	    .minute = state->minute,
-	    .disabled = state->disabled};
+	return mm_fail(MM_E_MISMATCH,
+	    "entry %ju is not what the appliance says of %.*s",
+	    (uintmax_t)state->index, MM_SPAN(state->name));
+}
 
-	memcpy(claim.key, state->key, sizeof(claim.key));
-	return claim;
+enum mm_error
+mm_principal_terms(const struct mm_appliance *appliance, const char *name,
+    struct mm_arena *arena, struct mm_principal_terms *out)
+{
+	const struct mm_principal_state *state;
+	struct mm_principal_terms terms;
+	struct mm_list states;
+	enum mm_error error =
+	    mm_principal_states(appliance, name, arena, &states);
+
+	if (error != MM_OK)
+		return error;
+	state = mm_list_at(states, struct mm_principal_state, 0);
+	terms.index = state->index;
+	error = mm_logged_claim(appliance, terms.index, MM_STATEMENT_PRINCIPAL,
+	    arena, &terms.claim);
+	if (error != MM_OK)
+		return error;
+	if (!mm_span_is(terms.claim.name, name) ||
+	    terms.claim.disabled != state->disabled ||
+	    memcmp(terms.claim.key, state->key, sizeof(state->key)) != 0)
+		return differs(state);
+	*out = terms;
+	return MM_OK;
 }
 
 uint64_t

@@ -13,9 +13,18 @@
 enum mm_error mm_principal_states(const struct mm_appliance *appliance,
     const char *name, struct mm_arena *arena, struct mm_list *out) mm_must_use;
 
-/* What a statement says to leave it as it is, or to disable it. */
-struct mm_principal_claim
-mm_principal_claim_of(const struct mm_principal_state *state);
+/* What officers have stated of one, word for word. */
+struct mm_principal_terms {
+	uint64_t index; /* of the entry */
+	struct mm_principal_claim claim;
+};
+/*
+ * The newest of this name, from the log by its receipt. MM_E_NOT_FOUND;
+ * MM_E_MISMATCH where the entry is not what the appliance says of it.
+ */
+enum mm_error
+mm_principal_terms(const struct mm_appliance *appliance, const char *name,
+    struct mm_arena *arena, struct mm_principal_terms *out) mm_must_use;
 
 /* A role by its name; 0 for none. */
 uint64_t mm_role_named(const char *name);

@@ -82,21 +82,32 @@ read_text(const struct mm_invocation *invocation,
 	return error;
 }
 
+enum mm_error
+mm_proposal_gives(struct mm_span text, struct mm_span document, bool *out)
+{
+	mm_auto(buffer) compiled = {0};
+	enum mm_error error;
+
+	mm_buffer_init(&compiled, MM_POLICY_MAX);
+	error = compile_text(text, &compiled);
+	if (error == MM_OK)
+		*out = mm_span_equal(mm_buffer_span(&compiled), document);
+	return error;
+}
+
 static enum mm_error
 check_text(struct mm_span text, struct mm_span document)
 {
-	mm_auto(buffer) compiled = {0};
+	bool gives = false;
 	enum mm_error error = mm_proposal_plain(text);
 
-	mm_buffer_init(&compiled, MM_POLICY_MAX);
 	if (error == MM_OK && text.size == 0)
 		error = mm_fail(MM_E_MISMATCH,
 		    "the policy has no text beside it, so that nobody can "
 		    "read what is to be signed: propose it again with one");
 	if (error == MM_OK)
-		error = compile_text(text, &compiled);
-	if (error == MM_OK &&
-	    !mm_span_equal(mm_buffer_span(&compiled), document))
+		error = mm_proposal_gives(text, document, &gives);
+	if (error == MM_OK && !gives)
 		error = mm_fail(MM_E_MISMATCH,
 		    "the text does not give the document that is to be "
 		    "signed: do not sign it");

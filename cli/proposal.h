@@ -8,9 +8,15 @@
 #include "cli/waiting.h"
 
 /* Whether a text reads as it is compiled: no control characters, none that
- * turn the direction of writing, a carriage return at a line's end alone.
+ * turn the direction of writing or that nobody sees, a carriage return at a
+ * line's end alone.
  * MM_E_TEXT says in which line. */
 enum mm_error mm_proposal_plain(struct mm_span text) mm_must_use;
+
+/* Whether a text compiles to this very document; MM_E_POLICY where it does not
+ * compile. */
+enum mm_error mm_proposal_gives(
+    struct mm_span text, struct mm_span document, bool *out) mm_must_use;
 
 /*
  * Reads the text of a policy that waits (kind policy), from its entry or its

@@ -19,6 +19,7 @@
 #include "cli/daemon.h"
 #include "cli/harvest.h"
 #include "cli/identity.h"
+#include "cli/json_value.h"
 #include "cli/officer.h"
 #include "cli/policy_text.h"
 #include "cli/values.h"
@@ -74,6 +75,7 @@ struct quickstart {
 	struct mm_officer_key *officer;
 	struct mm_arena arena;
 	struct mm_buffer policy, text;
+	struct mm_span profile; /* of the order; in the arena */
 	struct mm_span spki[MM_COUNT(identities)];
 };
 
@@ -215,6 +217,32 @@ begin_policy(struct quickstart *q)
 	return error;
 }
 
+/* What the order and the station are for: "device", as in conf/policy.conf,
+ * or else the first of a policy's profiles for devices. */
+static enum mm_error
+choose_profile(struct quickstart *q)
+{
+	const struct mm_profile *chosen = NULL;
+	struct mm_policy policy;
+	enum mm_error error =
+	    mm_policy_decode(mm_buffer_span(&q->policy), &q->arena, &policy);
+
+	if (error != MM_OK)
+		return error;
+	for (mm_list_each(const struct mm_profile, one, policy.profiles))
+		if (one->purpose == MM_PURPOSE_DEVICE &&
+		    (chosen == NULL || mm_span_is(one->name, "device")))
+			chosen = one;
+	if (chosen == NULL)
+		return mm_fail(MM_E_POLICY,
+		    "%s has no profile of purpose device, so that the first "
+		    "order would be for nothing: add one, as conf/policy.conf "
+		    "has it",
+		    mm_option(q->invocation, "policy"));
+	q->profile = chosen->name;
+	return MM_OK;
+}
+
 /* And the one officer at its end. */
 static enum mm_error
 make_policy(struct quickstart *q)
@@ -231,7 +259,7 @@ make_policy(struct quickstart *q)
 	if (error == MM_OK)
 		error = mm_policy_compile(
 		    path_in(q, "policy.conf", path), &q->policy);
-	return error;
+	return error == MM_OK ? choose_profile(q) : error;
 }
 
 static enum mm_error
@@ -319,7 +347,7 @@ state_ceremony(struct quickstart *q, struct mm_list *out)
 static enum mm_error
 make_principal(struct quickstart *q, size_t i, struct mm_genesis_principal *out)
 {
-	struct mm_text_item device = {mm_span_text("device")};
+	struct mm_text_item device = {q->profile};
 	struct mm_principal_claim claim = {
 	    .name = mm_span_text(identities[i].name),
 	    .role = identities[i].role};
@@ -346,7 +374,7 @@ state_order(struct quickstart *q, struct mm_list *out)
 {
 	struct mm_text_item station = {mm_span_text("station")};
 	struct mm_order_claim claim = {.name = mm_span_text("quickstart"),
-	    .profile = mm_span_text("device"),
+	    .profile = q->profile,
 	    .units = q->units,
 	    .devices = {.pattern = mm_span_text("*")},
 	    .stations = {&station, 1},
@@ -551,7 +579,7 @@ static enum mm_error
 run_steps(struct quickstart *q)
 {
 	static enum mm_error (*const steps[])(struct quickstart *) = {
-	    make_directories, make_token, make_officer, make_policy};
+	    make_directories, make_officer, make_policy, make_token};
 	enum mm_error error = MM_OK;
 
 	for (size_t i = 0; i < MM_COUNT(steps) && error == MM_OK; i++)
@@ -613,10 +641,16 @@ static void
 report(const struct quickstart *q)
 {
 	mm_print(q->invocation,
-	    json_pack("{s:s, s:s, s:s, s:s}", "directory", q->dir, "origin",
-		q->origin, "listen", q->listen, "order", "quickstart"));
+	    json_pack("{s:s, s:s, s:s, s:s, s:o}", "directory", q->dir,
+		"origin", q->origin, "listen", q->listen, "order", "quickstart",
+		"profile", mm_json_text(q->profile)));
 	if (q->invocation->json)
 		return;
+	if (!mm_span_is(q->profile, "device"))
+		mm_say("The policy has no profile \"device\" for devices: the "
+		       "order and the station are for its first one, "
+		       "\"%.*s\".",
+		    MM_SPAN(q->profile));
 	mm_say("Start it:  mintmarkd -c %s/appliance.conf", q->dir);
 	mm_say("For trying out: the officer's key officer/officer.key and "
 	       "the token's PIN lie unprotected in this directory.");
@@ -676,7 +710,7 @@ const struct mm_command mm_quickstart_command = {
     .noun = "quickstart",
     .operands = "",
     .summary = "a complete small mint on SoftHSM",
-    .results = "directory, origin, listen, order",
+    .results = "directory, origin, listen, order, profile",
     MM_COMMAND_OPTIONS(options),
     .run = run,
 };

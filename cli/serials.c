@@ -128,6 +128,10 @@ read_device(const struct mm_invocation *invocation, struct mm_arena *arena,
 	if (error == MM_OK)
 		error = mm_appliance_ask(
 		    &appliance, MM_MESSAGE_SHOW, &request, arena, &answer);
+	if (error == MM_E_NOT_FOUND)
+		error = mm_fail(error,
+		    "device %.*s has no certificate of profile %.*s here",
+		    MM_SPAN(request.device), MM_SPAN(request.profile));
 	if (error == MM_OK)
 		error = mm_certificate_answer_check(
 		    &answer, &wanted, &appliance.vkey, arena, &attested);

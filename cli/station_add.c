@@ -6,10 +6,9 @@
 #include <string.h>
 
 #include "ca/csr.h"
-#include "cli/chain.h"
 #include "cli/identity.h"
 #include "cli/json_value.h"
-#include "cli/principal_state.h"
+#include "cli/principal_certificate.h"
 #include "cli/stating.h"
 #include "cli/values.h"
 
@@ -69,24 +68,23 @@ read_csr(const struct mm_invocation *invocation, struct mm_arena *arena,
 	return MM_OK;
 }
 
-/* The certificate is for the key that was registered. */
 static enum mm_error
-check_certificate(struct mm_span der, const struct mm_principal_claim *claim,
-    struct mm_arena *arena)
+write_files(const struct mm_invocation *invocation,
+    const struct mm_principal_terms *terms, struct mm_arena *arena)
 {
-	struct mm_certificate certificate;
-	uint8_t key[sizeof(claim->key)];
-	enum mm_error error = mm_certificate_open(der, arena, &certificate);
+	struct mm_certificate_answer answer;
+	struct mm_appliance appliance;
+	struct mm_attested attested;
+	enum mm_error error =
+	    mm_appliance_read(invocation, MM_WAIT, &appliance);
 
-	if (error != MM_OK)
-		return error;
-	crypto_hash_sha256(
-	    key, certificate.read.spki.data, certificate.read.spki.size);
-	return memcmp(key, claim->key, sizeof(key)) == 0
-		   ? MM_OK
-		   : mm_fail(MM_E_MISMATCH,
-			 "the appliance answered with a certificate for "
-			 "another key");
+	if (error == MM_OK)
+		error = mm_principal_certificate(
+		    &appliance, terms, arena, &answer, &attested);
+	return error == MM_OK ? mm_identity_hand_over(appliance.identity,
+				    mm_option(invocation, "out"),
+				    answer.certificate, invocation->force)
+			      : error;
 }
 
 /* It is registered, whatever becomes of its files. */
@@ -95,20 +93,17 @@ hand_over(const struct mm_invocation *invocation,
     const struct mm_principal_claim *claim, const struct mm_stated *stated,
     struct mm_arena *arena)
 {
-	const char *out = mm_option(invocation, "out");
-	struct mm_span certificate = stated->answer.certificate;
+	const struct mm_principal_terms terms = {stated->receipt.index, *claim};
 	enum mm_error error;
 
-	if (stated->answer.missing > 0 || out == NULL ||
-	    certificate.size == 0) {
+	if (stated->answer.missing > 0 ||
+	    mm_option(invocation, "out") == NULL ||
+	    stated->answer.certificate.size == 0) {
 		mm_say("%s`mintmark station fetch` has its certificate",
 		    stated->answer.missing > 0 ? "when it is in force, " : "");
 		return MM_OK;
 	}
-	error = check_certificate(certificate, claim, arena);
-	if (error == MM_OK)
-		error = mm_identity_hand_over(mm_option(invocation, "identity"),
-		    out, certificate, invocation->force);
+	error = write_files(invocation, &terms, arena);
 	return error == MM_OK
 		   ? MM_OK
 		   : mm_fail(error,

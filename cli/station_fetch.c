@@ -2,39 +2,30 @@
  * mintmark station fetch: the certificate of a principal that was registered,
  * as files for its identity's directory.
  */
-#include "cli/certificate_answer.h"
 #include "cli/identity.h"
-#include "cli/principal_state.h"
-#include "cli/values.h"
+#include "cli/principal_certificate.h"
 
 enum { ARENA = 4 << 20 };
 
 static enum mm_error
-fetch(const struct mm_invocation *invocation,
-    const struct mm_appliance *appliance, struct mm_arena *arena,
-    struct mm_certificate_answer *answer, struct mm_attested *attested)
+fetch(const struct mm_appliance *appliance, const char *name,
+    struct mm_arena *arena, struct mm_certificate_answer *answer,
+    struct mm_attested *attested)
 {
-	const char *name = invocation->operands[0];
-	struct mm_show_request request = {.basis = 0};
-	const struct mm_certificate_wanted wanted = {
-	    .device = mm_span_text(name)};
-	struct mm_list states;
+	struct mm_principal_terms terms;
 	enum mm_error error =
-	    mm_principal_states(appliance, name, arena, &states);
+	    mm_principal_terms(appliance, name, arena, &terms);
 
 	if (error != MM_OK)
 		return error;
-	request.basis = mm_list_at(states, struct mm_principal_state, 0)->index;
-	error = mm_appliance_ask(
-	    appliance, MM_MESSAGE_SHOW, &request, arena, answer);
-	if (error == MM_E_NOT_FOUND)
-		return mm_fail(MM_E_NOT_FOUND,
-		    "%s was registered without a CSR, or its certificate is "
-		    "not signed yet",
-		    name);
-	return error == MM_OK ? mm_certificate_answer_check(answer, &wanted,
-				    &appliance->vkey, arena, attested)
-			      : error;
+	error = mm_principal_certificate(
+	    appliance, &terms, arena, answer, attested);
+	return error == MM_E_NOT_FOUND
+		   ? mm_fail(error,
+			 "%s was registered without a CSR, or its certificate "
+			 "is not signed yet",
+			 name)
+		   : error;
 }
 
 static enum mm_error
@@ -53,8 +44,8 @@ run(const struct mm_invocation *invocation)
 		error = mm_identity_hand_over_check(
 		    appliance.identity, out, invocation->force);
 	if (error == MM_OK)
-		error =
-		    fetch(invocation, &appliance, &arena, &answer, &attested);
+		error = fetch(&appliance, invocation->operands[0], &arena,
+		    &answer, &attested);
 	if (error == MM_OK)
 		error = mm_identity_hand_over(appliance.identity, out,
 		    answer.certificate, invocation->force);

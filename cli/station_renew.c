@@ -3,14 +3,12 @@
  * old one ends. Nobody has to sign for it: who one is has not changed. For a
  * timer: run it every day, it asks for a new one when it is time.
  */
-#include <string.h>
+#include <limits.h>
 
 #include "ca/csr.h"
-#include "ca/certificate.h"
-#include "cli/appliance.h"
-#include "cli/certificate_answer.h"
+#include "cli/chain.h"
 #include "cli/identity.h"
-#include "cli/values.h"
+#include "cli/principal_certificate.h"
 
 enum { ARENA = 4 << 20 };
 
@@ -39,25 +37,32 @@ renew(const struct mm_appliance *appliance, struct mm_arena *arena,
 			      : error;
 }
 
-/* Whether the directory has this very certificate. */
+/* It is for the same name, and of the same CA. `*there`: it is the one that
+ * the directory has. */
 static enum mm_error
-is_there(const char *identity, struct mm_span certificate, bool *out)
+compare(const char *identity, struct mm_span certificate,
+    struct mm_arena *arena, bool *there)
 {
 	char path[PATH_MAX];
-	mm_auto(buffer) file = {0}, der = {0};
+	struct mm_certificate own, fresh;
+	struct mm_span der;
 	enum mm_error error =
 	    mm_path(path, sizeof(path), identity, "certificate.pem");
 
-	mm_buffer_init(&file, 1 << 17);
-	mm_buffer_init(&der, MM_CERTIFICATE_MAX);
 	if (error == MM_OK)
-		error = mm_file_read(path, 1 << 17, &file);
+		error = mm_certificate_input(path, arena, &der, &own);
 	if (error == MM_OK)
-		error =
-		    mm_pem_decode("CERTIFICATE", mm_buffer_span(&file), &der);
-	*out =
-	    error == MM_OK && mm_span_equal(mm_buffer_span(&der), certificate);
-	return error;
+		error = mm_certificate_open(certificate, arena, &fresh);
+	if (error == MM_OK &&
+	    !mm_span_equal(own.read.subject, fresh.read.subject))
+		error = mm_fail(MM_E_MISMATCH,
+		    "the appliance answered with a certificate for another "
+		    "name than that of %s",
+		    path);
+	if (error != MM_OK)
+		return error;
+	*there = mm_span_equal(der, certificate);
+	return mm_principal_issued(identity, certificate, arena);
 }
 
 static enum mm_error
@@ -76,8 +81,8 @@ run(const struct mm_invocation *invocation)
 	if (error == MM_OK)
 		error = renew(&appliance, &arena, &answer, &attested);
 	if (error == MM_OK)
-		error =
-		    is_there(appliance.identity, answer.certificate, &there);
+		error = compare(
+		    appliance.identity, answer.certificate, &arena, &there);
 	if (error == MM_OK && !there)
 		error =
 		    mm_identity_renew(appliance.identity, answer.certificate);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cli/json_value.h"
+#include "protocol/subject.h"
 
 enum { HASH = 32, PREFIX_MIN = 8, ROWS = 1024, DUMP = JSON_INDENT(2) };
 
@@ -99,7 +100,8 @@ mm_waiting_json(const struct mm_pending_row *row)
 
 /* --- one of them --- */
 
-/* Whether `name` means this one. */
+/* Whether `name` means this one. All the digits of a payload mean nothing else:
+ * an order can have any name, another payload's digits too. */
 static bool
 is_meant(const struct mm_pending_row *row, const char *name)
 {
@@ -107,8 +109,10 @@ is_meant(const struct mm_pending_row *row, const char *name)
 	size_t size = strlen(name);
 
 	sodium_bin2hex(hex, sizeof(hex), row->payload, HASH);
+	if (size == 2 * HASH && strspn(name, "0123456789abcdef") == size)
+		return strcmp(hex, name) == 0;
 	return mm_span_is(row->subject, name) ||
-	       (size >= PREFIX_MIN && size <= 2 * HASH &&
+	       (size >= PREFIX_MIN && size < 2 * HASH &&
 		   strncmp(hex, name, size) == 0);
 }
 
@@ -134,6 +138,21 @@ choose(const struct mm_list *rows, const char *name,
 			 "nothing of the kind waits as \"%s\": see `mintmark "
 			 "pending list`",
 			 name);
+}
+
+/* What it is about, in the words of its payload and not of the row. */
+static enum mm_error
+take_subject(struct mm_arena *arena, struct mm_waiting_one *one)
+{
+	char subject[MM_SUBJECT_TEXT];
+	enum mm_error error = mm_claim_subject(&one->claim, subject);
+
+	if (error != MM_OK)
+		return error;
+	one->row.subject = mm_arena_copy(arena, mm_span_text(subject));
+	return one->row.subject.data != NULL
+		   ? MM_OK
+		   : mm_fail(MM_E_MEMORY, "no memory for a subject");
 }
 
 /* The statement that the entry holds is the one that the row speaks of. */
@@ -166,7 +185,7 @@ take_payload(const struct mm_appliance *appliance, struct mm_arena *arena,
 		return mm_fail(MM_E_STATEMENT_LOG,
 		    "the statement is for the log %.*s, not %s",
 		    MM_SPAN(one->claim.origin), appliance->vkey.name);
-	return MM_OK;
+	return take_subject(arena, one);
 }
 
 static enum mm_error
@@ -213,8 +232,14 @@ mm_waiting_find(const struct mm_appliance *appliance, uint64_t kind,
 
 	if (error == MM_OK)
 		error = choose(&rows, name, &row);
-	return error == MM_OK ? mm_waiting_read(appliance, row, arena, out)
-			      : error;
+	if (error == MM_OK)
+		error = mm_waiting_read(appliance, row, arena, out);
+	if (error == MM_OK && !is_meant(&out->row, name))
+		error = mm_fail(MM_E_MISMATCH,
+		    "what the appliance calls \"%s\" is about \"%.*s\": do not "
+		    "sign it before you know why",
+		    name, MM_SPAN(out->row.subject));
+	return error;
 }
 
 enum mm_error

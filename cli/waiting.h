@@ -13,7 +13,7 @@
 
 /* One of them; all spans lie in the arena. */
 struct mm_waiting_one {
-	struct mm_pending_row row;
+	struct mm_pending_row row; /* its subject is the payload's own */
 	struct mm_receipt receipt;
 	struct mm_pending_entry entry;
 	struct mm_span payload; /* what officers sign */
@@ -27,7 +27,8 @@ enum mm_error mm_waiting_list(const struct mm_appliance *appliance,
 /*
  * The one of this kind (0: any) that `name` means: the hex of its payload's
  * SHA-256 or at least 8 digits of it, or its subject. MM_E_NOT_FOUND;
- * MM_E_USAGE where there are several; MM_E_MISMATCH where entry and row differ.
+ * MM_E_USAGE where there are several; MM_E_MISMATCH where entry and row differ,
+ * or the statement is about something else than the row says.
  */
 enum mm_error mm_waiting_find(const struct mm_appliance *appliance,
     uint64_t kind, const char *name, struct mm_arena *arena,
@@ -37,6 +38,14 @@ enum mm_error mm_waiting_find(const struct mm_appliance *appliance,
 enum mm_error mm_waiting_read(const struct mm_appliance *appliance,
     const struct mm_pending_row *row, struct mm_arena *arena,
     struct mm_waiting_one *out) mm_must_use;
+
+/*
+ * Before something is stated: whether the very same waits already, so that it
+ * is approved and not stated once more. MM_E_STATEMENT_REPLAY says how. What
+ * waits under the same name and says something else is told on stderr.
+ */
+enum mm_error mm_waiting_same(const struct mm_appliance *appliance,
+    uint64_t kind, const void *body, struct mm_arena *arena) mm_must_use;
 
 /* The row, for people and scripts. */
 json_t *mm_waiting_json(const struct mm_pending_row *row);

@@ -94,7 +94,7 @@ extern const struct mm_shape mm_statement_entry_shape;
 struct mm_pending_entry {
 	struct mm_list statements; /* mm_bytes_item: COSE_Sign1, one payload */
 	struct mm_span principal, request;
-	struct mm_span spki;         /* of the CSR that came with a principal */
+	struct mm_span spki;         /* of a principal's or a proof's CSR */
 	struct mm_span policy, text; /* that a policy's statement is about */
 	struct mm_span text_sha256;
 	uint64_t text_size;

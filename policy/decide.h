@@ -88,8 +88,8 @@ enum mm_error mm_decide_order(const struct mm_order_facts *facts) mm_must_use;
 /* What is known before another policy. */
 struct mm_policy_facts {
 	const struct mm_policy *former, *next;
-	/* Names of the keys of the mint that issue (mm_text_item): not retired
-	 * and with a certificate. */
+	/* Names of the keys of the mint that issue TLS certificates
+	 * (mm_text_item): for access, not retired, with a certificate. */
 	struct mm_list issuers;
 	uint64_t
 	    officers; /* registered principals of that role, not disabled */

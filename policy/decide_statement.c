@@ -97,7 +97,7 @@ check_identity(
 			return MM_OK;
 		return mm_fail(MM_E_LOCK_OUT,
 		    "profile %.*s, which %s needs, is issued by %.*s, which "
-		    "is no key in force: hold a ceremony for it first",
+		    "is no access CA in force: hold a ceremony for it first",
 		    MM_SPAN(profile->name), whose, MM_SPAN(profile->issuer));
 	}
 	return mm_fail(MM_E_LOCK_OUT,

@@ -342,6 +342,13 @@ fill(const struct mm_grammar *grammar, cfg_t *cfg, struct mm_arena *arena,
 	return error;
 }
 
+/* What some editors put before UTF-8, and nobody sees. */
+static bool
+has_mark(struct mm_span text)
+{
+	return text.size >= 3 && memcmp(text.data, "\xef\xbb\xbf", 3) == 0;
+}
+
 /* libConfuse expands ${...} from the environment and stops at a NUL. */
 static enum mm_error
 check_characters(
@@ -349,6 +356,11 @@ check_characters(
 {
 	unsigned line = 1;
 
+	if (has_mark(text))
+		return mm_fail(grammar->error,
+		    "%s:1: a byte order mark (BOM, bytes EF BB BF) stands "
+		    "before the text: save it as UTF-8 without one",
+		    path);
 	for (size_t i = 0; i < text.size; i++) {
 		uint8_t c = text.data[i];
 

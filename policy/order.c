@@ -1,5 +1,6 @@
 #include "policy/order.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "ca/profile.h"
@@ -284,13 +285,23 @@ unsound(const struct mm_order_claim *order, const char *what)
 	    MM_E_STATEMENT, "order %.*s: %s", MM_SPAN(order->name), what);
 }
 
+/* What is wrong with the id was just said. */
+static enum mm_error
+no_device(const struct mm_order_claim *order, struct mm_span device)
+{
+	char why[200];
+
+	snprintf(why, sizeof(why), "%s", mm_why(MM_E_DEVICE_ID));
+	return mm_fail(MM_E_STATEMENT, "order %.*s: %.*s: %s",
+	    MM_SPAN(order->name), MM_SPAN(device), why);
+}
+
 static enum mm_error
 list_sound(const struct mm_order_claim *order)
 {
 	for (mm_list_each(const struct mm_text_item, item, order->devices.list))
 		if (mm_device_check(item->value) != MM_OK)
-			return unsound(order, "a device in its list has no "
-					      "valid id");
+			return no_device(order, item->value);
 	return MM_OK;
 }
 
@@ -301,8 +312,10 @@ range_sound(const struct mm_order_claim *order)
 	struct mm_span last = order->devices.last;
 	struct scale scale;
 
-	if (mm_device_check(first) != MM_OK || mm_device_check(last) != MM_OK)
-		return unsound(order, "an end of its range is no device id");
+	if (mm_device_check(first) != MM_OK)
+		return no_device(order, first);
+	if (mm_device_check(last) != MM_OK)
+		return no_device(order, last);
 	if (first.size != last.size)
 		return unsound(order, "its range's ends differ in length");
 	if (mm_span_compare(first, last) > 0)

@@ -452,14 +452,26 @@ sequence(const uint8_t *at, size_t size, uint32_t *point)
 	return length;
 }
 
-/* Unicode's controls, and those that turn the direction of writing. */
+/*
+ * Unicode's controls, those that turn the direction of writing, and those that
+ * nobody sees: two names that look alike would be two. Ascending.
+ */
+static const struct {
+	uint32_t first, last;
+} hidden[] = {{0x00, 0x1f}, {0x7f, 0x9f}, {0xad, 0xad}, {0x34f, 0x34f},
+    {0x61c, 0x61c}, {0x115f, 0x1160}, {0x17b4, 0x17b5}, {0x180b, 0x180f},
+    {0x200b, 0x200f}, {0x2028, 0x202e}, {0x2060, 0x206f}, {0x3164, 0x3164},
+    {0xfe00, 0xfe0f}, {0xfeff, 0xfeff}, {0xffa0, 0xffa0}, {0xfff0, 0xfffb},
+    {0x1bca0, 0x1bca3}, {0x1d173, 0x1d17a}, {0xe0000, 0xe0fff}};
+
 static bool
-is_control(uint32_t point)
+is_hidden(uint32_t point)
 {
-	return point < 0x20 || (point >= 0x7f && point <= 0x9f) ||
-	       point == 0x061c || (point >= 0x200b && point <= 0x200f) ||
-	       (point >= 0x2028 && point <= 0x202e) ||
-	       (point >= 0x2066 && point <= 0x2069) || point == 0xfeff;
+	for (size_t i = 0; i < MM_COUNT(hidden) && hidden[i].first <= point;
+	     i++)
+		if (point <= hidden[i].last)
+			return true;
+	return false;
 }
 
 bool
@@ -471,7 +483,7 @@ mm_text_ok(struct mm_span text)
 		uint32_t point;
 		size_t length = sequence(text.data + i, text.size - i, &point);
 
-		if (length == 0 || is_control(point))
+		if (length == 0 || is_hidden(point))
 			return false;
 		i += length;
 	}

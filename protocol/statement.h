@@ -47,7 +47,7 @@ struct mm_claim {
 	uint64_t kind;
 	struct mm_span origin; /* the log it is for */
 	uint8_t nonce[MM_NONCE_SIZE];
-	uint64_t time, expiry; /* POSIX seconds; to be logged before expiry */
+	uint64_t time, expiry; /* POSIX seconds; to be logged by expiry */
 	struct mm_span body;   /* one of the shapes below, by kind */
 };
 extern const struct mm_shape mm_claim_shape;

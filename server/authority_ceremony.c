@@ -314,6 +314,11 @@ check_proof(const struct mm_stating *s, const struct mm_ceremony_proof *proof)
 		return mm_fail(MM_E_PROFILE,
 		    "there is no profile %.*s for proofs of possession",
 		    MM_SPAN(proof->profile));
+	if (!mm_span_equal(profile->issuer, proof->issuer))
+		return differs("profile %.*s is issued by \"%.*s\", not by "
+			       "\"%.*s\": name one that is",
+		    MM_SPAN(proof->profile), MM_SPAN(profile->issuer),
+		    MM_SPAN(proof->issuer));
 	crypto_hash_sha256(key, s->spki.data, s->spki.size);
 	if (s->spki.size == 0 || memcmp(key, proof->key, sizeof(key)) != 0)
 		return differs("the CSR of the proof did not come along, or is "

@@ -14,7 +14,8 @@
 
 enum { PAGE = 64 /* principals looked at together */ };
 
-/* The keys of the mint that can issue: mm_text_item in the arena. */
+/* The keys of the mint that can issue TLS certificates: mm_text_item in the
+ * arena. The token signs these by no other key. */
 static enum mm_error
 list_issuers(
     const struct mm_authority *a, struct mm_arena *arena, struct mm_list *out)
@@ -27,6 +28,7 @@ list_issuers(
 	*out = (struct mm_list){names, 0};
 	for (size_t i = 0; i < a->issuer_count; i++)
 		if (!a->issuers[i].retired &&
+		    a->issuers[i].use == MM_KEY_ACCESS_CA &&
 		    a->issuers[i].certificate.size > 0)
 			names[out->count++].value =
 			    mm_span_text(a->issuers[i].name);
@@ -86,29 +88,35 @@ read_next(struct mm_stating *s, struct mm_policy *next)
 }
 
 /* Without a TLS certificate of its own nobody would reach the appliance any
- * more, and nobody could mend the policy. */
+ * more, and without theirs nobody either; who could mend the policy? They have
+ * keys of other kinds than the appliance, whose key stands for theirs. */
 static enum mm_error
-try_server(struct mm_stating *s, const struct mm_policy *next)
+try_identity(struct mm_stating *s, const struct mm_policy *next,
+    enum mm_purpose purpose, const char *whose)
 {
-	const struct mm_profile *profile =
-	    mm_profile_for(next, MM_PURPOSE_SERVER);
-	const struct mm_issuer *issuer = mm_issuer_find(s->a, profile->issuer);
-	struct mm_certificate_plan plan = {.profile = profile,
-	    .subject = mm_list_at(next->names, struct mm_text_item, 0)->value,
+	struct mm_profile profile = *mm_profile_for(next, purpose);
+	const struct mm_issuer *issuer = mm_issuer_find(s->a, profile.issuer);
+	struct mm_certificate_plan plan = {.profile = &profile,
+	    .subject = s->job->principal.name,
 	    .spki = mm_buffer_span(&s->a->tls_spki),
 	    .issuer = mm_buffer_span(&issuer->tbs),
-	    .now = s->a->batch.now,
-	    .names = next->names};
+	    .now = s->a->batch.now};
 	mm_auto(buffer) tbs = {0};
 	enum mm_error error;
 
+	if (purpose == MM_PURPOSE_SERVER) {
+		plan.subject =
+		    mm_list_at(next->names, struct mm_text_item, 0)->value;
+		plan.names = next->names;
+	} else {
+		profile.keys |= 1 << MM_KEY_P256;
+	}
 	error = mm_issuer_tbs(&plan, &tbs);
 	if (error == MM_OK || error == MM_E_MEMORY)
 		return error;
 	return mm_fail(MM_E_LOCK_OUT,
-	    "no TLS certificate could be made for the appliance by profile "
-	    "%.*s: %s",
-	    MM_SPAN(profile->name), mm_why(error));
+	    "no TLS certificate could be made for %s by profile %.*s: %s",
+	    whose, MM_SPAN(profile.name), mm_why(error));
 }
 
 enum mm_error
@@ -124,7 +132,12 @@ mm_policy_check_stated(struct mm_stating *s)
 		error = count_officers(s->a, &facts.officers);
 	if (error == MM_OK)
 		error = mm_decide_policy(&facts);
-	return error == MM_OK ? try_server(s, &next) : error;
+	if (error == MM_OK)
+		error =
+		    try_identity(s, &next, MM_PURPOSE_SERVER, "the appliance");
+	if (error == MM_OK)
+		error = try_identity(s, &next, MM_PURPOSE_CLIENT, "anybody");
+	return error;
 }
 
 static bool

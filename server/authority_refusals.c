@@ -4,9 +4,10 @@
 #include <string.h>
 
 enum {
-	INTERVAL = 600,     /* seconds between entries about the same */
-	IN_ENTRY = 32,      /* refusals in one entry */
-	COUNT_MAX = 1 << 30 /* of one row */
+	INTERVAL = 600,       /* seconds between entries about the same */
+	IN_ENTRY = 32,        /* refusals in one entry */
+	PRINCIPAL_ROWS = 128, /* of one principal that name an order */
+	COUNT_MAX = 1 << 30   /* of one row */
 };
 
 /* What was asked about, where that can be told: the device or the product,
@@ -67,16 +68,11 @@ is_idle(const struct mm_authority *a, const struct mm_refused *row)
 	       ev_now(a->loop) - row->since >= INTERVAL;
 }
 
-/*
- * Same principal, request, reason and order are one row. NULL where all rows
- * are taken: then it is not logged, rather than more often than it should.
- */
+/* Same principal, request, reason and order are one row. */
 static struct mm_refused *
-row_for(struct mm_authority *a, const struct mm_job *job, const char *order,
+find_row(struct mm_authority *a, const struct mm_job *job, const char *order,
     enum mm_error reason)
 {
-	struct mm_refused *idle = NULL;
-
 	for (size_t i = 0; i < a->refusal_count; i++) {
 		struct mm_refused *row = &a->refusals[i];
 
@@ -84,14 +80,53 @@ row_for(struct mm_authority *a, const struct mm_job *job, const char *order,
 		    mm_span_is(job->principal.name, row->principal) &&
 		    strcmp(row->order, order) == 0)
 			return row;
-		if (idle == NULL && is_idle(a, row))
-			idle = row;
 	}
+	return NULL;
+}
+
+/* Else whoever asks for one order after the other would have all rows, and
+ * nobody else's refusals would be logged. */
+static bool
+has_its_share(const struct mm_authority *a, struct mm_span principal)
+{
+	size_t rows = 0;
+
+	for (size_t i = 0; i < a->refusal_count; i++)
+		rows += mm_span_is(principal, a->refusals[i].principal) &&
+			!is_idle(a, &a->refusals[i]);
+	return rows >= PRINCIPAL_ROWS;
+}
+
+/* NULL where all rows are taken: then it is not logged, rather than more often
+ * than it should. */
+static struct mm_refused *
+new_row(struct mm_authority *a, enum mm_error reason)
+{
+	struct mm_refused *row = NULL;
+
+	for (size_t i = 0; i < a->refusal_count && row == NULL; i++)
+		if (is_idle(a, &a->refusals[i]))
+			row = &a->refusals[i];
 	if (a->refusal_count < MM_REFUSALS_MAX)
-		idle = &a->refusals[a->refusal_count++];
-	if (idle != NULL)
-		*idle = (struct mm_refused){.reason = reason};
-	return idle;
+		row = &a->refusals[a->refusal_count++];
+	if (row != NULL)
+		*row = (struct mm_refused){.reason = reason};
+	return row;
+}
+
+/* Past its share, a principal's refusals are told without their order. */
+static struct mm_refused *
+row_for(struct mm_authority *a, const struct mm_job *job, enum mm_error reason,
+    struct about *about)
+{
+	struct mm_refused *row = find_row(a, job, about->order, reason);
+
+	if (row == NULL && about->order[0] != '\0' &&
+	    has_its_share(a, job->principal.name)) {
+		about->order[0] = '\0';
+		row = find_row(a, job, about->order, reason);
+	}
+	return row != NULL ? row : new_row(a, reason);
 }
 
 /* Refused by a rule; what merely could not be done is no refusal. */
@@ -118,7 +153,7 @@ mm_refusals_note(
 	if (job->principal.name.size == 0 || !is_refusal(reason))
 		return;
 	about = about_of(a, job);
-	row = row_for(a, job, about.order, reason);
+	row = row_for(a, job, reason, &about);
 	if (row == NULL || row->count == COUNT_MAX)
 		return;
 	row->type = job->ask.type;

@@ -201,6 +201,20 @@ unapproved(const struct mm_job *job, const struct mm_release_request *request)
 	    MM_SPAN(request->product), MM_SPAN(request->version), sha256);
 }
 
+static enum mm_error
+read_approval(struct mm_authority *a, struct mm_job *job, uint64_t index,
+    struct mm_statement_entry *out)
+{
+	struct mm_entry entry;
+	struct mm_span bytes;
+	enum mm_error error =
+	    mm_index_reference(a->index, index, &job->arena, &bytes);
+
+	return error == MM_OK ? mm_entry_decode_as(bytes, MM_ENTRY_RELEASE,
+				    &job->arena, &entry, out)
+			      : error;
+}
+
 /* Those of its statements that count under the policy in force. */
 static enum mm_error
 count_approval(struct mm_authority *a, struct mm_job *job, uint64_t index,
@@ -208,14 +222,8 @@ count_approval(struct mm_authority *a, struct mm_job *job, uint64_t index,
 {
 	struct mm_statement_entry stated;
 	struct mm_counted counted;
-	struct mm_entry entry;
-	struct mm_span bytes;
-	enum mm_error error =
-	    mm_index_reference(a->index, index, &job->arena, &bytes);
+	enum mm_error error = read_approval(a, job, index, &stated);
 
-	if (error == MM_OK)
-		error = mm_entry_decode_as(
-		    bytes, MM_ENTRY_RELEASE, &job->arena, &entry, &stated);
 	if (error == MM_OK)
 		error = mm_pending_counted(a, MM_STATEMENT_RELEASE,
 		    &stated.statements, &job->arena, &counted);
@@ -385,6 +393,51 @@ check_scheme(struct mm_stating *s, size_t i)
 	return mm_decide_release(&facts);
 }
 
+/* Whether what an entry approves is what is stated now. */
+static bool
+says_the_same(struct mm_stating *s, const struct mm_statement_entry *stated)
+{
+	struct mm_statement statement;
+	struct mm_claim claim;
+
+	return mm_statement_decode(
+		   mm_list_at(stated->statements, struct mm_bytes_item, 0)
+		       ->value,
+		   &statement) == MM_OK &&
+	       mm_shape_decode(&mm_claim_shape, statement.payload,
+		   &s->job->arena, &claim) == MM_OK &&
+	       mm_span_equal(claim.body, s->claim.body);
+}
+
+/* An approval that counts as it is needs no other one; one that has expired,
+ * or lacks officers under the policy in force, does. */
+static enum mm_error
+check_approved(struct mm_stating *s)
+{
+	const struct mm_release_claim *claim = &s->body.release;
+	struct mm_release_request request = {
+	    .product = claim->product, .version = claim->version};
+	struct mm_statement_entry stated;
+	uint64_t index;
+	enum mm_error error = mm_index_release(
+	    s->a->index, claim->product, claim->version, &index);
+
+	if (error == MM_OK)
+		error = read_approval(s->a, s->job, index, &stated);
+	if (error == MM_OK && says_the_same(s, &stated))
+		error = count_approval(s->a, s->job, index, &request);
+	if (error == MM_OK && request.statements.count > 0)
+		return mm_fail(MM_E_STATEMENT_REPLAY,
+		    "this image is approved already as %.*s %.*s, by entry "
+		    "%llu",
+		    MM_SPAN(claim->product), MM_SPAN(claim->version),
+		    (unsigned long long)index);
+	if (error == MM_E_NOT_FOUND || error == MM_E_STATEMENT_TIME ||
+	    error == MM_E_RELEASE)
+		return MM_OK;
+	return error;
+}
+
 enum mm_error
 mm_release_check(struct mm_stating *s)
 {
@@ -396,6 +449,7 @@ mm_release_check(struct mm_stating *s)
 		error = check_scheme(s, i);
 	if (error != MM_OK)
 		return error;
+	error = check_approved(s);
 	product = mm_policy_product(&s->a->policy, claim->product);
 	for (size_t i = 0; i < product->schemes.count && error == MM_OK; i++)
 		error = check_signed(

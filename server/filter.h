@@ -30,6 +30,10 @@ struct mm_filter_call {
 	{ \
 		name, false, {0, 0, 0, 0}, error \
 	}
+#define MM_CALL_FAILS_IF(name, i, mask, value, error) \
+	{ \
+		name, true, {i, SCMP_CMP_MASKED_EQ, mask, value}, error \
+	}
 
 struct mm_filter_list {
 	const struct mm_filter_call *calls;

@@ -151,6 +151,16 @@ static const struct mm_filter_call pair_calls[] = {
 static const struct mm_filter_list pair = {pair_calls, MM_COUNT(pair_calls)};
 
 /*
+ * SoftHSM tells syslog what fails. It goes on without the socket that this
+ * takes, and the fault is told as the PKCS#11 error that it is.
+ */
+static const struct mm_filter_call syslog_calls[] = {
+    MM_CALL_FAILS_IF("socket", 0, UINT32_MAX, AF_UNIX, EACCES),
+};
+static const struct mm_filter_list no_syslog = {
+    syslog_calls, MM_COUNT(syslog_calls)};
+
+/*
  * What modules of vendors need on top: threads (never processes), sockets
  * to an HSM or to pcscd, devices. SoftHSM needs none of it.
  */
@@ -449,8 +459,9 @@ mm_sandbox_close(const struct mm_configure *configure)
 		lists[count] = role->lists[count];
 	lists[count++] = &self;
 	lists[count++] = &sanitizer;
-	if (configure->process == MM_TOKEN && configure->settings.token_vendor)
-		lists[count++] = &vendor;
+	if (configure->process == MM_TOKEN)
+		lists[count++] =
+		    configure->settings.token_vendor ? &vendor : &no_syslog;
 	error = mm_filter_close(lists, count);
 	closed = error == MM_OK;
 	return error;

@@ -688,6 +688,17 @@ next_timeout(struct supervisor *s)
 	return left < 0 ? 0 : (int)left + 1;
 }
 
+/* A genesis says that it is done, and before that it is not. */
+static void
+told_to_stop(struct supervisor *s)
+{
+	if (is_genesis(s) && s->phase != STOPPING)
+		fail(s, "", MM_E_AWAY,
+		    "it was stopped before the log was begun");
+	else
+		stop(s, MM_EXIT_YES);
+}
+
 static void
 handle_signals(struct supervisor *s)
 {
@@ -696,7 +707,7 @@ handle_signals(struct supervisor *s)
 	while (read(s->signals, &signal, sizeof(signal)) ==
 	       (ssize_t)sizeof(signal)) {
 		if (signal.ssi_signo == SIGTERM || signal.ssi_signo == SIGINT)
-			stop(s, MM_EXIT_YES);
+			told_to_stop(s);
 		if (signal.ssi_signo != SIGHUP || s->hung_up)
 			continue;
 		s->hung_up = true;

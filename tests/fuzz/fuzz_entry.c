@@ -25,6 +25,10 @@ union body {
 	struct mm_key_entry key;
 	struct mm_crl_entry crl;
 	struct mm_export_entry export;
+	struct mm_pending_entry pending;
+	struct mm_csr_entry csr;
+	struct mm_import_entry import;
+	struct mm_inherited_entry inherited;
 };
 
 static void

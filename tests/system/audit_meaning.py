@@ -305,9 +305,9 @@ class Auditor:
     def check_along(self, kind, claim, body):
         """What came along is what the statements speak of."""
         allowed = {S_PRINCIPAL: {3}, S_POLICY: {4, 5, 6, 7},
-                   S_CEREMONY: {8}}.get(kind, set())
+                   S_CEREMONY: {3, 8}}.get(kind, set())
         must(body.keys() <= {0, 1, 2} | allowed, "what came along")
-        if 3 in body:
+        if kind == S_PRINCIPAL and 3 in body:
             must(sha256(body[3]) == claim[2], "another key came along")
         if kind == S_POLICY:
             new = Policy(body[4])
@@ -317,6 +317,9 @@ class Auditor:
             must(sorted(map(sha256, body.get(8, [])))
                  == sorted(i[1] for i in claim.get(5, [])),
                  "other certificates came along")
+            must(all(sha256(body.get(3, b"")) == proof[3]
+                     for proof in claim.get(6, [])),
+                 "another key came along")
 
     def add_withdrawal(self, body):
         claim = self.stated(body, S_WITHDRAW)

@@ -117,6 +117,9 @@ class Terminal:
         words = [str(word) for word in words]
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
+            # Who runs the tests in the background ignores these.
+            for number in (signal.SIGINT, signal.SIGQUIT):
+                signal.signal(number, signal.SIG_DFL)
             os.execvp(words[0], words)
 
     def read_more(self, timeout):

@@ -136,8 +136,10 @@ class PaperAppliance:
             try:
                 kind = request[0]
                 body = self.answers[kind](request[2])
-            except KeyError:
-                kind, body = 0, {0: 57, 1: "not-found", 2: "not here"}
+            except KeyError as error:  # what is said of it, or its error
+                kind, body = 0, (error.args[0] if isinstance(
+                    error.args[0], dict) else
+                    {0: 57, 1: "not-found", 2: "not here"})
             stream.sendall(mm.frame(mm.encode(
                 {0: kind, 1: request[1], 2: body})))
 

@@ -7,7 +7,10 @@ import json
 import os
 import re
 import shutil
+import signal
+import subprocess
 import tempfile
+from hashlib import sha256
 from pathlib import Path
 
 import cbor2
@@ -17,7 +20,7 @@ from cryptography.hazmat.primitives import serialization
 
 import auditor
 import mintmark_client as mm
-from mint import (ROOT, Mint, eventually, fresh, mintmark, new_csr, new_key,
+from mint import (MINTMARK, ROOT, Mint, eventually, fresh, mintmark, new_csr, new_key,
                   run, spki, spki_hash, to_pem)
 
 MODULE = "/usr/lib/softhsm/libsofthsm2.so"
@@ -297,6 +300,24 @@ def test_one_of_two_is_not_enough(house):
     nothing_begun(house)
 
 
+def test_an_interrupt_is_told(house):
+    """The mint is there with its papers, or is not and that is said."""
+    file = house.write()
+    house.prepare(file)
+    words = [w for s in house.sign("ada", "bob") for w in ("--statements", s)]
+    with subprocess.Popen(
+            [MINTMARK, "ceremony", "run", "--payloads",
+             house.dir / "payloads", *words, "--out", house.dir / "out", file],
+            stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+            start_new_session=True) as running:
+        eventually(lambda: any((house.dir / "state").iterdir()), "a log")
+        os.killpg(running.pid, signal.SIGINT)
+        said = running.communicate()[1]
+    made = (house.dir / "out").exists()
+    assert running.returncode == (0 if made else 69), said
+    assert ("record.txt" if made else "before another try") in said
+
+
 def test_one_officer_does_not_count_twice(house):
     file = house.write()
     house.prepare(file)
@@ -415,6 +436,13 @@ def test_the_record_is_the_same_at_any_time(house):
                  house.officer("ada").kid.hex(),
                  house.officer("bob").kid.hex(), "(signature, date)"):
         assert part in text, part
+    for name, role in (("station", "station"), ("ada", "officer")):
+        key = (mint.identity(name) / "certificate.pem").read_bytes()
+        key = x509.load_pem_x509_certificate(key).public_key().public_bytes(
+            serialization.Encoding.DER,
+            serialization.PublicFormat.SubjectPublicKeyInfo)
+        assert (f"Principal {name}, {role}\n  key      "
+                f"{sha256(key).hexdigest()}\n") in text, text
     mint.start()
     mint.order_and_issue("device-1")
     again = mintmark("ceremony", "record", "--identity",
@@ -662,9 +690,9 @@ def test_a_proof_for_a_cloud(house):
            mint.out / "public/root.pem")
     cert = x509.load_pem_x509_certificate(leaf.read_bytes())
     assert cert.subject.rfc4514_string() == "CN=0123456789abcdef"
-    own = serialization.load_pem_private_key(
-        Path(f"{prefix}.key").read_bytes(), None)
-    assert spki(cert) == spki(own)
+    # The key is of no further use, and is kept nowhere.
+    assert {p.name for p in house.dir.glob("proof*")} == {
+        "proof.crt", "proof.chain.pem", "proof.receipt"}
     mint.stop()
     mint.audit()
 
@@ -674,10 +702,12 @@ def test_a_proof_that_waits_for_the_other_officer(house):
     mint.start()
     prefix = house.dir / "proof"
     mint.amend("prove", "--code", "4711", "--out", prefix)
-    assert not Path(f"{prefix}.crt").exists()
+    assert not list(house.dir.glob("proof*"))
     place = fetch(mint, approve(mint), "proofs")
     verify([mint.out / "public/device-ca.pem"], place / "proof-4711.pem",
            mint.out / "public/root.pem")
+    mint.stop()
+    mint.audit()
 
 
 def test_a_proof_by_what_is_no_ca(house):
@@ -686,7 +716,7 @@ def test_a_proof_by_what_is_no_ca(house):
     done = mint.amend("prove", "--issuer", "codesign", "--code", "4711",
                       "--out", house.dir / "proof", ok=None)
     assert done.returncode == 77, done.stderr
-    assert not (house.dir / "proof.key").exists()
+    assert not list(house.dir.glob("proof*"))
 
 
 # --- after a fire ---

@@ -5,7 +5,8 @@ import os
 
 import pytest
 
-from mint import (MINTMARK, VECTORS, Mint, fresh, mintmark, new_csr, run)
+from mint import (MINTMARK, ROOT, VECTORS, Mint, fresh, mintmark, new_csr,
+                  run)
 
 YES, NO, USAGE, DATA, AWAY, LATER, REFUSED, CONFIG = (
     0, 1, 64, 65, 69, 75, 77, 78)
@@ -133,6 +134,34 @@ def test_quickstart_json():
         assert json.loads(done.stdout)["order"] == "quickstart"
     finally:
         mint.remove()
+
+
+EXAMPLE = (ROOT / "conf/policy.conf").read_text()
+DEVICES = 'profile "device" {'
+
+
+def test_quickstart_takes_the_first_profile_for_devices(workdir):
+    text = EXAMPLE.replace(DEVICES, 'profile "lamp" {')
+    assert text != EXAMPLE
+    (workdir / "own.conf").write_text(text)
+    done = mintmark("quickstart", "--dir", workdir / "mint", "--policy",
+                    workdir / "own.conf")
+    assert '"lamp"' in done.stderr and "profile: lamp" in done.stdout
+    key = workdir / "mint/public/log.vkey"
+    shown = mintmark("log", "list", "--json", "--kind", "order", "--key", key,
+                     workdir / "mint/log").stdout
+    assert json.loads(shown)["profile"] == "lamp"
+
+
+def test_quickstart_without_a_profile_for_devices(workdir):
+    begin = EXAMPLE.index(DEVICES)
+    end = EXAMPLE.index("\n}\n", begin) + 3
+    (workdir / "own.conf").write_text(EXAMPLE[:begin] + EXAMPLE[end:])
+    done = mintmark("quickstart", "--dir", workdir / "mint", "--policy",
+                    workdir / "own.conf", ok=None)
+    assert done.returncode in (65, 78)
+    assert "no profile of purpose device" in done.stderr
+    assert not (workdir / "mint").exists()
 
 
 def test_what_quickstart_leaves(mint):

@@ -68,8 +68,9 @@ def test_an_unprotected_key_says_so(workdir):
 def test_a_key_is_never_overwritten(sealed):
     key, phrase = sealed
     before = key.read_bytes()
-    refusal("file-exists", "officer", "keygen", "--passphrase-file", phrase,
-            key, status=64)
+    said = refusal("file-exists", "officer", "keygen", "--passphrase-file",
+                   phrase, key, status=64)
+    assert "--force" not in said.stderr
     refusal("usage", "officer", "keygen", "--force", key, status=64)
     assert key.read_bytes() == before
 

@@ -206,6 +206,35 @@ def test_extend_close_reopen(office, workdir):
             found["revision"]) == ("open", 2, 2, 3)
 
 
+@pytest.mark.parametrize("words", [["close"], ["extend", "--units", 9],
+                                   ["reopen", "--until", 3]])
+def test_the_very_same_is_not_stated_twice(office, words):
+    name = in_force(office, units=1)
+    if words[0] == "reopen":
+        said = office.json("order", "close", name, by="ada")
+        office.say("order", "approve", said["payload"], "--yes", by="bob")
+        words = [*words[:-1], "2040-01-01T00:00:00Z"]
+    said = office.json("order", *words, name, by="ada")
+    waits = office.pending()
+    for officer in ("ada", "bob"):
+        line = office.refused("statement-replayed", "order", *words, name,
+                              by=officer)
+        assert said["payload"][:16] in line and "waits already" in line
+        assert "pending approve" in line
+    assert office.pending() == waits
+    office.say("pending", "approve", said["payload"][:16], "--yes", by="bob")
+
+
+def test_what_differs_is_stated_and_told(office):
+    """A closing does not wait for what somebody wants to extend."""
+    name = in_force(office, units=1)
+    said = office.json("order", "extend", name, "--units", 5, by="ada")
+    done = office.say("order", "close", name, by="bob")
+    assert "something else waits" in done.stderr
+    assert said["payload"][:16] in done.stderr
+    office.say("pending", "withdraw", said["payload"], "--yes", by="ada")
+
+
 # ----------------------------------------------------------------- bad words
 
 @pytest.mark.parametrize("more", [
@@ -248,6 +277,11 @@ def test_a_list_of_devices(office, workdir):
                           fresh("order"), "--units", 1, "--station",
                           "station", "--devices", bad, by="ada")
     assert ":3:" in line and "\x1b" not in line
+    twice = office.file("twice", "lamp-a\nlamp-b\n\nlamp-a\n")
+    line = office.refused("bad-format", "order", "create", "--name",
+                          fresh("order"), "--units", 3, "--station",
+                          "station", "--devices", twice, by="ada", status=65)
+    assert ":4:" in line and "lamp-a" in line
     empty = office.file("empty", "\n\n")
     office.refused("bad-format", "order", "create", "--name", fresh("order"),
                    "--units", 1, "--station", "station", "--devices", empty,
@@ -307,6 +341,10 @@ def test_two_approve_from_copies_of_their_own(office, workdir):
     assert "another image" in done.stderr and str(other) in done.stderr
     assert json.loads(approve(office, version, "bob").stdout)[
         "state"] == "in-force"
+    for officer in ("ada", "bob"):
+        done = approve(office, version, officer, ok=(77,))
+        assert ": statement-replayed: " in done.stderr
+        assert "approved already" in done.stderr
     submit(office, version, workdir / "fw")
     for suffix in (".sig", ".crt", ".receipt"):
         assert (workdir / f"fw{suffix}").is_file()

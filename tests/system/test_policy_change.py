@@ -211,6 +211,11 @@ def policies_or_none(mint):
     return None
 
 
+def identity_of(document, purpose):
+    """The profile of TLS clients (2) or of the appliance (3)."""
+    return next(p for p in document[2] if p[1] == purpose)
+
+
 def test_a_policy_that_locks_everybody_out_is_refused(own_mint):
     own_mint.start()
 
@@ -218,7 +223,26 @@ def test_a_policy_that_locks_everybody_out_is_refused(own_mint):
         document[2] = [p for p in document[2] if p[1] != 2]
     with refused("policy-locks-out"):
         change_policy(own_mint, without_clients)
+
+    # The token makes TLS certificates by an access CA alone, and none is
+    # valid for longer than that.
+    for purpose in (2, 3):
+        def by_the_device_ca(document):
+            identity_of(document, purpose)[2] = "device-ca"
+        with refused("policy-locks-out"):
+            change_policy(own_mint, by_the_device_ca)
+
+    def clients_for_ever(document):
+        identity_of(document, 2).pop(4)
+    with refused("policy-locks-out"):
+        change_policy(own_mint, clients_for_ever)
     assert own_mint.count(KIND_POLICY) == 0
+
+    # Keys of another kind than the appliance's own lock nobody out.
+    def keys_of_one_kind(document):
+        identity_of(document, 2)[6] = 1 << 3
+    change_policy(own_mint, keys_of_one_kind)
+    assert own_mint.count(KIND_POLICY) == 1
 
 
 def test_two_device_cas_are_in_service(own_mint):

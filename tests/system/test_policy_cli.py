@@ -226,6 +226,24 @@ def test_a_policy_in_force_whose_text_would(office):
     assert office.say("policy", "show").stdout == raw  # as it is, to a file
 
 
+def test_a_policy_in_force_whose_text_says_something_else(office):
+    """By other means than ours, or by whoever decides: the token process and
+    the notary know the document alone."""
+    number = next_number(office)
+    policy = compiled(office, office.text(number))
+    claim = mm.claim(office.mint.origin, "policy",
+                     mm.policy_body(number, policy))
+    people = [mm.Officer.read(office.keys[n]) for n in ("ada", "bob")]
+    lie = office.text(number, threshold=3)
+    with office.mint.client("officer") as client:
+        client.statement([o.sign_payload(claim) for o in people],
+                         policy=policy, text=lie.encode())
+        eventually(lambda: client.status()[4] == number, "the new policy")
+    done = office.say("policy", "show", ok=(1,))
+    assert done.stdout == lie
+    assert ": receipt-mismatch: " in done.stderr
+
+
 @pytest.mark.parametrize("change", [-1, 1])
 def test_a_number_that_is_not_the_next(office, change):
     text = office.text(next_number(office) + change)

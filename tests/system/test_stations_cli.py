@@ -188,6 +188,9 @@ def test_disabled_in_the_midst_of_a_session(office, workdir):
     with office.mint.client(name) as session:
         session.issue(order, fresh("lamp"), new_csr())
         said = office.json("station", "disable", name, by="ada")
+        line = office.refused("statement-replayed", "station", "disable",
+                              name, by="bob")
+        assert said["payload"][:16] in line and "waits already" in line
         session.issue(order, fresh("lamp"), new_csr())  # pending is nothing
         office.say("pending", "approve", said["payload"], "--yes", by="bob")
         with refused("unknown-principal"):

@@ -938,6 +938,18 @@ await(uint8_t id)
 	return envelope;
 }
 
+static inline struct mm_statement_answer
+await_stated(uint8_t id)
+{
+	struct mm_envelope envelope = await(id);
+	struct mm_statement_answer got;
+
+	assert_int_equal(envelope.type, MM_MESSAGE_STATEMENT);
+	ok(mm_shape_decode(
+	    &mm_statement_answer_shape, envelope.body, &mint.arena, &got));
+	return got;
+}
+
 static inline void
 await_error(uint8_t id, enum mm_error wanted)
 {

@@ -589,6 +589,45 @@ pending_with_anothers_key(void)
 }
 
 static void
+add_pending_proof(struct mm_span spki, struct mm_span said_spki)
+{
+	struct mm_ceremony_proof proof = {.issuer = text("device-ca"),
+	    .profile = text("proof"),
+	    .code = text("a code of a cloud")};
+	struct mm_ceremony_claim claim = {.proofs = {&proof, 1}};
+	struct mm_pending_entry body = {
+	    .principal = text("officer-1"), .spki = spki};
+
+	want_two();
+	crypto_hash_sha256(proof.key, said_spki.data, said_spki.size);
+	body.statements = state(said(MM_STATEMENT_CEREMONY, &claim));
+	body.request = new_request();
+	add(MM_ENTRY_PENDING, &body);
+}
+
+static void
+a_proof_waits_with_its_key(void **state)
+{
+	struct mm_span spki = make_spki();
+
+	(void)state;
+	add_pending_proof(spki, spki);
+	passes();
+}
+
+static void
+pending_proof_with_another_key(void)
+{
+	add_pending_proof(make_spki(), make_spki());
+}
+
+static void
+pending_proof_without_its_key(void)
+{
+	add_pending_proof(mm_span(NULL, 0), make_spki());
+}
+
+static void
 pending_order_with_a_policy(void)
 {
 	struct mm_pending_entry body = {
@@ -775,7 +814,8 @@ reissues_are_checked(void **state)
 	    ATTACK(reissue_over_the_allowance, "are used up"),
 	    ATTACK(reissue_of_another_device, "not the certificate that its"),
 	    ATTACK(reissue_with_another_serial, "has another serial number"),
-	    ATTACK(reissue_of_what_is_superseded, "not the certificate that its"),
+	    ATTACK(
+		reissue_of_what_is_superseded, "not the certificate that its"),
 	    ATTACK(reissue_of_what_is_revoked, "not the certificate that its"),
 	    ATTACK(reissue_of_what_is_unsigned, "which is not signed"),
 	    ATTACK(reissue_without_a_former_one, "has a live certificate"),
@@ -800,6 +840,8 @@ what_waits_is_checked(void **state)
 	    ATTACK(pending_that_pretends_to_be_in_force, "is no order"),
 	    ATTACK(pending_by_a_removed_officer, "officer"),
 	    ATTACK(pending_with_anothers_key, "the key that came along"),
+	    ATTACK(pending_proof_with_another_key, "not that of its proofs"),
+	    ATTACK(pending_proof_without_its_key, "not that of its proofs"),
 	    ATTACK(pending_order_with_a_policy, "does not go with"),
 	    ATTACK(pending_policy_that_is_another, "the policy that came"),
 	    ATTACK(pending_by_a_station, "may not ask for"),
@@ -828,6 +870,7 @@ main(void)
 	    TEST(a_revoked_device_is_issued_again),
 	    TEST(a_device_on_hold_is_reissued),
 	    TEST(approvals_gather),
+	    TEST(a_proof_waits_with_its_key),
 	    TEST(a_release_is_approved_before_its_image),
 	    TEST(a_principal_renews_its_certificate),
 	    TEST(orders_are_checked),

@@ -269,18 +269,6 @@ who_asks_while_it_is_signed_waits_too(void **unused)
 	assert_int_equal(logged(MM_ENTRY_CERTIFICATE), 2);
 }
 
-static struct mm_statement_answer
-await_stated(uint8_t id)
-{
-	struct mm_envelope envelope = await(id);
-	struct mm_statement_answer got;
-
-	assert_int_equal(envelope.type, MM_MESSAGE_STATEMENT);
-	ok(mm_shape_decode(
-	    &mm_statement_answer_shape, envelope.body, &mint.arena, &got));
-	return got;
-}
-
 static bool
 is_kind(uint64_t index, uint64_t kind)
 {

@@ -370,6 +370,26 @@ a_proof_comes_with_its_ceremony(void **unused)
 	assert_int_equal(logged(MM_ENTRY_VOID), 0);
 }
 
+/* The token would not sign it, and the entry would be there for ever. */
+static void
+a_proof_by_another_ca_than_its_profiles_is_refused(void **unused)
+{
+	struct mm_span spki = make_spki();
+	struct mm_ceremony_proof proof = {.issuer = text("root"),
+	    .profile = text("proof"),
+	    .code = text("0123456789abcdef")};
+	struct mm_ceremony_claim claim = {.proofs = {&proof, 1}};
+	struct mm_statement_ask request;
+
+	(void)unused;
+	digest_of(spki, proof.key);
+	memcpy(claim.policy, box.force, sizeof(claim.policy));
+	request = stated(&claim);
+	request.spki = spki;
+	ask_statement(1, &request);
+	await_error(1, MM_E_STATEMENT_DIFFERS);
+}
+
 /* --- refused --- */
 
 static void
@@ -563,6 +583,7 @@ main(void)
 	    IN_A_BOX(a_retired_key_gets_its_entry_and_issues_no_more),
 	    IN_A_BOX(a_ca_below_an_outside_one_is_requested_and_imported),
 	    IN_A_BOX(a_proof_comes_with_its_ceremony),
+	    IN_A_BOX(a_proof_by_another_ca_than_its_profiles_is_refused),
 	    IN_A_BOX(what_cannot_be_carried_out_is_refused),
 	    IN_A_BOX(an_issuer_that_the_ceremony_certifies_later_is_refused),
 	    IN_A_BOX(a_ceremony_goes_on_after_a_crash),

@@ -238,6 +238,73 @@ a_refusal_names_the_order_that_there_is(void **unused)
 	assert_int_equal(last_refusal()->order.size, 0);
 }
 
+/* An order that is for no device of ours, and one that it refuses. */
+static void
+be_refused_by_another_order(uint8_t id)
+{
+	char name[16];
+	struct mm_order_claim order = {.profile = text("device"),
+	    .units = 1,
+	    .devices = {.pattern = text("none")},
+	    .stations = TEXTS("station"),
+	    .until = box.moment + DAY};
+	struct mm_issue_ask issue = {.profile = text("device"),
+	    .device = text("dev-1"),
+	    .spki = make_spki()};
+
+	snprintf(name, sizeof(name), "order-%u", id);
+	order.name = issue.order = text(name);
+	bring(id, MM_STATEMENT_ORDER, &order);
+	ask(box.station_key, MM_MESSAGE_ISSUE, id, &mm_issue_ask_shape, &issue);
+	await_error(id, MM_E_ORDER_COVER);
+}
+
+/* Counts the refusals of orders in the log; `*none`: of no order. */
+static uint64_t
+refused_orders(uint64_t *none)
+{
+	uint64_t count = 0;
+
+	*none = 0;
+	for (uint64_t i = box.base; i < mint.log.size; i++) {
+		struct mm_refusal_entry body;
+		struct mm_entry entry;
+
+		if (mm_entry_decode_as(mint.log.entries[i], MM_ENTRY_REFUSAL,
+			&mint.arena, &entry, &body) != MM_OK)
+			continue;
+		for (mm_list_each(
+			 const struct mm_refusal, one, body.refusals)) {
+			count += one->order.size > 0;
+			*none += one->order.size == 0;
+		}
+	}
+	return count;
+}
+
+static bool
+has_refused_one_of_none(void)
+{
+	uint64_t none;
+
+	refused_orders(&none);
+	return none > 0;
+}
+
+static void
+one_principal_does_not_take_all_room_for_refusals(void **unused)
+{
+	enum { SHARE = 128 };
+	uint64_t none;
+
+	(void)unused;
+	for (uint8_t id = 1; id <= SHARE + 2; id++)
+		be_refused_by_another_order(id);
+	until(has_refused_one_of_none);
+	assert_int_equal(refused_orders(&none), SHARE);
+	assert_int_equal(none, 1);
+}
+
 /* --- renewal --- */
 
 /* As many seconds old, and by a CA that is older. */
@@ -652,6 +719,7 @@ main(void)
 	    TEST(a_reissue_of_an_order_closed_since_is_voided),
 	    TEST(a_reissue_survives_a_crash),
 	    TEST(a_refusal_names_the_order_that_there_is),
+	    TEST(one_principal_does_not_take_all_room_for_refusals),
 	    TEST(with_more_than_a_third_left_it_is_the_same),
 	    TEST(with_a_third_left_there_is_the_next),
 	    TEST(two_renewals_at_once_make_one),

@@ -8,71 +8,9 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "tests/unit/authority_box.h"
+#include "tests/unit/two_officers.h"
 
 enum { PENDING_PRINCIPAL_MAX = 100 };
-
-/* A policy that wants two officers for each kind. */
-static int
-make_strict_world(void **unused)
-{
-	mint_threshold = 2;
-	return make_world(unused);
-}
-
-/* By both officers; one of them: only(). */
-static struct mm_list
-both(uint64_t kind, const void *body)
-{
-	return state((struct says){.kind = kind,
-	    .body = body,
-	    .by = &mint.ada,
-	    .and_by = &mint.bob,
-	    .time = box.moment,
-	    .expiry = box.moment + DAY});
-}
-
-static struct mm_list
-only(struct mm_list statements, size_t which)
-{
-	return (struct mm_list){
-	    mm_list_at(statements, struct mm_bytes_item, which), 1};
-}
-
-static void
-bring_with(uint8_t id, struct mm_list statements, struct mm_span spki)
-{
-	struct mm_statement_ask stating = {
-	    .statements = statements, .spki = spki};
-
-	ask(box.officer_key, MM_MESSAGE_STATEMENT, id, &mm_statement_ask_shape,
-	    &stating);
-}
-
-static void
-bring(uint8_t id, struct mm_list statements)
-{
-	bring_with(id, statements, mm_span(NULL, 0));
-}
-
-static struct mm_statement_answer
-await_stated(uint8_t id)
-{
-	struct mm_envelope envelope = await(id);
-	struct mm_statement_answer got;
-
-	assert_int_equal(envelope.type, MM_MESSAGE_STATEMENT);
-	ok(mm_shape_decode(
-	    &mm_statement_answer_shape, envelope.body, &mint.arena, &got));
-	return got;
-}
-
-static void
-bring_in_force(uint8_t id, struct mm_list statements)
-{
-	bring(id, statements);
-	assert_int_equal(await_stated(id).missing, 0);
-}
 
 static struct mm_order_claim
 an_order(const char *name)
@@ -174,7 +112,7 @@ static void
 both_at_once_wait_for_nobody(void **unused)
 {
 	(void)unused;
-	bring_in_force(1, order_by_both("at-once"));
+	in_force(1, order_by_both("at-once"));
 	assert_int_equal(logged(MM_ENTRY_PENDING), 0);
 	assert_int_equal(logged(MM_ENTRY_ORDER), 1);
 }
@@ -318,7 +256,7 @@ it_is_checked_again_at_the_end(void **unused)
 	(void)unused;
 	bring(1, only(first, 0));
 	assert_int_equal(await_stated(1).missing, 1);
-	bring_in_force(2, second);
+	in_force(2, second);
 	bring(3, only(first, 1));
 	await_error(3, MM_E_NAME_TAKEN);
 	assert_int_equal(logged(MM_ENTRY_ORDER), 1);
@@ -380,7 +318,7 @@ what_is_withdrawn_never_comes_back(void **unused)
 	await_error(1, MM_E_NOT_FOUND);
 	bring(2, only(order, 0));
 	assert_int_equal(await_stated(2).missing, 1);
-	bring_in_force(3, withdrawal(order));
+	in_force(3, withdrawal(order));
 	assert_int_equal(logged(MM_ENTRY_WITHDRAWAL), 1);
 	assert_int_equal(list_all(4).rows.count, 0);
 	bring(5, only(order, 1));
@@ -407,7 +345,7 @@ what_is_in_force_is_not_withdrawn(void **unused)
 	(void)unused;
 	bring(1, only(order, 0));
 	await_stated(1);
-	bring_in_force(2, only(order, 1));
+	in_force(2, only(order, 1));
 	bring(3, withdrawal(order));
 	await_error(3, MM_E_NOT_FOUND);
 	assert_int_equal(logged(MM_ENTRY_WITHDRAWAL), 0);
@@ -514,7 +452,7 @@ a_principal_has_so_many(void **unused)
 	assert_int_equal(page.rows.count, PENDING_PRINCIPAL_MAX - MM_ROWS_MAX);
 	assert_true(memcmp(end->payload, row_at(&page, 0)->payload, 32) < 0);
 	/* What waits may be approved, or withdrawn, and makes room. */
-	bring_in_force(123, only(first, 1));
+	in_force(123, only(first, 1));
 	bring(124, only(last, 0));
 	assert_int_equal(await_stated(124).missing, 1);
 }
@@ -539,7 +477,7 @@ the_longest_order_waits_and_comes(void **unused)
 	statements = both(MM_STATEMENT_ORDER, &order);
 	bring(1, only(statements, 0));
 	assert_int_equal(await_stated(1).missing, 1);
-	bring_in_force(2, only(statements, 1));
+	in_force(2, only(statements, 1));
 }
 
 /* --- orders --- */
@@ -550,13 +488,13 @@ an_order_is_revised(void **unused)
 	struct mm_order_claim order = an_order("revised");
 
 	(void)unused;
-	bring_in_force(1, both(MM_STATEMENT_ORDER, &order));
+	in_force(1, both(MM_STATEMENT_ORDER, &order));
 	order.revision = 2;
 	bring(2, both(MM_STATEMENT_ORDER, &order));
 	await_error(2, MM_E_STATEMENT_DIFFERS);
 	order.revision = 1;
 	order.units = 20;
-	bring_in_force(3, both(MM_STATEMENT_ORDER, &order));
+	in_force(3, both(MM_STATEMENT_ORDER, &order));
 	/* The same revision is given once. */
 	bring(4, both(MM_STATEMENT_ORDER, &order));
 	await_error(4, MM_E_STATEMENT_DIFFERS);
@@ -564,7 +502,7 @@ an_order_is_revised(void **unused)
 	order.revision = 2;
 	order.closed = true;
 	order.stations = TEXTS("gone");
-	bring_in_force(5, both(MM_STATEMENT_ORDER, &order));
+	in_force(5, both(MM_STATEMENT_ORDER, &order));
 	order.revision = 3;
 	order.closed = false;
 	bring(6, both(MM_STATEMENT_ORDER, &order));
@@ -639,15 +577,12 @@ another_role_and_back(void **unused)
 	struct mm_span spki = make_spki();
 
 	(void)unused;
-	bring_in_force(
-	    1, principal_by_both("moved", MM_ROLE_AUDITOR, spki, false));
-	bring_in_force(
-	    2, principal_by_both("moved", MM_ROLE_RELEASE, spki, true));
+	in_force(1, principal_by_both("moved", MM_ROLE_AUDITOR, spki, false));
+	in_force(2, principal_by_both("moved", MM_ROLE_RELEASE, spki, true));
 	ask(spki, MM_MESSAGE_STATUS, 3, &mm_nothing_shape,
 	    &(struct mm_nothing){0});
 	await_error(3, MM_E_PRINCIPAL);
-	bring_in_force(
-	    4, principal_by_both("moved", MM_ROLE_RELEASE, spki, false));
+	in_force(4, principal_by_both("moved", MM_ROLE_RELEASE, spki, false));
 	ask(spki, MM_MESSAGE_STATUS, 5, &mm_nothing_shape,
 	    &(struct mm_nothing){0});
 	assert_int_equal(await(5).type, MM_MESSAGE_STATUS);
@@ -681,10 +616,9 @@ the_last_officer_stays(void **unused)
 	bring(2, principal_by_both(
 		     "officer", MM_ROLE_AUDITOR, box.officer_key, false));
 	await_error(2, MM_E_LOCK_OUT);
-	bring_in_force(
-	    3, principal_by_both("deputy", MM_ROLE_OFFICER, spki, false));
-	bring_in_force(4, principal_by_both("officer", MM_ROLE_OFFICER,
-			      box.officer_key, true));
+	in_force(3, principal_by_both("deputy", MM_ROLE_OFFICER, spki, false));
+	in_force(4, principal_by_both(
+			"officer", MM_ROLE_OFFICER, box.officer_key, true));
 	bring(5, order_by_both("too-late"));
 	await_error(5, MM_E_PRINCIPAL);
 }
@@ -733,7 +667,7 @@ certificates_are_revoked_once(void **unused)
 	assert_true(mm_span_is(
 	    row_at(&(struct mm_pending_answer){list_all(4).rows}, 0)->subject,
 	    "2 certificates"));
-	bring_in_force(5, revocation(list, 2));
+	in_force(5, revocation(list, 2));
 	assert_int_equal(logged(MM_ENTRY_REVOCATION), 1);
 	bring(6, revocation(list + 1, 1));
 	await_error(6, MM_E_REVOKED);
@@ -755,7 +689,7 @@ what_is_not_revoked(void **unused)
 	await_error(3, MM_E_NOT_FOUND);
 	bring(4, revocation(&root, 1));
 	await_error(4, MM_E_STATEMENT);
-	bring_in_force(5, revocation(&ca, 1));
+	in_force(5, revocation(&ca, 1));
 }
 
 /* --- releases --- */
@@ -782,10 +716,10 @@ releases_are_of_the_policys_products(void **unused)
 	await_error(2, MM_E_SCHEME);
 	bring(3, release_by_both("lamp", "sha256-ecdsa", 1048577));
 	await_error(3, MM_E_IMAGE_SIZE);
-	bring_in_force(4, release_by_both("lamp", "sha256-ecdsa", 1048576));
+	in_force(4, release_by_both("lamp", "sha256-ecdsa", 1048576));
 	assert_int_equal(logged(MM_ENTRY_RELEASE), 1);
 	/* Nothing is signed yet: the newest approval counts. */
-	bring_in_force(5, release_by_both("lamp", "sha256-ecdsa", 6));
+	in_force(5, release_by_both("lamp", "sha256-ecdsa", 6));
 }
 
 static void

@@ -9,67 +9,7 @@
 #include <cmocka.h>
 
 #include "ca/serial.h"
-#include "tests/unit/authority_box.h"
-
-static int
-make_strict_world(void **unused)
-{
-	mint_threshold = 2;
-	return make_world(unused);
-}
-
-static struct mm_list
-both(uint64_t kind, const void *body)
-{
-	return state((struct says){.kind = kind,
-	    .body = body,
-	    .by = &mint.ada,
-	    .and_by = &mint.bob,
-	    .time = box.moment,
-	    .expiry = box.moment + DAY});
-}
-
-static struct mm_list
-only(struct mm_list statements, size_t which)
-{
-	return (struct mm_list){
-	    mm_list_at(statements, struct mm_bytes_item, which), 1};
-}
-
-static void
-bring_with(uint8_t id, struct mm_list statements, struct mm_span spki)
-{
-	struct mm_statement_ask stating = {
-	    .statements = statements, .spki = spki};
-
-	ask(box.officer_key, MM_MESSAGE_STATEMENT, id, &mm_statement_ask_shape,
-	    &stating);
-}
-
-static void
-bring(uint8_t id, struct mm_list statements)
-{
-	bring_with(id, statements, mm_span(NULL, 0));
-}
-
-static struct mm_statement_answer
-await_stated(uint8_t id)
-{
-	struct mm_envelope envelope = await(id);
-	struct mm_statement_answer got;
-
-	assert_int_equal(envelope.type, MM_MESSAGE_STATEMENT);
-	ok(mm_shape_decode(
-	    &mm_statement_answer_shape, envelope.body, &mint.arena, &got));
-	return got;
-}
-
-static void
-in_force(uint8_t id, struct mm_list statements)
-{
-	bring(id, statements);
-	assert_int_equal(await_stated(id).missing, 0);
-}
+#include "tests/unit/two_officers.h"
 
 /* The notary has a batch: what is asked from here on goes into the next. */
 static void

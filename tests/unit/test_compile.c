@@ -218,7 +218,8 @@ missing_keys_are_told(void **state)
 	expect_refused("number = 3", "", "text.conf", "number is missing");
 	expect_refused("	validity = 20y\n", "", "profile \"device\"",
 	    "validity is missing");
-	expect_refused("	order = 1\n", "", "thresholds", "order is missing");
+	expect_refused(
+	    "	order = 1\n", "", "thresholds", "order is missing");
 	expect_refused("	schemes = {sha256-ecdsa}\n", "",
 	    "product \"demo\"", "schemes is missing");
 	expect_refused("names = {\"localhost\", \"127.0.0.1\"}", "names = {}",
@@ -398,8 +399,8 @@ names_of_no_kind_are_refused(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < MM_COUNT(rows); i++) {
-		snprintf(line, sizeof(line), "	names = {\"%s\"}",
-		    rows[i].name);
+		snprintf(
+		    line, sizeof(line), "	names = {\"%s\"}", rows[i].name);
 		expect_refused(
 		    "	backdate = 1h", line, "text.conf:8:", rows[i].why);
 	}
@@ -491,8 +492,8 @@ static void
 broken_text_is_refused(void **state)
 {
 	(void)state;
-	expect_refused("	path-length = 0\n}\n", "	path-length = 0\n",
-	    "text.conf:21:", "product");
+	expect_refused("	path-length = 0\n}\n",
+	    "	path-length = 0\n", "text.conf:21:", "product");
 	expect_refused("	ceremony = 1\n}\n", "	ceremony = 1\n",
 	    "text.conf", "closing brace");
 	expect_refused("	ceremony = 1\n}", "	ceremony = 1\n}}",
@@ -611,6 +612,21 @@ long_texts_are_refused(void **state)
 	assert_non_null(strstr(mm_why(MM_E_POLICY), "limit"));
 }
 
+/* Editors put it there, nobody sees it, and libConfuse would call it an
+ * unknown option. */
+static void
+a_byte_order_mark_is_named(void **state)
+{
+	mm_auto(buffer) out = {0};
+
+	(void)state;
+	assert_int_equal(
+	    compile("\xef\xbb\xbfnumber = 1\n", &out), MM_E_POLICY);
+	assert_non_null(strstr(mm_why(MM_E_POLICY), ":1: a byte order mark"));
+	assert_int_equal(compile("\xef\xbb", &out), MM_E_POLICY);
+	assert_null(strstr(mm_why(MM_E_POLICY), "byte order mark"));
+}
+
 #define TEST(name) \
 	cmocka_unit_test_setup_teardown( \
 	    name, text_file_setup, text_file_teardown)
@@ -633,7 +649,7 @@ main(void)
 	    TEST(counts_are_told), TEST(counts_of_sections_are_told),
 	    TEST(missing_sections_are_told),
 	    TEST(files_that_cannot_be_read_are_refused),
-	    TEST(long_texts_are_refused)};
+	    TEST(long_texts_are_refused), TEST(a_byte_order_mark_is_named)};
 	uint8_t seed[crypto_sign_SEEDBYTES] = {1};
 	uint8_t secret[crypto_sign_SECRETKEYBYTES];
 

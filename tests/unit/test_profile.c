@@ -381,6 +381,28 @@ device_ids_are_checked(void **state)
 		    mm_device_check(mm_span_text(bad[i])), MM_E_DEVICE_ID);
 }
 
+/* A device has one name: its address has one spelling. */
+static void
+addresses_are_in_capitals(void **state)
+{
+	static const char *const good[] = {"24:6F:28:00:00:0A",
+	    "24-6F-28-00-00-0A", "24:6F:28:FF:FE:00:00:0A", "246f2800000a",
+	    "24:6f:28:00:00", "24:6f:28-00:00:0a", "24:6g:28:00:00:0a",
+	    "24.6f.28.00.00.0a", "unit-24:6f:28:00:00:0a"};
+	static const char *const bad[] = {"24:6f:28:00:00:0A",
+	    "24:6F:28:00:00:0a", "24-6F-28-00-00-0a", "24:6f:28:ff:fe:00:00:0a",
+	    "a4:6F:28:00:00:00"};
+
+	(void)state;
+	for (size_t i = 0; i < MM_COUNT(good); i++)
+		assert_int_equal(mm_device_check(mm_span_text(good[i])), MM_OK);
+	for (size_t i = 0; i < MM_COUNT(bad); i++) {
+		assert_int_equal(
+		    mm_device_check(mm_span_text(bad[i])), MM_E_DEVICE_ID);
+		assert_non_null(strstr(mm_why(MM_E_DEVICE_ID), "one name"));
+	}
+}
+
 static enum mm_error
 fill(const char *template, size_t max, const char *wanted)
 {
@@ -422,6 +444,7 @@ main(void)
 	    cmocka_unit_test(purposes_are_exact),
 	    cmocka_unit_test(oids_and_templates_are_checked),
 	    cmocka_unit_test(device_ids_are_checked),
+	    cmocka_unit_test(addresses_are_in_capitals),
 	    cmocka_unit_test(templates_are_filled),
 	};
 
