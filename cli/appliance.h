@@ -35,8 +35,8 @@ enum mm_error mm_appliance_read(const struct mm_invocation *invocation,
 enum mm_error mm_vkey_read(const char *path, struct mm_vkey *out) mm_must_use;
 
 /* One connection, for a command that asks much; mm_client_close(). */
-enum mm_error mm_appliance_open(const struct mm_appliance *appliance,
-    struct mm_client **out) mm_must_use;
+enum mm_error mm_appliance_open(
+    const struct mm_appliance *appliance, struct mm_client **out) mm_must_use;
 
 typedef enum mm_error mm_attempt(struct mm_client *client, void *self);
 enum mm_error mm_appliance_try(const struct mm_appliance *appliance,

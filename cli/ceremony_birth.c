@@ -1,3 +1,6 @@
+/*
+ * The people of a ceremony at birth: who was registered there.
+ */
 #include <string.h>
 
 #include "cli/ceremony_story.h"

@@ -1,3 +1,6 @@
+/*
+ * Whether what is about to be stated waits already.
+ */
 #include <sodium.h>
 
 #include "cli/waiting.h"

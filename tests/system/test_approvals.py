@@ -237,6 +237,9 @@ def test_an_approval_that_has_expired(mint, ada, bob):
             release.release(release.upload(image), [], version=version)
         client.statement(by(mint, "release", mm.release_body(
             image, version=version), ada, bob))
+        with refused("statement-replayed"):
+            client.statement(by(mint, "release", mm.release_body(
+                image, version=version), ada, bob))
         release.release(release.upload(image), [], version=version)
 
 
