@@ -18,7 +18,7 @@ from paper_appliance import PaperAppliance
 from paper_log import CERTIFICATE, CRL, GENESIS, START, PaperLog, serial
 
 DER = serialization.Encoding.DER
-SHOW, STATEMENT, PRINCIPALS, CRL_OF = 3, 4, 18, 19
+SHOW, STATEMENT, PENDING, PRINCIPALS, CRL_OF = 3, 4, 16, 18, 19
 
 
 def spki_of(key):
@@ -59,6 +59,7 @@ class Liar(PaperAppliance):
             (place / "key.pem").read_bytes(), None)
         self.said = []
         self.answers[STATEMENT] = self.hear
+        self.answers[PENDING] = lambda body: {0: []}
 
     def hear(self, body):
         self.said.append(body)
