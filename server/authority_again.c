@@ -3,7 +3,6 @@
  * kind of entry by its own rules.
  */
 #include "server/authority.h"
-#include "server/stating.h"
 
 static enum mm_error
 certificate_again(

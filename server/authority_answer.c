@@ -1,7 +1,6 @@
 #include "server/authority.h"
 #include "server/answering.h"
 #include "server/issuers.h"
-#include "server/stating.h"
 
 #include <string.h>
 

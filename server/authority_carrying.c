@@ -6,7 +6,6 @@
  */
 #include "server/carrying_parts.h"
 #include "server/issuers.h"
-#include "server/stating.h"
 
 #include "protocol/journal.h"
 

@@ -4,7 +4,6 @@
  */
 #include "server/carrying_parts.h"
 #include "server/issuers.h"
-#include "server/stating.h"
 
 enum { PATIENCE = 120 /* seconds that a token may take to make keys */ };
 

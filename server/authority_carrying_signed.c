@@ -4,7 +4,6 @@
  */
 #include "server/carrying_parts.h"
 #include "server/issuers.h"
-#include "server/stating.h"
 
 #include <sodium.h>
 #include <string.h>

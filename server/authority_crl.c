@@ -11,7 +11,6 @@
 #include "server/crl_parts.h"
 #include "server/answering.h"
 #include "server/issuers.h"
-#include "server/stating.h"
 
 enum {
 	MINUTE = 60,     /* between two CRLs because of revocations */

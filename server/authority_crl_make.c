@@ -13,7 +13,6 @@
 #include "protocol/sealed.h"
 #include "server/crl_parts.h"
 #include "server/issuers.h"
-#include "server/stating.h"
 
 enum { INLINE_MAX = 32768 /* bytes of a TBS that stands in its entry */ };
 

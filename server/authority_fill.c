@@ -4,7 +4,6 @@
  */
 #include "server/batch_parts.h"
 #include "server/answering.h"
-#include "server/stating.h"
 
 #include "log/entry.h"
 #include "protocol/journal.h"

@@ -5,7 +5,6 @@
  * asks yet, so that the calls may simply wait for their answers.
  */
 #include "server/genesis_parts.h"
-#include "server/stating.h"
 
 #include <sodium.h>
 #include <string.h>

@@ -6,7 +6,6 @@
  */
 #include "server/authority.h"
 #include "server/answering.h"
-#include "server/stating.h"
 
 #include <string.h>
 #include <unistd.h>

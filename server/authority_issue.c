@@ -1,6 +1,5 @@
 #include "server/authority.h"
 #include "server/answering.h"
-#include "server/stating.h"
 
 #include <string.h>
 

@@ -4,7 +4,6 @@
  */
 #include "server/signing_parts.h"
 #include "server/answering.h"
-#include "server/stating.h"
 
 #include <string.h>
 

@@ -4,7 +4,6 @@
  * process lives. Chunks of uploads never come here.
  */
 #include "server/authority.h"
-#include "server/stating.h"
 
 #include "server/minute.h"
 

@@ -3,7 +3,6 @@
  * proofs, and those that they rest on.
  */
 #include "server/signing_parts.h"
-#include "server/stating.h"
 
 enum {
 	PACKET = 150000, /* bytes of one request to the token, about */

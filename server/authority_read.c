@@ -1,6 +1,5 @@
 #include "server/authority.h"
 #include "server/answering.h"
-#include "server/stating.h"
 
 static void
 issued_read(

@@ -4,7 +4,6 @@
  */
 #include "server/authority.h"
 #include "server/answering.h"
-#include "server/stating.h"
 
 #include "log/receipt.h"
 

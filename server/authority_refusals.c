@@ -1,5 +1,4 @@
 #include "server/authority.h"
-#include "server/stating.h"
 
 #include <string.h>
 

@@ -3,7 +3,6 @@
  * and what it is asked again after it is gone.
  */
 #include "server/signing_parts.h"
-#include "server/stating.h"
 
 #include "protocol/journal.h"
 

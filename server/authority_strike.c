@@ -5,7 +5,6 @@
  */
 #include "server/genesis_parts.h"
 #include "server/issuers.h"
-#include "server/stating.h"
 
 #include <sodium.h>
 #include <string.h>

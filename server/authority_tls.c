@@ -5,7 +5,6 @@
 #include "server/authority.h"
 #include "server/answering.h"
 #include "server/issuers.h"
-#include "server/stating.h"
 
 #include <sodium.h>
 #include <string.h>

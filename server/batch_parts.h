@@ -7,7 +7,6 @@
 #define MM_BATCH_PARTS_H
 
 #include "server/authority.h"
-#include "server/stating.h"
 
 /* Whether there is no room for what a request of `size` bytes makes. */
 bool mm_batch_is_full(const struct mm_authority *a, size_t size);

@@ -8,7 +8,6 @@
 #define MM_CARRYING_PARTS_H
 
 #include "server/authority.h"
-#include "server/stating.h"
 
 /* What it says; its spans lie in the arena. */
 struct mm_act {

@@ -6,7 +6,6 @@
 #define MM_CRL_PARTS_H
 
 #include "server/authority.h"
-#include "server/stating.h"
 
 /* What is to be done for one key. */
 struct mm_crl_duty {

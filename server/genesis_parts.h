@@ -7,7 +7,6 @@
 
 #include "protocol/genesis.h"
 #include "server/authority.h"
-#include "server/stating.h"
 
 enum { MM_STRUCK_MAX = 16 };
 

@@ -7,7 +7,6 @@
 #define MM_SIGNING_PARTS_H
 
 #include "server/authority.h"
-#include "server/stating.h"
 
 /* It will never be signed, for this reason: says so, to whoever waits too. The
  * next batch has its `void`. */

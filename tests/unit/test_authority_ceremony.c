@@ -10,7 +10,6 @@
 
 #include "ca/request.h"
 #include "tests/unit/authority_box.h"
-#include "server/stating.h"
 
 /* A second CA for devices, below the root. */
 static struct mm_ceremony_claim

@@ -11,7 +11,6 @@
 #include <string.h>
 
 #include "tests/unit/authority_box.h"
-#include "server/stating.h"
 
 enum { LIFE = 3650 * DAY - 1 /* of a client's certificate */ };
 

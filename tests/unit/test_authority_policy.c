@@ -9,7 +9,6 @@
 #include <cmocka.h>
 
 #include "tests/unit/authority_box.h"
-#include "server/stating.h"
 
 enum { MANY = 70 /* more than a batch could refer to */ };
 

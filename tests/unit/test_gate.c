@@ -967,6 +967,18 @@ make_csr(const struct identity *identity)
 	return mm_span(out.data, out.size);
 }
 
+/* What went on of a CSR is this identity's key. */
+static void
+assert_key(struct mm_span spki, const struct identity *of)
+{
+	uint8_t wanted[32], got[32];
+
+	identity_digest(of, wanted);
+	assert_int_equal(
+	    gnutls_hash_fast(GNUTLS_DIG_SHA256, spki.data, spki.size, got), 0);
+	assert_memory_equal(got, wanted, sizeof(wanted));
+}
+
 static void
 the_authority_gets_the_key_of_a_csr(void **state)
 {
@@ -978,7 +990,6 @@ the_authority_gets_the_key_of_a_csr(void **state)
 	    .profile = mm_span_text("device"),
 	    .device = mm_span_text("SN-1"),
 	    .csr = csr};
-	uint8_t wanted[32], got[32];
 	mm_auto(arena) arena = {0};
 
 	(void)state;
@@ -990,11 +1001,7 @@ the_authority_gets_the_key_of_a_csr(void **state)
 	    mm_shape_decode(&mm_issue_ask_shape, asked.ask.body, &arena, &ask),
 	    MM_OK);
 	assert_true(mm_span_is(ask.device, "SN-1"));
-	identity_digest(&who.station, wanted);
-	assert_int_equal(gnutls_hash_fast(GNUTLS_DIG_SHA256, ask.spki.data,
-			     ask.spki.size, got),
-	    0);
-	assert_memory_equal(got, wanted, sizeof(wanted));
+	assert_key(ask.spki, &who.station);
 	mm_received_clear(&asked.message);
 	gnutls_free((void *)csr.data);
 	end(&client);
@@ -1099,7 +1106,6 @@ a_renewal_brings_its_key(void **state)
 	struct mm_renew_ask ask;
 	struct mm_span csr = make_csr(&who.station);
 	struct mm_renew_request renew = {.csr = csr};
-	uint8_t wanted[32], got[32];
 	mm_auto(arena) arena = {0};
 
 	(void)state;
@@ -1111,11 +1117,7 @@ a_renewal_brings_its_key(void **state)
 	    mm_shape_decode(&mm_renew_ask_shape, asked.ask.body, &arena, &ask),
 	    MM_OK);
 	assert_int_equal(ask.refused, 0);
-	identity_digest(&who.station, wanted);
-	assert_int_equal(gnutls_hash_fast(GNUTLS_DIG_SHA256, ask.spki.data,
-			     ask.spki.size, got),
-	    0);
-	assert_memory_equal(got, wanted, sizeof(wanted));
+	assert_key(ask.spki, &who.station);
 	mm_received_clear(&asked.message);
 	/* One that is not good is told too. */
 	((uint8_t *)csr.data)[csr.size - 1] ^= 1;
