@@ -398,10 +398,11 @@ a_damaged_file_is_removed(void **state)
 {
 	static const char *const harm[] = {"echo x > @/cosigned",
 	    "truncate -s -5 @/cosigned", ": > @/cosigned",
-	    /* In the last witness's signature. */
-	    ("printf A | dd of=@/cosigned bs=1 "
-	     "seek=$(($(stat -c %s @/cosigned) - 20)) conv=notrunc "
-	     "status=none"),
+	    /* In the last witness's signature: another digit of base64. */
+	    ("at=$(($(stat -c %s @/cosigned) - 20)); "
+	     "dd if=@/cosigned bs=1 skip=$at count=1 status=none | "
+	     "tr A-Za-z0-9+/ B-ZAb-za1-90/+ | "
+	     "dd of=@/cosigned bs=1 seek=$at conv=notrunc status=none"),
 	    "head -c 70000 /dev/zero > @/cosigned"};
 	struct room *room = *state;
 
