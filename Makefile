@@ -9,6 +9,7 @@
 #   make fuzz         each fuzz target for FUZZ_SECONDS
 #   make bench        issuances a second, and the CPU that one takes
 #   make bench-log    what ten million entries cost beside a thousand
+#   make bench-images what firmware costs: hashing, memory, devices' time
 #   make fmt          clang-format, as .clang-format says
 
 BUILD ?= build
@@ -178,6 +179,10 @@ bench-log: deps-test
 	@$(MAKE) --no-print-directory -j2 $(BUILD)/bench/log
 	@MINTMARK_BUILD=$(BUILD) tests/bench/run_log
 
+bench-images: deps-test
+	@$(MAKE) --no-print-directory -j2 all bench-programs
+	@MINTMARK_BUILD=$(BUILD) tests/bench/run_images
+
 bench-programs: $(BENCH)
 
 fmt:
@@ -189,6 +194,7 @@ clean:
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 .PHONY: all unit deps deps-test deps-fuzz demo test sanitize faults \
-	test-faults replay fuzzers fuzz bench bench-log bench-programs fmt clean
+	test-faults replay fuzzers fuzz bench bench-log bench-images bench-programs \
+	fmt clean
 # Objects that only a pattern asks for are kept, too.
 .PRECIOUS: $(BUILD)/obj/%.o

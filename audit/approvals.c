@@ -199,6 +199,8 @@ mm_audit_pending(const struct mm_audit_at *at)
 	if (error == MM_OK)
 		error = stated_kind(at, &entry->statements, &kind);
 	if (error == MM_OK)
+		error = mm_audit_may_bring(at, kind, entry->principal);
+	if (error == MM_OK)
 		along = along_of(kind);
 	if (error == MM_OK && along == NULL)
 		error =
@@ -231,7 +233,7 @@ mm_audit_withdrawal(const struct mm_audit_at *at)
 
 /* --- releases --- */
 
-/* Each scheme of it could be signed by. */
+/* Each signing of it could be made. */
 enum mm_error
 mm_audit_release(const struct mm_audit_at *at)
 {

@@ -1,5 +1,6 @@
 #include "audit/audit.h"
 
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,6 +30,7 @@ union body {
 	struct mm_csr_entry csr;
 	struct mm_import_entry import;
 	struct mm_inherited_entry inherited;
+	struct mm_partition_entry partition;
 };
 
 static const struct {
@@ -56,6 +58,7 @@ static const struct {
     [MM_ENTRY_CSR] = {mm_audit_csr, false},
     [MM_ENTRY_IMPORT] = {mm_audit_import, false},
     [MM_ENTRY_INHERITED] = {mm_audit_inherited, true},
+    [MM_ENTRY_PARTITION] = {mm_audit_partition, false},
 };
 
 enum mm_error
@@ -70,6 +73,7 @@ mm_audit_new(const struct mm_audit_options *options, struct mm_audit **out)
 	audit->vkey = *options->vkey;
 	mm_arena_init(&audit->arena, PEOPLE_ARENA);
 	mm_following_init(&audit->following, NULL);
+	randombytes_buf(audit->secret, sizeof(audit->secret));
 	/* A helper has none of the memory that comes later. */
 	error = mm_verifier_new(
 	    options->tree_only ? 0 : options->helpers, &audit->verifier);

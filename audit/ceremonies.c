@@ -134,6 +134,9 @@ mm_audit_ceremony(const struct mm_audit_at *at)
 	    at, MM_MESSAGE_STATEMENT, body->principal, body->request);
 
 	if (error == MM_OK)
+		error = mm_audit_may_bring(
+		    at, MM_STATEMENT_CEREMONY, body->principal);
+	if (error == MM_OK)
 		error =
 		    mm_following_read(&audit->following, at->bytes, at->index);
 	if (error == MM_OK)

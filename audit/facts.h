@@ -17,6 +17,8 @@ enum mm_thing {
 	MM_THING_RELEASE,
 	MM_THING_REQUEST,
 	MM_THING_STATEMENT,
+	MM_THING_VERSION,   /* of a product */
+	MM_THING_PARTITION, /* of a device's certificate, by one signing */
 	MM_THINGS
 };
 
@@ -28,7 +30,8 @@ struct mm_thing_name mm_thing_name(enum mm_thing thing, struct mm_span first,
     struct mm_span second, struct mm_span third);
 
 enum mm_fact_kind {
-	MM_FACT_TAKEN = 0, /* serial: number = its issuer's */
+	/* Serial: number = its issuer's; version: its image's */
+	MM_FACT_TAKEN = 0,
 	MM_FACT_GIVEN_BACK = 1,
 	/* Before what is said of it: a blob brings both in one entry. */
 	MM_FACT_INHERITED = 2, /* number = issuer << 32 | which thing */
@@ -38,8 +41,11 @@ enum mm_fact_kind {
 	MM_FACT_CERTIFIED = 6, /* key: a certificate of its holder's */
 	MM_FACT_PENDING = 7,   /* statement */
 	MM_FACT_WITHDRAWN = 8,
-	MM_FACT_SPOKEN = 9 /* statement: another entry rests on it */
+	MM_FACT_SPOKEN = 9, /* statement: another entry rests on it */
+	MM_FACT_HAS = 10    /* device: number = its certificate's entry */
 };
+
+enum { MM_FACT_NUMBER_BYTES = 7 };
 
 /* `number`: below 2^56, as the kind means it. The errors of mm_ledger_add(). */
 enum mm_error mm_fact_add(struct mm_ledger *ledger, enum mm_fact_kind kind,

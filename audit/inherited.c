@@ -79,8 +79,17 @@ take_image(const struct thing *thing)
 {
 	const struct mm_inherited *item = &thing->item;
 
-	return take(thing, MM_THING_RELEASE, item->profile, item->subject,
-	    item->scheme);
+	struct mm_audit *audit = thing->at->audit;
+	struct mm_thing_name version = mm_thing_name(
+	    MM_THING_VERSION, item->profile, item->subject, mm_span(NULL, 0));
+	enum mm_error error = take(thing, MM_THING_RELEASE, item->profile,
+	    item->subject, item->scheme);
+
+	return error == MM_OK
+		   ? mm_fact_add(audit->ledger, MM_FACT_TAKEN, MM_THING_VERSION,
+			 &version, thing->at->index,
+			 mm_audit_image_number(audit, item->key))
+		   : error;
 }
 
 static enum mm_error

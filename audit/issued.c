@@ -247,6 +247,7 @@ check_bringer(struct issued *issued)
 	struct mm_audit *audit = issued->at->audit;
 	const struct mm_audit_person *bringer =
 	    mm_audit_person(audit, entry->principal);
+	enum mm_error error;
 
 	if (entry->request.size > 0)
 		return check_renewal(issued);
@@ -256,7 +257,10 @@ check_bringer(struct issued *issued)
 		return mm_audit_wrong("principal \"%.*s\", who asked for it, "
 				      "was not registered",
 		    MM_SPAN(entry->principal));
-	return mm_decide_message(&bringer->now, MM_MESSAGE_STATEMENT);
+	error = mm_decide_message(&bringer->now, MM_MESSAGE_STATEMENT);
+	return error == MM_OK ? mm_audit_may_bring(issued->at,
+				    MM_STATEMENT_PRINCIPAL, entry->principal)
+			      : error;
 }
 
 /* The statement that it rests on is the newest about this principal. */

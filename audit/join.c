@@ -15,7 +15,9 @@ static const char *const texts[MM_THINGS] = {
     [MM_THING_KEY] = "its key belongs to another, of",
     [MM_THING_RELEASE] = "its release has a live signature already, of",
     [MM_THING_REQUEST] = "its request is also that of",
-    [MM_THING_STATEMENT] = "its statement is also that of"};
+    [MM_THING_STATEMENT] = "its statement is also that of",
+    [MM_THING_VERSION] = "its version of the product is another image in",
+    [MM_THING_PARTITION] = "its partition has a live signature already, of"};
 
 /* A certificate, or whoever else holds a thing. */
 struct holder {
@@ -48,6 +50,7 @@ struct joining {
 	uint64_t pending, withdrawn; /* entries; NOBODY */
 	uint64_t banned;             /* the entry that revoked its key */
 	uint64_t device;
+	uint64_t image, images; /* of a version: which, in so many entries */
 };
 
 static enum mm_error
@@ -194,6 +197,22 @@ read_statement(struct joining *j, const struct mm_fact *fact)
 	return MM_OK;
 }
 
+/* A version of a product is one image, whatever it is signed by. */
+static enum mm_error
+read_version(struct joining *j, const struct mm_fact *fact)
+{
+	if (mm_fact_kind(fact) == MM_FACT_GIVEN_BACK) {
+		j->images--;
+		return MM_OK;
+	}
+	if (j->images > 0 && j->image != mm_fact_number(fact))
+		return taken_twice(j, fact);
+	j->image = mm_fact_number(fact);
+	j->images++;
+	j->holder = holder_of(fact);
+	return MM_OK;
+}
+
 /* --- between the readings --- */
 
 static int
@@ -285,6 +304,20 @@ on_hold(const struct joining *j, const struct mm_fact *fact, const char *whose)
 	    (unsigned long long)j->holder.index);
 }
 
+/* What is signed for a device is signed for the certificate that it has. */
+static enum mm_error
+has_device(const struct joining *j, const struct mm_fact *fact)
+{
+	uint64_t certificate = mm_fact_number(fact);
+
+	if (j->holder.index == certificate &&
+	    standing(j, &j->holder, fact->index) == MM_STANDS)
+		return MM_OK;
+	return mm_fail(MM_E_LOG_WRONG,
+	    "entry %llu: entry %llu is not the certificate that its device has",
+	    (unsigned long long)fact->index, (unsigned long long)certificate);
+}
+
 /* DESIGN.md promise 2: one live certificate per (profile, device). */
 static enum mm_error
 read_device(struct joining *j, const struct mm_fact *fact)
@@ -297,6 +330,8 @@ read_device(struct joining *j, const struct mm_fact *fact)
 		j->before = nobody;
 		return MM_OK;
 	}
+	if (kind == MM_FACT_HAS)
+		return has_device(j, fact);
 	note_device(j, fact);
 	if (kind == MM_FACT_REPLACED)
 		return replace_device(j, fact);
@@ -353,7 +388,9 @@ static reader *const first[MM_THINGS] = {[MM_THING_SERIAL] = read_serial,
     [MM_THING_KEY] = read_key,
     [MM_THING_RELEASE] = read_once,
     [MM_THING_REQUEST] = read_once,
-    [MM_THING_STATEMENT] = read_statement};
+    [MM_THING_STATEMENT] = read_statement,
+    [MM_THING_VERSION] = read_version,
+    [MM_THING_PARTITION] = read_once};
 static reader *const second[MM_THINGS] = {
     [MM_THING_DEVICE] = read_device, [MM_THING_KEY] = read_banned};
 
@@ -365,6 +402,7 @@ read_fact(struct joining *j, reader *const *readers, const struct mm_fact *fact)
 	if (memcmp(j->name, fact->name, sizeof(j->name)) != 0) {
 		j->holder = j->before = nobody;
 		j->pending = j->withdrawn = j->banned = NOBODY;
+		j->images = 0;
 		j->device++;
 	}
 	memcpy(j->name, fact->name, sizeof(j->name));
@@ -389,6 +427,7 @@ begin(struct joining *j)
 	memset(j->name, 0, sizeof(j->name));
 	j->holder = j->before = nobody;
 	j->pending = j->withdrawn = j->banned = NOBODY;
+	j->images = 0;
 	j->device = 1;
 }
 

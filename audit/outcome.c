@@ -45,7 +45,7 @@ static enum mm_error
 add_signature(const struct mm_audit_at *at, const struct mm_signature *one,
     const struct mm_waiting *waiting)
 {
-	struct mm_signed pair = {.index = one->index,
+	struct mm_verifiable pair = {.index = one->index,
 	    .at = at->index,
 	    .spki = waiting->key->followed->key.spki,
 	    .signature = one->signature};
@@ -63,6 +63,7 @@ add_signature(const struct mm_audit_at *at, const struct mm_signature *one,
 	at->audit->report.signatures++;
 	if (waiting->unit != NULL && !waiting->replaces)
 		at->audit->report.devices++;
+	mm_audit_version_signed(waiting->version);
 	error = mm_verifier_add(at->audit->verifier, &pair);
 	return error == MM_OK && waiting->replaces ? supersede(at, waiting)
 						   : error;
@@ -96,6 +97,7 @@ give_back(const struct mm_audit_at *at, const struct mm_waiting *waiting)
 		waiting->key->crl_number--;
 	if (waiting->person != NULL && waiting->person->day == waiting->day)
 		waiting->person->today--;
+	mm_audit_version_drop(waiting->version);
 	for (size_t i = 0; i < waiting->thing_count; i++) {
 		enum mm_error error = mm_fact_add(at->audit->ledger,
 		    MM_FACT_GIVEN_BACK, waiting->things[i].thing,

@@ -48,7 +48,8 @@ mm_audit_insert(struct mm_audit_array *array, size_t place, void *one)
 }
 
 _Static_assert(offsetof(struct mm_audit_person, name) == 0 &&
-		   offsetof(struct mm_audit_ordered, name) == 0,
+		   offsetof(struct mm_audit_ordered, name) == 0 &&
+		   offsetof(struct mm_audit_product, name) == 0,
     "what is found by its name begins with it");
 _Static_assert(offsetof(struct mm_audit_order, index) == 0 &&
 		   offsetof(struct mm_audit_principal, index) == 0,
@@ -108,6 +109,7 @@ mm_audit_people_clear(struct mm_audit_people *people)
 	free(people->orders.items);
 	free(people->principals.items);
 	free(people->persons.items);
+	mm_audit_versions_clear(&people->products);
 	*people = (struct mm_audit_people){.orders = {.count = 0}};
 }
 
@@ -162,12 +164,30 @@ mm_audit_asked(const struct mm_audit_at *at, uint64_t message,
 }
 
 enum mm_error
-mm_audit_brought(const struct mm_audit_at *at, struct mm_span principal,
-    struct mm_span request)
+mm_audit_may_bring(
+    const struct mm_audit_at *at, uint64_t statement, struct mm_span principal)
 {
+	struct mm_audit_person *person = mm_audit_person(at->audit, principal);
+
+	if (person == NULL || person->now.role == MM_ROLE_OFFICER ||
+	    statement == MM_STATEMENT_RELEASE)
+		return MM_OK;
+	return mm_audit_wrong("principal %.*s, who brought it, brings "
+			      "statements of releases alone",
+	    MM_SPAN(principal));
+}
+
+enum mm_error
+mm_audit_brought(const struct mm_audit_at *at, uint64_t statement,
+    struct mm_span principal, struct mm_span request)
+{
+	enum mm_error error;
+
 	if (principal.size == 0 && request.size == 0 && !at->audit->started)
 		return MM_OK;
-	return mm_audit_asked(at, MM_MESSAGE_STATEMENT, principal, request);
+	error = mm_audit_asked(at, MM_MESSAGE_STATEMENT, principal, request);
+	return error == MM_OK ? mm_audit_may_bring(at, statement, principal)
+			      : error;
 }
 
 /* --- statements --- */
@@ -233,7 +253,7 @@ mm_audit_state(
 	struct mm_list statements;
 	struct mm_claim claim;
 	enum mm_error error =
-	    mm_audit_brought(at, body->principal, body->request);
+	    mm_audit_brought(at, statement, body->principal, body->request);
 
 	if (error == MM_OK)
 		error = keep_statements(at, &statements);

@@ -64,8 +64,8 @@ mm_audit_policy(const struct mm_audit_at *at)
 	const struct mm_policy_entry *body = at->body;
 	struct mm_audit *audit = at->audit;
 	struct mm_thing_name name;
-	enum mm_error error =
-	    mm_audit_brought(at, body->principal, body->request);
+	enum mm_error error = mm_audit_brought(
+	    at, MM_STATEMENT_POLICY, body->principal, body->request);
 
 	if (error == MM_OK)
 		error = decide(at);

@@ -57,6 +57,22 @@ struct mm_audit_person {
 	uint64_t export_day, exports;
 };
 
+/* A product, and what of it is signed or waits (audit/versions.c). */
+struct mm_audit_product {
+	struct mm_span name;
+	struct mm_audit_version *versions;
+};
+
+/* The version of an image entry. */
+struct mm_audit_version {
+	struct mm_audit_version *next;
+	struct mm_audit_product *product;
+	uint64_t index, secure_version;
+	uint8_t text[MM_NAME_MAX];
+	size_t size;
+	bool is_signed;
+};
+
 /* Pointers to things that stay, in an order of the owner's. */
 struct mm_audit_array {
 	void **items;
@@ -68,6 +84,7 @@ struct mm_audit_people {
 	struct mm_audit_array orders;     /* mm_audit_ordered, by name */
 	struct mm_audit_array principals; /* mm_audit_principal, by index */
 	struct mm_audit_array persons;    /* mm_audit_person, by name */
+	struct mm_audit_array products;   /* mm_audit_product, by name */
 };
 
 struct mm_audit {
@@ -86,6 +103,7 @@ struct mm_audit {
 	struct mm_verifier *verifier;
 	struct mm_ledger *ledger;
 	struct mm_revocations *revocations;
+	uint8_t secret[16];  /* mm_audit_image_number()'s */
 	bool blob_fault;     /* a blob could not be had: no fault of an entry */
 	bool begun, started; /* a genesis, a `start` entry was there */
 	const char *never;   /* of the entry at hand: as in mm_waiting */
@@ -129,8 +147,12 @@ struct mm_span mm_audit_origin(const struct mm_audit *audit);
 /* Somebody who may ask for this, at this place; and takes the request. */
 enum mm_error mm_audit_asked(const struct mm_audit_at *at, uint64_t message,
     struct mm_span principal, struct mm_span request) mm_must_use;
-/* The same of what was stated: at the birth of the log nobody asked. */
-enum mm_error mm_audit_brought(const struct mm_audit_at *at,
+/* Whether this principal may bring statements of a kind: officers all, who
+ * releases firmware those of releases. */
+enum mm_error mm_audit_may_bring(const struct mm_audit_at *at,
+    uint64_t statement, struct mm_span principal) mm_must_use;
+/* Both, of what was stated: at the birth of the log nobody asked. */
+enum mm_error mm_audit_brought(const struct mm_audit_at *at, uint64_t statement,
     struct mm_span principal, struct mm_span request) mm_must_use;
 /* The thing that statements over one payload are; of its SHA-256. */
 enum mm_error mm_audit_payload(
@@ -188,7 +210,20 @@ struct mm_judge mm_audit_judge(
 
 mm_audit_rule mm_audit_certificate;              /* issued.c */
 mm_audit_rule mm_audit_image;                    /* images.c */
+mm_audit_rule mm_audit_partition;                /* partitions.c */
 mm_audit_rule mm_audit_revocation, mm_audit_crl; /* revoking.c */
+
+/* versions.c: a product's versions ascend. Taken by an image entry that waits;
+ * dropped where it is given up. Both take NULL. */
+enum mm_error mm_audit_version_take(const struct mm_audit_at *at,
+    const struct mm_image_entry *entry,
+    struct mm_audit_version **out) mm_must_use;
+void mm_audit_version_signed(struct mm_audit_version *version);
+void mm_audit_version_drop(struct mm_audit_version *version);
+void mm_audit_versions_clear(struct mm_audit_array *products);
+/* What an image is in facts. */
+uint64_t
+mm_audit_image_number(const struct mm_audit *audit, const uint8_t sha256[32]);
 
 /* What becomes of it: outcome.c */
 mm_audit_rule mm_audit_signatures, mm_audit_voids;

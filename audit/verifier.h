@@ -10,7 +10,8 @@
 
 struct mm_verifier;
 
-struct mm_signed {
+/* A signature of the log, and what it must be of. */
+struct mm_verifiable {
 	uint64_t index; /* of the entry that is signed */
 	uint64_t at;    /* of the one that has the signature */
 	struct mm_span spki;
@@ -24,7 +25,7 @@ void mm_verifier_free(struct mm_verifier *verifier);
 
 /* MM_E_LOG_WRONG for this one or an earlier one; MM_E_SYSTEM. */
 enum mm_error mm_verifier_add(
-    struct mm_verifier *verifier, const struct mm_signed *one) mm_must_use;
+    struct mm_verifier *verifier, const struct mm_verifiable *one) mm_must_use;
 /* All that were added are good. */
 enum mm_error mm_verifier_end(struct mm_verifier *verifier) mm_must_use;
 

@@ -11,11 +11,13 @@ enum { MM_WAITING_THINGS = 3 };
 
 struct mm_audit_key;
 struct mm_audit_person;
+struct mm_audit_version;
 
 struct mm_waiting {
 	uint64_t index;
 	uint8_t digest[32];
-	struct mm_audit_key *key; /* that signs */
+	struct mm_audit_key *key;         /* that signs */
+	struct mm_audit_version *version; /* of an image; NULL else */
 	/* Why it must not be signed, though it may be there; NULL: it may. */
 	const char *never;
 	/* A device's certificate: what it uses up. NULL else. */

@@ -42,7 +42,9 @@ static const struct mm_field profile_fields[] = {
     MM_OPTIONAL(mm_profile, 10, path_length, MM_UINT, 0, 8),
     MM_OPTIONAL(mm_profile, 11, standard, MM_UINT, 1, MM_STANDARDS - 1),
     MM_ANY(mm_profile, 12, names, &mm_alternative_shape, 8),
-    MM_OPTIONAL(mm_profile, 13, crl, MM_UINT, 1, PERIOD_MAX)};
+    MM_OPTIONAL(mm_profile, 13, crl, MM_UINT, 1, PERIOD_MAX),
+    MM_ANY(mm_profile, 14, partitions, &mm_text_item_shape, 4),
+    MM_OPTIONAL(mm_profile, 15, plain_keys, MM_BOOL, 0, 1)};
 MM_SHAPE(mm_profile_shape, mm_profile, profile_fields);
 
 #define SERVER_AUTH "1.3.6.1.5.5.7.3.1"

@@ -74,6 +74,11 @@ struct mm_profile {
 	struct mm_list names;    /* mm_alternative: the subjectAltName */
 	uint64_t crl; /* CAs: seconds from thisUpdate to nextUpdate; 0: the
 		       * key signs no CRLs */
+	/* Of a device's: by which signings (signer/scheme.h) its station may
+	 * have its esp_secure_cert partition signed (mm_text_item), and whether
+	 * one with a private key in clear. */
+	struct mm_list partitions;
+	bool plain_keys;
 };
 extern const struct mm_shape mm_subject_part_shape, mm_alternative_shape,
     mm_profile_shape;

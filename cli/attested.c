@@ -2,10 +2,8 @@
 
 #include <string.h>
 
-#include "ca/key.h"
 #include "cli/entry_json.h"
-#include "signer/image.h"
-#include "signer/scheme.h"
+#include "hsm/verify.h"
 
 enum { SHA256_SIZE = 32 };
 
@@ -17,6 +15,7 @@ decode_body(struct mm_attested *attested, struct mm_arena *arena)
 	    [MM_ENTRY_ORDER] = true,
 	    [MM_ENTRY_CERTIFICATE] = true,
 	    [MM_ENTRY_IMAGE] = true,
+	    [MM_ENTRY_PARTITION] = true,
 	    [MM_ENTRY_REVOCATION] = true,
 	    [MM_ENTRY_EXPORT] = true,
 	    [MM_ENTRY_PENDING] = true,
@@ -105,30 +104,30 @@ other_image(const struct mm_image_entry *entry)
 }
 
 enum mm_error
-mm_attested_image(const struct mm_attested *attested, struct mm_span image)
+mm_attested_image(
+    const struct mm_attested *attested, struct mm_own_image *image)
 {
 	const struct mm_image_entry *entry = &attested->body.image;
 	enum mm_error error = mm_attested_is(attested, MM_ENTRY_IMAGE);
-	const struct mm_scheme *scheme;
-	struct mm_image_facts facts;
 	uint8_t digest[SHA256_SIZE];
 
 	if (error != MM_OK)
 		return error;
-	if (image.size != entry->size)
+	if (image->facts.size != entry->size ||
+	    memcmp(image->facts.sha256, entry->sha256, SHA256_SIZE) != 0)
 		return other_image(entry);
-	scheme = mm_scheme_find(entry->scheme);
-	if (scheme == NULL)
+	error = mm_own_image_as(image, entry->format);
+	if (error == MM_OK)
+		error = mm_own_image_digest(image, entry->scheme, digest);
+	if (error == MM_E_SCHEME)
 		return mm_fail(MM_E_FORMAT,
 		    "the scheme %.*s is not known to this program",
 		    MM_SPAN(entry->scheme));
-	error = mm_image_read(image, &facts);
-	if (error == MM_OK)
-		error = scheme->digest(image, facts.sha256, digest);
-	if (error == MM_OK &&
-	    (memcmp(facts.sha256, entry->sha256, SHA256_SIZE) != 0 ||
-		memcmp(digest, entry->digest, SHA256_SIZE) != 0))
-		error = other_image(entry);
+	if (error == MM_OK && memcmp(digest, entry->digest, SHA256_SIZE) != 0)
+		error = mm_fail(MM_E_MISMATCH,
+		    "the receipt has another digest for %.*s than this image "
+		    "gives",
+		    MM_SPAN(entry->scheme));
 	return error;
 }
 
@@ -141,11 +140,11 @@ mm_attested_signature(const struct mm_attested *attested,
 
 	if (error != MM_OK)
 		return error;
-	error =
-	    spki.size > 0
-		? mm_key_verify_p256(spki, entry->digest, signature)
-		: mm_key_recover_p256(entry->signer, entry->digest, signature);
-	if (error != MM_OK)
+	error = spki.size > 0
+		    ? mm_signature_check(spki, entry->digest, signature)
+		    : mm_signature_check_hash(
+			  entry->signer, entry->digest, signature);
+	if (error != MM_OK && (spki.size > 0 || error != MM_E_KEY_TYPE))
 		error = mm_fail(MM_E_MISMATCH,
 		    "the signature is not made by the %s key over this image",
 		    spki.size > 0 ? "certificate's" : "logged");
@@ -259,7 +258,21 @@ static const struct told {
     TOLD(IMAGE, "digest"),
     TOLD(IMAGE, "key"),
     TOLD(IMAGE, "format"),
+    TOLD(IMAGE, "chip"),
+    TOLD(IMAGE, "project"),
+    TOLD(IMAGE, "secure_version"),
     TOLD(IMAGE, "principal"),
+    TOLD(PARTITION, "profile"),
+    TOLD(PARTITION, "device"),
+    TOLD(PARTITION, "certificate"),
+    TOLD(PARTITION, "basis"),
+    {MM_ENTRY_PARTITION, NULL, "size", "partition_size"},
+    TOLD(PARTITION, "sha256"),
+    TOLD(PARTITION, "scheme"),
+    TOLD(PARTITION, "digest"),
+    TOLD(PARTITION, "key"),
+    TOLD(PARTITION, "signer"),
+    TOLD(PARTITION, "principal"),
     TOLD(EXPORT, "from"),
     TOLD(EXPORT, "to"),
     TOLD(EXPORT, "format"),

@@ -6,8 +6,7 @@
 #ifndef MM_ATTESTED_H
 #define MM_ATTESTED_H
 
-#include <jansson.h>
-
+#include "cli/own_image.h"
 #include "log/entry.h"
 #include "log/receipt.h"
 
@@ -21,6 +20,7 @@ struct mm_attested {
 	union { /* by entry.kind; nothing for the other kinds */
 		struct mm_certificate_entry certificate;
 		struct mm_image_entry image;
+		struct mm_partition_entry partition;
 		struct mm_statement_entry statement;
 		struct mm_export_entry export;
 		struct mm_pending_entry pending;
@@ -52,13 +52,20 @@ enum mm_error mm_attested_is(
 /* A certificate's TBS is the entry's. */
 enum mm_error mm_attested_tbs(
     const struct mm_attested *attested, struct mm_span tbs) mm_must_use;
-/* An image's bytes: size, SHA-256 and the digest of the entry's scheme. */
+/* An image as it lies here, read as the entry's format: size, SHA-256 and the
+ * digest of the entry's signing. */
 enum mm_error mm_attested_image(
-    const struct mm_attested *attested, struct mm_span image) mm_must_use;
-/* A signature over the image entry's digest, by a P-256 key; where `spki` is
- * empty, by the one whose hash the entry has. */
+    const struct mm_attested *attested, struct mm_own_image *image) mm_must_use;
+/* A signature over the image entry's digest, P-256 or RSA-3072; where `spki`
+ * is empty, by the key whose hash the entry has: MM_E_KEY_TYPE where that
+ * cannot be told, with RSA. */
 enum mm_error mm_attested_signature(const struct mm_attested *attested,
     struct mm_span signature, struct mm_span spki) mm_must_use;
+
+/* A device's partition as it lies here: as it came, or signed by the key whose
+ * hash the entry has; `is_signed` says which. */
+enum mm_error mm_attested_partition(const struct mm_attested *attested,
+    struct mm_own_image *file, bool *is_signed) mm_must_use;
 
 /* A file that an auditor took home, by its SHA-256 and size. */
 enum mm_error mm_attested_export(const struct mm_attested *attested,
@@ -78,7 +85,10 @@ json_t *mm_attested_json(const struct mm_attested *attested);
 	"not_after"
 #define MM_ATTESTED_IMAGE_RESULTS \
 	"product, version, scheme, image_size, sha256, digest, key, format,\n" \
-	"principal"
+	"chip, project, secure_version"
+#define MM_ATTESTED_PARTITION_RESULTS \
+	"profile, device, certificate (entry), basis, partition_size,\n" \
+	"sha256, scheme, digest, key, signer, principal"
 #define MM_ATTESTED_KEY_RESULTS "name, use, retired, basis"
 #define MM_ATTESTED_EXPORT_RESULTS \
 	"from, to, format, filter, sha256, export_size, principal"

@@ -110,6 +110,8 @@ find_basis(struct mm_bundling *b)
 	switch (subject->entry.kind) {
 	case MM_ENTRY_CERTIFICATE:
 		return mm_bundling_add(b, subject->body.certificate.basis);
+	case MM_ENTRY_PARTITION:
+		return mm_bundling_add(b, subject->body.partition.basis);
 	case MM_ENTRY_CSR:
 		return mm_bundling_add(b, subject->body.csr.basis);
 	case MM_ENTRY_KEY:

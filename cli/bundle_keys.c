@@ -234,7 +234,7 @@ find_both(struct mm_bundling *b, struct chain *chain)
 	return error == MM_OK ? find_certified(b) : error;
 }
 
-/* The key that an image, a CSR or an import names. */
+/* The key that an image, a partition, a CSR or an import names. */
 static enum mm_error
 find_named(struct mm_bundling *b, struct chain *chain)
 {
@@ -243,6 +243,8 @@ find_named(struct mm_bundling *b, struct chain *chain)
 
 	if (subject->entry.kind == MM_ENTRY_IMAGE)
 		name = subject->body.image.key;
+	if (subject->entry.kind == MM_ENTRY_PARTITION)
+		name = subject->body.partition.key;
 	if (subject->entry.kind == MM_ENTRY_IMPORT)
 		name = subject->body.import.key;
 	return find_key(b, chain, name, &spki);
@@ -264,6 +266,7 @@ mm_bundling_keys(struct mm_bundling *b)
 	static enum mm_error (*const find[MM_ENTRY_KINDS])(struct mm_bundling *,
 	    struct chain *) = {[MM_ENTRY_CERTIFICATE] = find_both,
 	    [MM_ENTRY_IMAGE] = find_named,
+	    [MM_ENTRY_PARTITION] = find_named,
 	    [MM_ENTRY_CSR] = find_named,
 	    [MM_ENTRY_IMPORT] = find_named,
 	    [MM_ENTRY_KEY] = find_retired};

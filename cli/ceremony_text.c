@@ -85,9 +85,14 @@ static void
 add_key(struct mm_buffer *out, const struct mm_ceremony_key *key)
 {
 	const char *use = mm_key_use_name(key->use);
+	const char *algorithm = mm_algorithm_name(mm_ceremony_algorithm(key));
 
-	mm_buffer_printf(out, "  %.*s, for %s\n", MM_SPAN(key->name),
+	mm_buffer_printf(out, "  %.*s, for %s", MM_SPAN(key->name),
 	    use != NULL ? use : "an unknown use");
+	if (key->algorithm != 0)
+		mm_buffer_printf(out, ", %s",
+		    algorithm != NULL ? algorithm : "of an unknown kind");
+	mm_buffer_add_text(out, "\n");
 	if (key->existing.size == 32)
 		add_hash(out,
 		    "    the token has it: SHA-256 of its public "

@@ -62,15 +62,31 @@ mm_command_help(const struct mm_command *command)
 	if (command->about != NULL)
 		printf("%s\n\n", command->about);
 	for (size_t i = 0; i < command->option_count; i++)
-		printf("  %-26s %s\n",
+		printf("  %-26s %s%s\n",
 		    row_word(&command->options[i], word, sizeof(word)),
-		    command->options[i].help);
+		    command->options[i].help,
+		    strcmp(command->options[i].name, "out") == 0 ? " (-o)"
+								 : "");
 	if (command->results != NULL)
 		printf("  %-26s %s\n", "--json", "results as JSON");
 	if (command->writes)
 		printf("  %-26s %s\n", "--force", "overwrite files that exist");
 	if (command->results != NULL)
 		printf("\nThe keys of --json:\n%s\n", command->results);
+}
+
+/* The one short option there is: where the results go. */
+static const char *
+long_word(const struct mm_command *command, const char *word)
+{
+	static const char out[] = "--out";
+
+	if (strcmp(word, "-o") != 0)
+		return word;
+	for (size_t i = 0; i < command->option_count; i++)
+		if (strcmp(command->options[i].name, out + 2) == 0)
+			return out;
+	return word;
 }
 
 /* The row of "--name" or "--name=value"; its value where it is attached. */
@@ -111,7 +127,8 @@ static enum mm_error
 read_option(struct mm_invocation *out, int left, char *const *words, int *used)
 {
 	const char *attached;
-	size_t row = find_row(out->command, words[0], &attached);
+	size_t row = find_row(
+	    out->command, long_word(out->command, words[0]), &attached);
 	const struct mm_cli_option *option;
 
 	*used = 1;
@@ -172,7 +189,8 @@ mm_invocation_read(const struct mm_command *command, int count,
 		used = 1;
 		if (options && strcmp(words[i], "--") == 0)
 			options = false;
-		else if (options && strncmp(words[i], "--", 2) == 0)
+		else if (options &&
+			 strncmp(long_word(command, words[i]), "--", 2) == 0)
 			error = read_option(out, count - i, words + i, &used);
 		else if (options && words[i][0] == '-' && words[i][1] != '\0')
 			error = mm_fail(

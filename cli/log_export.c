@@ -16,7 +16,7 @@ enum { ARENA = 1 << 20 };
 
 #define EXPORT_KINDS \
 	(1U << MM_ENTRY_CERTIFICATE | 1U << MM_ENTRY_IMAGE | \
-	    1U << MM_ENTRY_REFUSAL)
+	    1U << MM_ENTRY_REFUSAL | 1U << MM_ENTRY_PARTITION)
 
 /* ---- a file */
 
@@ -288,8 +288,9 @@ const struct mm_command mm_log_export_command = {
     .operand_max = 1,
     .summary = "what was issued and refused, as a file on record; a backup",
     .about =
-	"With --format: certificates, images and refusals (or --kind), with "
-	"the state that\nthey have at the range's end. The same range and "
+	"With --format: certificates, images, partitions and refusals (or "
+	"--kind), with the\nstate that they have at the range's end. The same "
+	"range and "
 	"filters give the same bytes at\nany time, from the appliance or from "
 	"a copy. An appliance puts the file's\nSHA-256 into the log: the "
 	"receipt of that entry is the file's signature (`receipt\nverify`). "

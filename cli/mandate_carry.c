@@ -208,6 +208,21 @@ carry_image(struct mm_mandate_matter *matter)
 	return error == MM_OK ? mm_mandate_hear(matter->out, &word) : error;
 }
 
+/* The order was heard when the judge asked for it. */
+static enum mm_error
+carry_partition(struct mm_mandate_matter *matter)
+{
+	const struct mm_attested *subject = matter->subject;
+	const struct mm_judge_sources sources = sources_of(matter);
+	const struct mm_judge by = {.sources = &sources,
+	    .force = matter->force,
+	    .origin = matter->out->following.birth.genesis.origin};
+	struct mm_verdict verdict;
+
+	return mm_judge_partition(
+	    &by, &subject->entry, &subject->body.partition, &verdict);
+}
+
 static enum mm_error
 carry_genesis(struct mm_mandate_matter *matter)
 {
@@ -324,6 +339,7 @@ static enum mm_error (*const carries[MM_ENTRY_KINDS])(
     [MM_ENTRY_ORDER] = carry_statement,
     [MM_ENTRY_CERTIFICATE] = carry_certificate,
     [MM_ENTRY_IMAGE] = carry_image,
+    [MM_ENTRY_PARTITION] = carry_partition,
     [MM_ENTRY_KEY] = carry_key,
     [MM_ENTRY_REVOCATION] = carry_statement,
     [MM_ENTRY_PENDING] = carry_pending,

@@ -19,6 +19,8 @@ const struct mm_command mm_pending_approve_command = {
     .operand_min = 1,
     .operand_max = 1,
     .summary = "an officer signs a statement of any kind that waits",
+    .about = "A release is better approved by `mintmark release approve`, "
+	     "which holds every\ndigest against an image of your own.",
     .results = MM_STATED_RESULTS,
     .writes = true,
     MM_COMMAND_OPTIONS(options),

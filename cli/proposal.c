@@ -58,7 +58,8 @@ compile_text(struct mm_span text, struct mm_buffer *out)
 		return mm_fail(
 		    MM_E_FILE, "no file in memory: %s", strerror(errno));
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	return mm_policy_compile(path, out);
+	/* A partition table that it names: the reader's own copy. */
+	return mm_policy_compile_beside(path, ".", out);
 }
 
 /* The text that came along: in the entry, or the blob that it names. */

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <ftw.h>
+#include <libgen.h>
 #include <limits.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -22,6 +23,7 @@
 #include "cli/json_value.h"
 #include "cli/officer.h"
 #include "cli/policy_text.h"
+#include "cli/quickstart_keys.h"
 #include "cli/values.h"
 #include "hsm/pkcs11.h"
 #include "policy/document.h"
@@ -72,6 +74,7 @@ struct quickstart {
 	const char *listen;
 	uint64_t units;
 	bool self_signed;
+	struct mm_quickstart_keys more; /* without certificates */
 	struct mm_officer_key *officer;
 	struct mm_arena arena;
 	struct mm_buffer policy, text;
@@ -243,6 +246,19 @@ choose_profile(struct quickstart *q)
 	return MM_OK;
 }
 
+/* A partition table that one's own text names lies beside that one. */
+static enum mm_error
+compile_policy(struct quickstart *q, const char *path)
+{
+	const char *own = mm_option(q->invocation, "policy");
+	char directory[PATH_MAX];
+
+	if (own == NULL)
+		return mm_policy_compile(path, &q->policy);
+	snprintf(directory, sizeof(directory), "%s", own);
+	return mm_policy_compile_beside(path, dirname(directory), &q->policy);
+}
+
 /* And the one officer at its end. */
 static enum mm_error
 make_policy(struct quickstart *q)
@@ -257,8 +273,7 @@ make_policy(struct quickstart *q)
 	    &q->text, "\nofficer \"first\" {\n\tkey = \"%s\"\n}\n", key);
 	error = write_text(q, "policy.conf", 0644, &q->text);
 	if (error == MM_OK)
-		error = mm_policy_compile(
-		    path_in(q, "policy.conf", path), &q->policy);
+		error = compile_policy(q, path_in(q, "policy.conf", path));
 	return error == MM_OK ? choose_profile(q) : error;
 }
 
@@ -321,9 +336,10 @@ state(
 static enum mm_error
 state_ceremony(struct quickstart *q, struct mm_list *out)
 {
-	struct mm_ceremony_key named[MM_COUNT(keys)];
+	struct mm_ceremony_key named[MM_COUNT(keys) + MM_QUICKSTART_KEYS];
 	struct mm_ceremony_certificate wanted[MM_COUNT(keys)];
-	struct mm_ceremony_claim claim = {.keys = {named, MM_COUNT(keys)},
+	struct mm_ceremony_claim claim = {
+	    .keys = {named, MM_COUNT(keys) + q->more.count},
 	    .certificates = {wanted, MM_COUNT(keys)}};
 
 	mm_policy_digest(mm_buffer_span(&q->policy), claim.policy);
@@ -340,6 +356,8 @@ state_ceremony(struct quickstart *q, struct mm_list *out)
 		    .profile = mm_span_text(keys[i].profile),
 		    .subject = mm_span_text(keys[i].subject)};
 	}
+	for (size_t i = 0; i < q->more.count; i++)
+		named[MM_COUNT(keys) + i] = q->more.items[i];
 	return state(q, MM_STATEMENT_CEREMONY, &claim, out);
 }
 
@@ -528,9 +546,37 @@ write_results(
 	return error;
 }
 
+/* Keys without certificates, of which nothing else would tell the public
+ * halves. */
+static enum mm_error
+write_signing_key(const struct quickstart *q, const struct mm_genesis_key *key)
+{
+	char name[MM_NAME_MAX + 32];
+	mm_auto(buffer) pem = {0};
+	enum mm_error error;
+
+	mm_buffer_init(&pem, 4096);
+	snprintf(name, sizeof(name), "public/%.*s.pub.pem", MM_SPAN(key->name));
+	error = mm_pem_encode("PUBLIC KEY", key->spki, &pem);
+	return error == MM_OK ? write_text(q, name, 0644, &pem) : error;
+}
+
+static enum mm_error
+write_signing_keys(const struct quickstart *q, const struct mm_genesis *genesis)
+{
+	enum mm_error error = MM_OK;
+
+	for (mm_list_each(const struct mm_genesis_key, key, genesis->keys))
+		for (size_t i = 0; i < q->more.count; i++)
+			if (error == MM_OK &&
+			    mm_span_equal(q->more.items[i].name, key->name))
+				error = write_signing_key(q, key);
+	return error;
+}
+
 /* The log's key is not known yet: the genesis entry says it. */
 static enum mm_error
-read_vkey(const struct quickstart *q, struct mm_vkey *vkey)
+read_genesis(const struct quickstart *q, struct mm_vkey *vkey)
 {
 	char path[PATH_MAX];
 	mm_auto(buffer) first = {0};
@@ -550,7 +596,7 @@ read_vkey(const struct quickstart *q, struct mm_vkey *vkey)
 		    mm_fail(MM_E_LOG_WRONG, "the log is not the one just made");
 	if (error == MM_OK)
 		error = mm_vkey_init(vkey, genesis.origin, genesis.log_key);
-	return error;
+	return error == MM_OK ? write_signing_keys(q, &genesis) : error;
 }
 
 static enum mm_error
@@ -561,7 +607,7 @@ collect(struct quickstart *q)
 	struct mm_vkey vkey;
 	enum mm_error error = harvest == NULL
 				  ? mm_fail(MM_E_MEMORY, "no memory")
-				  : read_vkey(q, &vkey);
+				  : read_genesis(q, &vkey);
 
 	if (error == MM_OK)
 		error =
@@ -613,6 +659,22 @@ remove_all(const struct quickstart *q)
 		nftw(q->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
+static enum mm_error
+check_signing_keys(struct quickstart *q)
+{
+	enum mm_error error = mm_quickstart_keys_read(
+	    mm_option(q->invocation, "signing-key"), &q->more);
+
+	for (size_t i = 0; i < q->more.count && error == MM_OK; i++)
+		for (size_t n = 0; n < MM_COUNT(keys); n++)
+			if (mm_span_is(q->more.items[i].name, keys[n].name))
+				return mm_fail(MM_E_USAGE,
+				    "--signing-key: quickstart makes a key "
+				    "\"%s\" itself",
+				    keys[n].name);
+	return error;
+}
+
 /* What would be found out only when half of it is made. */
 static enum mm_error
 check_options(struct quickstart *q)
@@ -623,6 +685,8 @@ check_options(struct quickstart *q)
 	enum mm_error error =
 	    mm_value_number(q->invocation, "units", 1, UNITS_MAX, &q->units);
 
+	if (error == MM_OK)
+		error = check_signing_keys(q);
 	if (error != MM_OK)
 		return error;
 	if (mm_vkey_init(&vkey, mm_span_text(q->origin), any_key) != MM_OK)
@@ -702,6 +766,8 @@ static const struct mm_cli_option options[] = {
     {"origin", "NAME", "the log's name, for ever (a random one)", false},
     {"policy", "FILE", "the policy's text, without officers (an example)",
 	false},
+    {"signing-key", "NAME[:RSA-3072],...",
+	"more code-signing keys, without certificates (P-256)", false},
     {"self-signed-codesign", NULL, "the code-signing certificate signs itself",
 	false},
 };

@@ -4,7 +4,7 @@
 #include "cli/chain.h"
 #include "cli/command.h"
 
-enum { IMAGE_MAX = 256 << 20, SIGNATURE_MAX = 4096 };
+enum { SIGNATURE_MAX = 4096 };
 
 static const struct mm_match
     by_inclusion = {"inclusion", NULL, "the entry is in the log"},
@@ -19,6 +19,11 @@ static const struct mm_match
 	"the key that the log names"},
     by_signature = {"image+signature", "signature",
 	"the image is in the log, and the certificate's key signed it"},
+    by_partition = {"partition", "partition",
+	"the partition is in the log; it is not signed yet"},
+    by_partition_signed = {"signature", "partition",
+	"the partition's digest is in the log, and it is signed by the key "
+	"that the log names"},
     by_export = {"export", "export",
 	"the exported file's digest is in the log"},
     by_statement = {
@@ -105,13 +110,20 @@ match_signature(const struct mm_match_facts *facts, struct mm_span signature,
 	return mm_attested_signature(facts->attested, signature, spki);
 }
 
-/* ECDSA-Sig-Value: two numbers, as a .sig file has them. */
+/* RSA's bytes, or ECDSA-Sig-Value: two numbers, as a .sig file has them. */
 static bool
-looks_like_signature(struct mm_span file)
+looks_like_signature(const struct mm_match_facts *facts, struct mm_span file)
 {
+	const struct mm_image_entry *entry = &facts->attested->body.image;
+	struct mm_signing_name name;
+
 	struct mm_der outer = mm_der(file);
 	struct mm_der numbers = mm_der_enter(&outer, MM_DER_SEQUENCE);
 
+	if (file.size == MM_RSA_BYTES && entry->size != file.size &&
+	    mm_signing_read(entry->scheme, &name) == MM_OK &&
+	    name.scheme->algorithm == MM_ALGORITHM_RSA3072)
+		return true;
 	mm_der_unsigned(&numbers);
 	mm_der_unsigned(&numbers);
 	return mm_der_end(&numbers) && mm_der_end(&outer);
@@ -120,14 +132,26 @@ looks_like_signature(struct mm_span file)
 static enum mm_error
 check_image(const struct mm_match_facts *facts)
 {
-	mm_auto(buffer) image = {0};
-	enum mm_error error;
+	struct mm_own_image image;
+	enum mm_error error = mm_own_image_open(facts->image, &image);
 
-	mm_buffer_init(&image, IMAGE_MAX);
-	error = mm_input(facts->image, IMAGE_MAX, &image);
-	return error == MM_OK
-		   ? mm_attested_image(facts->attested, mm_buffer_span(&image))
-		   : error;
+	if (error == MM_OK)
+		error = mm_attested_image(facts->attested, &image);
+	mm_own_image_clear(&image);
+	return error;
+}
+
+/* The same of bytes, which are taken. */
+static enum mm_error
+check_bytes(const struct mm_match_facts *facts, struct mm_buffer *bytes)
+{
+	struct mm_own_image image;
+	enum mm_error error = mm_own_image_take(bytes, &image);
+
+	if (error == MM_OK)
+		error = mm_attested_image(facts->attested, &image);
+	mm_own_image_clear(&image);
+	return error;
 }
 
 /* The file is a signature where a signer is named, else what it looks like. */
@@ -139,21 +163,38 @@ match_image(const struct mm_match_facts *facts, struct mm_arena *arena,
 	struct mm_span file;
 	enum mm_error error = facts->image != NULL ? check_image(facts) : MM_OK;
 
-	mm_buffer_init(&bytes, IMAGE_MAX);
+	mm_buffer_init(&bytes, MM_OWN_IMAGE_MAX);
 	if (error == MM_OK)
-		error = mm_input(facts->file, IMAGE_MAX, &bytes);
+		error = mm_input(facts->file, MM_OWN_IMAGE_MAX, &bytes);
 	if (error != MM_OK)
 		return error;
 	file = mm_buffer_span(&bytes);
 	if (facts->signer != NULL || facts->image != NULL ||
-	    (file.size <= SIGNATURE_MAX && looks_like_signature(file)))
+	    (file.size <= SIGNATURE_MAX && looks_like_signature(facts, file)))
 		return match_signature(facts, file, arena, out);
 	*out = by_statement;
 	if (file.size <= MM_STATEMENT_MAX &&
 	    mm_attested_statement(facts->attested, file) == MM_OK)
 		return MM_OK;
 	*out = by_image;
-	return mm_attested_image(facts->attested, file);
+	return check_bytes(facts, &bytes);
+}
+
+static enum mm_error
+match_partition(const struct mm_match_facts *facts, struct mm_arena *arena,
+    struct mm_match *out)
+{
+	struct mm_own_image file;
+	bool is_signed = false;
+	enum mm_error error = mm_own_image_open(facts->file, &file);
+
+	(void)arena;
+	if (error == MM_OK)
+		error =
+		    mm_attested_partition(facts->attested, &file, &is_signed);
+	mm_own_image_clear(&file);
+	*out = is_signed ? by_partition_signed : by_partition;
+	return error;
 }
 
 static enum mm_error
@@ -196,7 +237,8 @@ static match_rule *const rules[MM_ENTRY_KINDS] = {
     [MM_ENTRY_CERTIFICATE] = match_certificate,
     [MM_ENTRY_IMAGE] = match_image,
     [MM_ENTRY_REVOCATION] = match_statement,
-    [MM_ENTRY_EXPORT] = match_export};
+    [MM_ENTRY_EXPORT] = match_export,
+    [MM_ENTRY_PARTITION] = match_partition};
 
 enum mm_error
 mm_match_file(const struct mm_match_facts *facts, struct mm_arena *arena,

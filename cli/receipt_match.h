@@ -1,7 +1,7 @@
 /*
  * The file that comes with a receipt, held against its entry. The entry says
- * what it can be: a certificate, an image, an image's signature, an export,
- * a statement.
+ * what it can be: a certificate, an image, an image's signature, a device's
+ * partition, an export, a statement.
  */
 #ifndef MM_RECEIPT_MATCH_H
 #define MM_RECEIPT_MATCH_H
@@ -25,7 +25,8 @@ struct mm_match {
 };
 #define MM_MATCH_RESULTS \
 	"proved: inclusion, tbs+signature, image, signature,\n" \
-	"image+signature, export or statement; matched: what the file is"
+	"image+signature, partition, export or statement; matched: what the " \
+	"file is"
 
 /* MM_E_MISMATCH, MM_E_FORMAT; MM_E_USAGE where what is needed was not said. */
 enum mm_error mm_match_file(const struct mm_match_facts *facts,

@@ -1,8 +1,8 @@
 /*
  * mintmark receipt verify: what a receipt proves, offline, with nothing but
  * the log's key: that an entry is in the log, and that it speaks of this
- * certificate, image, signature, export or statement; with a bundle also on
- * whose word, and with witnesses' keys who else saw the log.
+ * certificate, image, signature, partition, export or statement; with a bundle
+ * also on whose word, and with witnesses' keys who else saw the log.
  */
 #include <string.h>
 
@@ -288,6 +288,7 @@ const struct mm_command mm_receipt_verify_command = {
     .results = MM_ATTESTED_RESULTS
     "\nof a certificate: " MM_ATTESTED_CERTIFICATE_RESULTS
     "\nof an image: " MM_ATTESTED_IMAGE_RESULTS
+    "\nof a partition: " MM_ATTESTED_PARTITION_RESULTS
     "\nof an export: " MM_ATTESTED_EXPORT_RESULTS "\n" MM_MATCH_RESULTS
     "\nwith --statements: " MM_MANDATE_RESULTS
     "\nwith --witness: " MM_WITNESS_RESULTS,

@@ -1,44 +1,54 @@
 /*
- * A firmware signature as the appliance answers it: held against its
- * receipt, the image and the code-signing certificate before a file is
- * written.
+ * One signature of a release as the appliance answers it: held against its
+ * receipt, the image and the key before a file is written.
  */
 #ifndef MM_RELEASE_ANSWER_H
 #define MM_RELEASE_ANSWER_H
 
 #include "cli/attested.h"
-#include "cli/command.h"
+#include "cli/release_rows.h"
 
-#define MM_SCHEME_DEFAULT "sha256-ecdsa"
+/* Spans point into the answer, which lies in an arena. */
+struct mm_release_signed {
+	struct mm_span signing;
+	const struct mm_scheme *scheme;
+	struct mm_release_answer answer;
+	struct mm_attested attested;
+	struct mm_public_key key;
+};
 
-/* What was asked for. */
-struct mm_release_wanted {
-	struct mm_span product, version, scheme;
-	struct mm_span image; /* empty: it is not here */
+/* All of one release. */
+struct mm_release_all {
+	struct mm_release_signed one[MM_SIGNINGS_MAX];
+	size_t count;
 };
 
 /*
- * The receipt verifies by the log's key and speaks of this release and
- * image; the certificate is for code signing, its key made the signature,
- * and each certificate of the chain signs the one before it. MM_E_MISMATCH,
- * MM_E_CERTIFICATE, the errors of a receipt.
+ * Checks an answer (`one->signing` and `one->answer`; the rest is filled in)
+ * against its receipt: it verifies by the log's key and speaks of the row's
+ * product, version and image, and of this signing; the key is the one that the
+ * entry names, made the signature and, where there is a certificate, is in it;
+ * that is for code signing, and each of its chain signs the one before.
+ * MM_E_MISMATCH, MM_E_CERTIFICATE, the errors of a receipt.
  */
-enum mm_error mm_release_answer_check(const struct mm_release_answer *answer,
-    const struct mm_release_wanted *wanted, const struct mm_vkey *vkey,
-    struct mm_arena *arena, struct mm_attested *out) mm_must_use;
+enum mm_error mm_release_signed_check(const struct mm_release_row *row,
+    const struct mm_vkey *vkey, struct mm_arena *arena,
+    struct mm_release_signed *one) mm_must_use;
 
-/* Whether PREFIX.sig, .crt, .chain.pem and .receipt may be written. */
-enum mm_error mm_release_files_check(
-    const struct mm_invocation *invocation, const char *prefix) mm_must_use;
+/*
+ * Fetches every signature that a row names, and checks each. All are about
+ * one image, and none that officers have approved is left out.
+ * MM_E_MISMATCH, those above and those of asking.
+ */
+enum mm_error mm_release_fetch_all(const struct mm_appliance *appliance,
+    const struct mm_release_row *row, struct mm_arena *arena,
+    struct mm_release_all *out) mm_must_use;
 
-/* Writes them and prints what is in them. */
-enum mm_error mm_release_report(const struct mm_invocation *invocation,
-    const char *prefix, const struct mm_release_answer *answer,
-    const struct mm_attested *attested) mm_must_use;
+/* Whether all are about this image, by digests that are computed here. */
+enum mm_error mm_release_all_image(
+    const struct mm_release_all *all, struct mm_own_image *image) mm_must_use;
 
-/* The keys of what it prints. */
-#define MM_RELEASE_RESULTS \
-	MM_ATTESTED_RESULTS "\n" MM_ATTESTED_IMAGE_RESULTS \
-			    "\nsignature, certificate, chain, receipt (paths)"
+/* What the entries say that the image is. */
+const struct mm_image_entry *mm_release_entry(const struct mm_release_all *all);
 
 #endif

@@ -1,114 +1,112 @@
 /*
- * mintmark release approve: an officer approves a firmware image by one's own
- * copy of it. Whether another officer has begun or not: what is signed is
- * computed here, from the bytes.
+ * mintmark release approve: an officer approves a release by one's own build
+ * of it. Every digest that is signed is computed here, from those bytes;
+ * whether the image was submitted, or another officer has begun, or not.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "cli/approve.h"
-#include "cli/release_answer.h"
+#include "cli/json_value.h"
+#include "cli/release_rows.h"
 #include "cli/release_terms.h"
-#include "cli/values.h"
-#include "signer/scheme.h"
 
-enum { ARENA = 8 << 20, IMAGE_MAX = 256 << 20 };
+enum { ARENA = 16 << 20 };
 
 struct approval {
 	const struct mm_invocation *invocation;
+	struct mm_appliance appliance;
+	struct mm_release_id id;
 	struct mm_arena arena;
-	struct mm_scheme_digest digest;
-	struct mm_release_claim claim; /* of our own copy */
-	struct mm_buffer body;         /* and as it is encoded */
+	struct mm_own_image image;
+	struct mm_release_claim claim;
 };
 
+/* What the officer's own copy is, and what would be signed of it. */
 static enum mm_error
-read_image(struct approval *approval)
+tell(const struct approval *approval)
+{
+	json_t *told = mm_own_image_json(&approval->image);
+
+	json_object_set_new(
+	    told, "digests", mm_release_digests(&approval->claim));
+	json_dumpf(told, stderr, JSON_INDENT(2));
+	fputc('\n', stderr);
+	json_decref(told);
+	return MM_OK;
+}
+
+/* ---- one that waits */
+
+static enum mm_error
+approve_waiting(struct approval *approval, const struct mm_waiting_one *one,
+    struct mm_stated *out)
 {
 	const struct mm_invocation *invocation = approval->invocation;
-	static const char *const names[] = {"product", "version", "scheme"};
-	mm_auto(buffer) image = {0};
-	enum mm_error error =
-	    mm_values_named(invocation, names, MM_COUNT(names));
+	enum mm_error error = mm_release_holds(
+	    &approval->claim, &approval->image, mm_option(invocation, "image"));
 
-	mm_buffer_init(&image, IMAGE_MAX);
 	if (error == MM_OK)
-		error = mm_input(invocation->operands[0], IMAGE_MAX, &image);
+		error = mm_waiting_tell(one);
 	if (error == MM_OK)
-		error = mm_release_terms(mm_buffer_span(&image),
-		    mm_value_text(invocation, "product", NULL),
-		    mm_value_text(invocation, "version", NULL),
-		    mm_value_text(invocation, "scheme", MM_SCHEME_DEFAULT),
-		    &approval->digest, &approval->claim);
-	return error == MM_OK ? mm_shape_encode(&mm_release_claim_shape,
-				    &approval->claim, &approval->body)
+		error = tell(approval);
+	if (error == MM_OK)
+		error = mm_confirm(invocation,
+		    "All digests are those of your own image. Sign this?");
+	return error == MM_OK ? mm_state_payload(invocation, one->payload,
+				    MM_ENTRY_RELEASE, &approval->arena, out)
 			      : error;
 }
 
-/* Whether this is about the same product and version. */
-static bool
-is_same_release(struct approval *approval, const struct mm_waiting_one *one)
-{
-	struct mm_release_claim claim;
+/* ---- the first word */
 
-	return mm_shape_decode(&mm_release_claim_shape, one->claim.body,
-		   &approval->arena, &claim) == MM_OK &&
-	       mm_span_equal(claim.product, approval->claim.product) &&
-	       mm_span_equal(claim.version, approval->claim.version);
+/* Whether it was approved before, and whether that still counts, is for the
+ * appliance to tell: an approval expires, and a policy may want more. */
+static enum mm_error
+check_version(const struct approval *approval)
+{
+	struct mm_span own = approval->image.facts.version;
+	struct mm_span version = approval->id.version;
+
+	if (own.size > 0 && !mm_span_equal(own, version))
+		return mm_fail(MM_E_STATEMENT_DIFFERS,
+		    "%s says that it is version %.*s",
+		    mm_option(approval->invocation, "image"), MM_SPAN(own));
+	return MM_OK;
 }
 
-/* The one that waits about this release, if there is one: it must be about
- * this very image. MM_E_NOT_FOUND. */
 static enum mm_error
-find_waiting(struct approval *approval, struct mm_waiting_one *out)
+begin(struct approval *approval, struct mm_stated *out)
 {
-	struct mm_appliance appliance;
-	struct mm_list rows;
-	enum mm_error error =
-	    mm_appliance_read(approval->invocation, MM_WAIT, &appliance);
+	const struct mm_invocation *invocation = approval->invocation;
+	struct mm_list schemes;
+	enum mm_error error = check_version(approval);
 
 	if (error == MM_OK)
-		error = mm_waiting_list(
-		    &appliance, MM_STATEMENT_RELEASE, &approval->arena, &rows);
-	if (error != MM_OK)
-		return error;
-	for (mm_list_each(const struct mm_pending_row, row, rows)) {
-		error = mm_waiting_read(&appliance, row, &approval->arena, out);
-		if (error != MM_OK)
-			return error;
-		if (!is_same_release(approval, out))
-			continue;
-		if (mm_span_equal(
-			out->claim.body, mm_buffer_span(&approval->body)))
-			return MM_OK;
-		return mm_fail(MM_E_STATEMENT_DIFFERS,
-		    "what waits as %.*s %.*s is about another image than "
-		    "%s: do not approve it before you know why "
-		    "(`mintmark pending show`)",
-		    MM_SPAN(approval->claim.product),
-		    MM_SPAN(approval->claim.version),
-		    approval->invocation->operands[0]);
-	}
-	return mm_fail(MM_E_NOT_FOUND, "nobody has approved it yet");
+		error = mm_release_schemes(invocation, approval->id.product,
+		    &approval->arena, &schemes);
+	if (error == MM_OK)
+		error = mm_release_terms(&approval->image, approval->id.product,
+		    approval->id.version, &schemes, &approval->arena,
+		    &approval->claim);
+	if (error == MM_OK)
+		error = tell(approval);
+	return error == MM_OK ? mm_state(invocation, MM_STATEMENT_RELEASE,
+				    MM_ENTRY_RELEASE, &approval->claim, NULL,
+				    &approval->arena, out)
+			      : error;
 }
 
 static enum mm_error
 approve(struct approval *approval, struct mm_stated *out)
 {
 	struct mm_waiting_one one;
-	enum mm_error error = find_waiting(approval, &one);
+	enum mm_error error = mm_release_waiting(&approval->appliance,
+	    &approval->id, &approval->arena, &one, &approval->claim);
 
-	if (error == MM_E_NOT_FOUND)
-		return mm_state(approval->invocation, MM_STATEMENT_RELEASE,
-		    MM_ENTRY_RELEASE, &approval->claim, NULL, &approval->arena,
-		    out);
-	if (error == MM_OK)
-		error = mm_waiting_tell(&one);
-	if (error == MM_OK)
-		error = mm_confirm(approval->invocation, "Sign this?");
-	return error == MM_OK
-		   ? mm_state_payload(approval->invocation, one.payload,
-			 MM_ENTRY_RELEASE, &approval->arena, out)
-		   : error;
+	if (error == MM_E_NOT_FOUND && approval->id.hex == NULL)
+		return begin(approval, out);
+	return error == MM_OK ? approve_waiting(approval, &one, out) : error;
 }
 
 static enum mm_error
@@ -119,32 +117,40 @@ run(const struct mm_invocation *invocation)
 	enum mm_error error;
 
 	mm_arena_init(&approval.arena, ARENA);
-	mm_buffer_init(&approval.body, MM_STATEMENT_MAX);
-	error = read_image(&approval);
+	error = mm_release_id_read(invocation->operands[0], &approval.id);
+	if (error == MM_OK)
+		error =
+		    mm_appliance_read(invocation, MM_WAIT, &approval.appliance);
+	if (error == MM_OK)
+		error = mm_own_image_open(
+		    mm_option(invocation, "image"), &approval.image);
 	if (error == MM_OK)
 		error = approve(&approval, &stated);
 	if (error == MM_OK)
 		mm_print(invocation, mm_stated_json(&stated));
-	mm_buffer_clear(&approval.body);
+	mm_own_image_clear(&approval.image);
 	mm_arena_clear(&approval.arena);
 	return error;
 }
 
 static const struct mm_cli_option options[] = {
     MM_STATING_OPTIONS,
-    {"product", "PRODUCT", "the product whose firmware it is", true},
-    {"version", "VERSION", "the version that it is released as", true},
-    {"scheme", "SCHEME", "how it is signed (" MM_SCHEME_DEFAULT ")", false},
+    {"image", "FILE", "your own build of it; - is stdin", true},
+    MM_OPTION_SCHEME,
     {"yes", NULL, "it was looked at: do not ask at the terminal", false},
 };
 
 const struct mm_command mm_release_approve_command = {
     .noun = "release",
     .verb = "approve",
-    .operands = "IMAGE",
+    .operands = "PRODUCT@VERSION|ID",
     .operand_min = 1,
     .operand_max = 1,
-    .summary = "an officer approves a firmware image, by one's own copy",
+    .summary = "an officer approves a release, by one's own build",
+    .about = "Every digest of the statement that waits must be the one that "
+	     "your image gives\nhere. Where nothing waits as PRODUCT@VERSION, "
+	     "the statement begins with you;\nso does a new one, where an "
+	     "earlier approval has expired or counts no more.",
     .results = MM_STATED_RESULTS,
     .writes = true,
     MM_COMMAND_OPTIONS(options),

@@ -1,74 +1,72 @@
 /*
- * mintmark release fetch: the signature of a release, once more.
+ * mintmark release fetch: a signed release, ready to flash, with everything
+ * that proves it. It may be fetched as often as it is wanted; the appliance
+ * forgets the image once it was.
  */
-#include "cli/appliance.h"
-#include "cli/release_answer.h"
-#include "cli/values.h"
+#include "cli/release_files.h"
+#include "cli/release_ota.h"
 
-enum { ARENA = 4 << 20 };
+enum { ARENA = 8 << 20 };
 
 static enum mm_error
 fetch(const struct mm_invocation *invocation,
-    const struct mm_fetch_request *request, struct mm_arena *arena)
+    const struct mm_appliance *appliance, const struct mm_release_id *id,
+    json_t **report)
 {
-	const struct mm_release_wanted wanted = {.product = request->product,
-	    .version = request->version,
-	    .scheme = request->scheme};
-	const char *prefix = mm_option(invocation, "out");
-	struct mm_release_answer answer;
-	struct mm_appliance appliance;
-	struct mm_attested attested;
-	enum mm_error error = mm_appliance_read(invocation, 0, &appliance);
+	const char *directory = mm_option(invocation, "out");
+	struct mm_release_row row;
+	mm_auto(arena) arena = {0};
+	enum mm_error error;
 
-	if (error == MM_OK)
-		error = mm_release_files_check(invocation, prefix);
-	if (error == MM_OK)
-		error = mm_appliance_ask(
-		    &appliance, MM_MESSAGE_FETCH, request, arena, &answer);
-	if (error == MM_OK)
-		error = mm_release_answer_check(
-		    &answer, &wanted, &appliance.vkey, arena, &attested);
-	return error == MM_OK
-		   ? mm_release_report(invocation, prefix, &answer, &attested)
-		   : error;
+	mm_arena_init(&arena, ARENA);
+	error = mm_release_find(appliance, id, &arena, &row);
+	return error == MM_OK ? mm_release_fetch(invocation, appliance, &row,
+				    NULL, directory, report)
+			      : error;
 }
 
 static enum mm_error
 run(const struct mm_invocation *invocation)
 {
-	static const char *const names[] = {"product", "version", "scheme"};
-	const struct mm_fetch_request request = {
-	    .product = mm_value_text(invocation, "product", NULL),
-	    .version = mm_value_text(invocation, "version", NULL),
-	    .scheme = mm_value_text(invocation, "scheme", MM_SCHEME_DEFAULT)};
-	mm_auto(arena) arena = {0};
-	enum mm_error error =
-	    mm_values_named(invocation, names, MM_COUNT(names));
+	struct mm_appliance appliance;
+	struct mm_release_id id;
+	json_t *report;
+	enum mm_error error = mm_release_directory_check(
+	    invocation, mm_option(invocation, "out"));
 
-	if (error != MM_OK)
-		return error;
-	mm_arena_init(&arena, ARENA);
-	error = fetch(invocation, &request, &arena);
-	return error != MM_E_NOT_FOUND
-		   ? error
-		   : mm_fail(error, "%.*s %.*s was not signed with %.*s here",
-			 MM_SPAN(request.product), MM_SPAN(request.version),
-			 MM_SPAN(request.scheme));
+	if (error == MM_OK)
+		error = mm_release_id_read(invocation->operands[0], &id);
+	if (error == MM_OK)
+		error = mm_appliance_read(invocation, MM_WAIT, &appliance);
+	if (error == MM_OK)
+		error = fetch(invocation, &appliance, &id, &report);
+	if (error == MM_OK)
+		mm_print(invocation, report);
+	return error;
 }
 
 static const struct mm_cli_option options[] = {
     MM_OPTION_IDENTITY,
-    {"product", "PRODUCT", "the product whose firmware it is", true},
-    {"version", "VERSION", "the version that it was released as", true},
-    {"scheme", "SCHEME", "how it was signed (" MM_SCHEME_DEFAULT ")", false},
-    {"out", "PREFIX", "where the files go", true},
+    {"out", "DIR", "the directory that the files go into; it is made", true},
+    {"image", "FILE", "your own copy, where the appliance keeps none", false},
+    MM_OTA_OPTIONS,
+    MM_OPTION_WAIT,
 };
 
 const struct mm_command mm_release_fetch_command = {
     .noun = "release",
     .verb = "fetch",
-    .operands = "",
-    .summary = "the signature of a release, once more",
+    .operands = "PRODUCT@VERSION|ID",
+    .operand_min = 1,
+    .operand_max = 1,
+    .summary = "the signed image, its signatures, receipts and OTA documents",
+    .about = "All of it is checked here before a file is written: receipts "
+	     "by the log's key,\ndigests by the image, signatures by the keys "
+	     "that the log names. Into DIR go\nfirmware.bin (ready to flash), "
+	     "SIGNING.sig and .receipt for each signing,\nSIGNING.crt and "
+	     ".chain.pem where its key has a certificate, and release.json,\n"
+	     "which says what is what; with sha256-ecdsa also ota-job.json "
+	     "and\ncreate-ota-update.json.",
     .results = MM_RELEASE_RESULTS,
     .writes = true,
     MM_COMMAND_OPTIONS(options),

@@ -1,189 +1,379 @@
 /*
- * mintmark release submit: an image goes to the appliance and comes back as a
- * signature with its receipt, on the word of the officers who approved it
- * (`release approve`), or whose statements are brought along. An officer who
- * is alone says it here, with --officer.
+ * mintmark release submit: an image goes to the appliance and is held against
+ * the rules of its product, all of which are told. An engineer who is an
+ * officer states the release at once (--officer), or brings what officers have
+ * stated elsewhere (--statement); where that is enough, the signed release can
+ * be had at once (--out).
  */
 #include <limits.h>
 #include <sodium.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "cli/appliance.h"
-#include "cli/officer.h"
-#include "cli/release_answer.h"
+#include "cli/json_value.h"
+#include "cli/release_files.h"
+#include "cli/release_ota.h"
 #include "cli/release_terms.h"
+#include "cli/release_upload.h"
+#include "cli/stating.h"
 #include "cli/values.h"
-#include "signer/scheme.h"
 
-enum { ARENA = 4 << 20, IMAGE_MAX = 256 << 20 };
+enum { ARENA = 16 << 20 };
 
 struct submission {
 	const struct mm_invocation *invocation;
 	struct mm_appliance appliance;
 	struct mm_arena arena;
-	struct mm_buffer image;
-	struct mm_release_request request;
-	uint8_t id[MM_ID_SIZE];
-	struct mm_release_answer answer;
+	struct mm_own_image image;
+	struct mm_span product, version;
+	bool submitted; /* `answer` is there */
+	struct mm_submit_answer answer;
+	struct mm_release_claim claim;
+	json_t *report;
 };
 
-/* --- what officers said --- */
+static bool
+said(const struct submission *s, const char *option)
+{
+	return mm_option(s->invocation, option) != NULL;
+}
+
+/* ---- the image */
 
 static enum mm_error
-read_statements(struct submission *s)
+submit(struct submission *s)
+{
+	enum mm_error error;
+
+	if (said(s, "unread"))
+		return MM_OK;
+	error = mm_release_upload(&s->appliance, &s->image, s->product,
+	    s->version, &s->arena, &s->answer);
+	if (error != MM_OK)
+		return error;
+	s->submitted = true;
+	json_object_set_new(s->report, "state",
+	    json_string(mm_release_state_name(s->answer.state)));
+	json_object_set_new(s->report, "rules", mm_release_rules(&s->answer));
+	if (s->answer.state == MM_RELEASE_REFUSED)
+		return MM_OK;
+	/* The digests are of what the rules were held against. */
+	return mm_own_image_as(&s->image, s->answer.format);
+}
+
+/* ---- the statement */
+
+/* As the appliance has just said, else as anybody else learns it. */
+static enum mm_error
+read_schemes(struct submission *s, struct mm_list *out)
+{
+	if (mm_option_nth(s->invocation, "scheme", 0) == NULL &&
+	    s->answer.schemes.count > 0) {
+		*out = s->answer.schemes;
+		return MM_OK;
+	}
+	return mm_release_schemes(s->invocation, s->product, &s->arena, out);
+}
+
+static enum mm_error
+make_claim(struct submission *s)
+{
+	struct mm_list schemes;
+	enum mm_error error = read_schemes(s, &schemes);
+
+	if (error == MM_OK)
+		error = mm_release_terms(&s->image, s->product, s->version,
+		    &schemes, &s->arena, &s->claim);
+	if (error == MM_OK)
+		json_object_set_new(
+		    s->report, "digests", mm_release_digests(&s->claim));
+	return error;
+}
+
+/* One product and version is stated once: what waits is approved. */
+static enum mm_error
+check_waiting(struct submission *s)
+{
+	char subject[2 * MM_NAME_MAX + 2], payload[2 * 32 + 1];
+	struct mm_list rows;
+	enum mm_error error = mm_waiting_list(
+	    &s->appliance, MM_STATEMENT_RELEASE, &s->arena, &rows);
+
+	if (error != MM_OK)
+		return error;
+	snprintf(subject, sizeof(subject), "%.*s %.*s", MM_SPAN(s->product),
+	    MM_SPAN(s->version));
+	for (mm_list_each(const struct mm_pending_row, row, rows)) {
+		if (!mm_span_is(row->subject, subject))
+			continue;
+		sodium_bin2hex(payload, sizeof(payload), row->payload,
+		    sizeof(row->payload));
+		return mm_fail(MM_E_STATEMENT_REPLAY,
+		    "%s waits already, for %ju more officers: approve it "
+		    "(`mintmark release approve %.16s --image FILE`) or "
+		    "withdraw it",
+		    subject, (uintmax_t)row->missing, payload);
+	}
+	return MM_OK;
+}
+
+/* In `out`: how far the statements are. */
+static enum mm_error
+state_claim(struct submission *s, struct mm_stated *out)
+{
+	enum mm_error error = check_waiting(s);
+
+	return error == MM_OK
+		   ? mm_state(s->invocation, MM_STATEMENT_RELEASE,
+			 MM_ENTRY_RELEASE, &s->claim, NULL, &s->arena, out)
+		   : error;
+}
+
+static enum mm_error
+read_statement(
+    struct submission *s, struct mm_span path_text, struct mm_bytes_item *out)
+{
+	mm_auto(buffer) file = {0};
+	char path[PATH_MAX];
+	enum mm_error error;
+
+	mm_span_string(path_text, path, sizeof(path));
+	mm_buffer_init(&file, MM_STATEMENT_MAX);
+	error = mm_file_read(path, MM_STATEMENT_MAX, &file);
+	if (error != MM_OK)
+		return error;
+	out->value = mm_arena_copy(&s->arena, mm_buffer_span(&file));
+	return out->value.data != NULL
+		   ? MM_OK
+		   : mm_fail(MM_E_MEMORY, "no memory for statements");
+}
+
+/* What was stated elsewhere is about this image, and in this version. */
+static enum mm_error
+check_statement(struct submission *s, struct mm_span bytes)
+{
+	struct mm_release_claim claim;
+	struct mm_statement statement;
+	struct mm_claim frame;
+	enum mm_error error = mm_statement_decode(bytes, &statement);
+
+	if (error == MM_OK)
+		error = mm_shape_decode(
+		    &mm_claim_shape, statement.payload, &s->arena, &frame);
+	if (error == MM_OK && frame.kind != MM_STATEMENT_RELEASE)
+		error = mm_fail(
+		    MM_E_STATEMENT_KIND, "a statement is not about a release");
+	if (error == MM_OK)
+		error = mm_shape_decode(
+		    &mm_release_claim_shape, frame.body, &s->arena, &claim);
+	if (error != MM_OK)
+		return error;
+	if (!mm_span_equal(claim.product, s->product) ||
+	    !mm_span_equal(claim.version, s->version))
+		return mm_fail(MM_E_STATEMENT_DIFFERS,
+		    "a statement is about %.*s@%.*s", MM_SPAN(claim.product),
+		    MM_SPAN(claim.version));
+	return mm_release_holds(&claim, &s->image, s->invocation->operands[0]);
+}
+
+static enum mm_error
+read_statements(struct submission *s, struct mm_list *out)
 {
 	struct mm_bytes_item *items;
 	struct mm_list paths;
 	enum mm_error error =
 	    mm_value_words(s->invocation, "statement", &s->arena, &paths);
 
-	if (error != MM_OK || paths.count == 0)
+	if (error != MM_OK)
 		return error;
 	items = mm_arena_alloc(&s->arena, paths.count * sizeof(*items));
 	if (items == NULL)
 		return mm_fail(MM_E_MEMORY, "no memory for statements");
-	for (size_t i = 0; i < paths.count; i++) {
-		char path[PATH_MAX];
-		mm_auto(buffer) file = {0};
-
-		mm_span_string(mm_list_at(paths, struct mm_text_item, i)->value,
-		    path, sizeof(path));
-		mm_buffer_init(&file, MM_STATEMENT_MAX);
-		error = mm_file_read(path, MM_STATEMENT_MAX, &file);
-		if (error != MM_OK)
-			return error;
-		items[i].value =
-		    mm_arena_copy(&s->arena, mm_buffer_span(&file));
-		if (items[i].value.data == NULL)
-			return mm_fail(MM_E_MEMORY, "no memory for statements");
+	for (size_t i = 0; i < paths.count && error == MM_OK; i++) {
+		error = read_statement(s,
+		    mm_list_at(paths, struct mm_text_item, i)->value,
+		    &items[i]);
+		if (error == MM_OK)
+			error = check_statement(s, items[i].value);
 	}
-	s->request.statements = (struct mm_list){items, paths.count};
-	return MM_OK;
-}
-
-static enum mm_error
-sign_statement(struct submission *s, const struct mm_officer_key *officer)
-{
-	struct mm_bytes_item *item = mm_arena_alloc(&s->arena, sizeof(*item));
-	mm_auto(buffer) statement = {0};
-	struct mm_scheme_digest digest;
-	struct mm_release_claim claim;
-	enum mm_error error =
-	    mm_release_terms(mm_buffer_span(&s->image), s->request.product,
-		s->request.version, s->request.scheme, &digest, &claim);
-
-	mm_buffer_init(&statement, MM_STATEMENT_MAX);
-	if (item == NULL)
-		return mm_fail(MM_E_MEMORY, "no memory for a statement");
 	if (error == MM_OK)
-		error = mm_officer_state(officer,
-		    mm_span_text(s->appliance.vkey.name), MM_STATEMENT_RELEASE,
-		    &claim, 0, &statement);
-	if (error != MM_OK)
-		return error;
-	item->value = mm_arena_copy(&s->arena, mm_buffer_span(&statement));
-	if (item->value.data == NULL)
-		return mm_fail(MM_E_MEMORY, "no memory for a statement");
-	s->request.statements = (struct mm_list){item, 1};
-	return MM_OK;
-}
-
-static enum mm_error
-state(struct submission *s)
-{
-	const char *path = mm_option(s->invocation, "officer");
-	struct mm_officer_key *officer;
-	enum mm_error error;
-
-	if (path == NULL)
-		return read_statements(s);
-	error = mm_officer_open(s->invocation, &officer);
-	if (error != MM_OK)
-		return error;
-	error = sign_statement(s, officer);
-	mm_officer_free(officer);
+		*out = (struct mm_list){items, paths.count};
 	return error;
 }
 
-/* --- the way there and back --- */
-
-static void
-tell_progress(const char *what)
+/* Statements that were made elsewhere, with an answer as those made here. */
+static enum mm_error
+bring_statements(struct submission *s, struct mm_stated *out)
 {
-	if (isatty(STDERR_FILENO))
-		mm_say("%s", what);
+	struct mm_list statements;
+	enum mm_error error = read_statements(s, &statements);
+
+	return error == MM_OK
+		   ? mm_state_made(s->invocation, &s->appliance, &statements,
+			 MM_ENTRY_RELEASE, &s->arena, out)
+		   : error;
 }
 
-/* An upload belongs to its connection, so each attempt begins with one. */
 static enum mm_error
-attempt(struct mm_client *client, void *self)
+state(struct submission *s, bool *in_force)
 {
-	struct submission *s = self;
+	struct mm_stated stated;
+	json_t *told;
 	enum mm_error error;
 
-	tell_progress("uploading the image...");
-	error = mm_client_upload(
-	    client, mm_buffer_span(&s->image), &s->request.upload);
+	*in_force = s->submitted && s->answer.state >= MM_RELEASE_APPROVED;
+	if (*in_force || (!said(s, "officer") && !said(s, "statement")))
+		return MM_OK;
+	if (said(s, "officer")) {
+		error = make_claim(s);
+		if (error == MM_OK)
+			error = state_claim(s, &stated);
+	} else
+		error = bring_statements(s, &stated);
 	if (error != MM_OK)
 		return error;
-	tell_progress("signing...");
-	return mm_client_ask(client, MM_MESSAGE_RELEASE, &s->request, s->id,
-	    &s->arena, &s->answer);
+	*in_force = stated.answer.missing == 0;
+	told = mm_stated_json(&stated);
+	json_object_set(s->report, "id", json_object_get(told, "payload"));
+	json_object_del(told, "payload");
+	json_object_set_new(s->report, "statement", told);
+	json_object_set_new(s->report, "state",
+	    json_string(*in_force ? "approved" : "waiting"));
+	return MM_OK;
+}
+
+/* ---- the signed release */
+
+static enum mm_error
+fetch(struct submission *s)
+{
+	const struct mm_release_id id = {
+	    .product = s->product, .version = s->version};
+	struct mm_release_row row;
+	json_t *files;
+	enum mm_error error =
+	    mm_release_find(&s->appliance, &id, &s->arena, &row);
+
+	if (error == MM_OK)
+		error = mm_release_fetch(s->invocation, &s->appliance, &row,
+		    &s->image, mm_option(s->invocation, "out"), &files);
+	if (error != MM_OK)
+		return error;
+	json_object_set_new(s->report, "state", json_string("signed"));
+	json_object_set_new(s->report, "release", files);
+	return MM_OK;
+}
+
+static void
+report(struct submission *s)
+{
+	const struct mm_invocation *invocation = s->invocation;
+	json_t *one;
+
+	if (!invocation->json) {
+		if (s->submitted)
+			mm_release_print_rules(&s->answer);
+		json_object_del(s->report, "rules");
+		one = json_object_get(s->report, "release");
+		json_object_set(s->report, "directory",
+		    one != NULL ? json_object_get(one, "directory") : NULL);
+	}
+	mm_print(invocation, s->report);
+	s->report = NULL;
+}
+
+/* Where approvals are missing: what officers say, and who waits for them. */
+static void
+tell_next(const struct submission *s)
+{
+	const char *out = mm_option(s->invocation, "out");
+
+	mm_say("approvals are missing: `mintmark release approve %.*s@%.*s "
+	       "--image FILE --officer KEY`, then `mintmark release fetch "
+	       "%.*s@%.*s --out %s`",
+	    MM_SPAN(s->product), MM_SPAN(s->version), MM_SPAN(s->product),
+	    MM_SPAN(s->version), out != NULL ? out : "DIR");
 }
 
 static enum mm_error
-submit(struct submission *s)
+go(struct submission *s)
 {
-	const char *prefix = mm_option(s->invocation, "out");
-	const struct mm_release_wanted wanted = {.product = s->request.product,
-	    .version = s->request.version,
-	    .scheme = s->request.scheme,
-	    .image = mm_buffer_span(&s->image)};
-	struct mm_attested attested;
-	enum mm_error error = mm_appliance_try(&s->appliance, attempt, s);
+	const char *out = mm_option(s->invocation, "out");
+	bool in_force = false;
+	enum mm_error error = submit(s), verdict;
 
-	if (error == MM_OK)
-		error = mm_release_answer_check(&s->answer, &wanted,
-		    &s->appliance.vkey, &s->arena, &attested);
 	if (error != MM_OK)
 		return error;
-	return mm_release_report(s->invocation, prefix, &s->answer, &attested);
+	verdict = s->submitted ? mm_release_verdict(&s->answer) : MM_OK;
+	if (verdict == MM_OK)
+		error = state(s, &in_force);
+	if (error == MM_OK && verdict == MM_OK && in_force && out != NULL)
+		error = fetch(s);
+	if (error != MM_OK && s->submitted)
+		mm_say("the image was submitted and breaks no rule");
+	if (error != MM_OK)
+		return error;
+	report(s);
+	if (verdict == MM_OK && !in_force)
+		tell_next(s);
+	return verdict;
+}
+
+static enum mm_error
+check_usage(const struct mm_invocation *invocation)
+{
+	static const char *const either[] = {"officer", "statement"},
+				 *const names[] = {"product", "version"};
+	const char *out = mm_option(invocation, "out");
+	size_t stated = mm_values_said(invocation, either, MM_COUNT(either));
+
+	if (stated > 1)
+		return mm_fail(
+		    MM_E_USAGE, "--officer and --statement exclude each other");
+	if (mm_option(invocation, "unread") != NULL && stated == 0)
+		return mm_fail(MM_E_USAGE,
+		    "--unread uploads nothing: say --officer or --statement, "
+		    "or there is nothing to do");
+	if (out != NULL && mm_release_directory_check(invocation, out) != MM_OK)
+		return mm_release_directory_check(invocation, out);
+	return mm_values_named(invocation, names, MM_COUNT(names));
+}
+
+static enum mm_error
+begin(struct submission *s)
+{
+	const struct mm_invocation *invocation = s->invocation;
+	json_t *facts;
+	enum mm_error error =
+	    mm_appliance_read(invocation, MM_WAIT, &s->appliance);
+
+	if (error == MM_OK)
+		error = mm_own_image_open(invocation->operands[0], &s->image);
+	if (error == MM_OK)
+		error = mm_release_version(invocation, &s->image, &s->version);
+	if (error != MM_OK)
+		return error;
+	s->product = mm_value_text(invocation, "product", NULL);
+	s->report = json_pack("{s:o, s:o}", "product", mm_json_text(s->product),
+	    "version", mm_json_text(s->version));
+	facts = mm_own_image_json(&s->image);
+	json_object_update(s->report, facts);
+	json_decref(facts);
+	return MM_OK;
 }
 
 static enum mm_error
 run(const struct mm_invocation *invocation)
 {
-	static const char *const either[] = {"officer", "statement"},
-				 *const names[] = {
-				     "product", "version", "scheme"};
-	struct submission s = {.invocation = invocation,
-	    .request = {.product = mm_value_text(invocation, "product", NULL),
-		.version = mm_value_text(invocation, "version", NULL),
-		.scheme =
-		    mm_value_text(invocation, "scheme", MM_SCHEME_DEFAULT)}};
-	enum mm_error error;
+	struct submission s = {.invocation = invocation};
+	enum mm_error error = check_usage(invocation);
 
-	if (mm_values_said(invocation, either, MM_COUNT(either)) > 1)
-		return mm_fail(
-		    MM_E_USAGE, "--officer and --statement exclude each other");
-	error = mm_values_named(invocation, names, MM_COUNT(names));
-	if (error != MM_OK)
-		return error;
 	mm_arena_init(&s.arena, ARENA);
-	mm_buffer_init(&s.image, IMAGE_MAX);
-	randombytes_buf(s.id, sizeof(s.id));
-	error = mm_appliance_read(invocation, MM_WAIT, &s.appliance);
 	if (error == MM_OK)
-		error = mm_input(invocation->operands[0], IMAGE_MAX, &s.image);
+		error = begin(&s);
 	if (error == MM_OK)
-		error = mm_release_files_check(
-		    invocation, mm_option(invocation, "out"));
-	if (error == MM_OK)
-		error = state(&s);
-	if (error == MM_OK)
-		error = submit(&s);
-	mm_buffer_clear(&s.image);
+		error = go(&s);
+	json_decref(s.report);
+	mm_own_image_clear(&s.image);
 	mm_arena_clear(&s.arena);
 	return error;
 }
@@ -191,12 +381,17 @@ run(const struct mm_invocation *invocation)
 static const struct mm_cli_option options[] = {
     MM_OPTION_IDENTITY,
     {"product", "PRODUCT", "the product whose firmware it is", true},
-    {"version", "VERSION", "the version that it is released as", true},
-    {"scheme", "SCHEME", "how it is signed (" MM_SCHEME_DEFAULT ")", false},
-    {"officer", "KEY", "an officer's key: approve it here", false},
+    {"version", "VERSION", "what it is released as, where it does not say so",
+	false},
+    {"officer", "KEY", "an officer's key: state the release at once", false},
     MM_OPTION_PASSPHRASE,
     {"statement", "FILE,...", "what officers have signed elsewhere", false},
-    {"out", "PREFIX", "where the files go", true},
+    {"expires", "DAYS", "until when enough officers must have signed (7)",
+	false},
+    {"receipt", "FILE", "where the statement's receipt goes", false},
+    {"unread", NULL, "upload nothing: the product must allow it", false},
+    MM_OPTION_SCHEME,
+    {"out", "DIR", "fetch the signed release, where nobody is missing", false},
     MM_OPTION_WAIT,
 };
 
@@ -206,8 +401,17 @@ const struct mm_command mm_release_submit_command = {
     .operands = "IMAGE",
     .operand_min = 1,
     .operand_max = 1,
-    .summary = "a signature for a firmware image",
-    .results = MM_RELEASE_RESULTS,
+    .summary = "an image is held against its product's rules, and released",
+    .about = "Every rule is told, whether it passed, failed, or the product "
+	     "says nothing (-).\nWhere one failed, nothing is kept and the "
+	     "exit status is 77. A statement names,\nfor each signing of the "
+	     "product, the digest that is computed here.",
+    .results = "product, version, state: refused, kept, waiting, approved, "
+	       "signed,\n" MM_OWN_IMAGE_RESULTS
+	       "\nrules: {rule, verdict, why}\nwith --officer: digests: "
+	       "{scheme, digest}\nwhere something was stated: id, statement: "
+	       "{" MM_STATED_RESULTS "}\nwith --out: release: as `release "
+	       "fetch` has it",
     .writes = true,
     MM_COMMAND_OPTIONS(options),
     .run = run,

@@ -107,6 +107,19 @@ image_rows(struct mm_row_making *m)
 	return mm_row_done(m);
 }
 
+/* The requests whose refusals are about a product; "release" is what logs
+ * have from before images were submitted. */
+static bool
+is_about_image(struct mm_span request)
+{
+	static const char *const names[] = {"release", "submit", "fetch"};
+
+	for (size_t i = 0; i < MM_COUNT(names); i++)
+		if (mm_span_is(request, names[i]))
+			return true;
+	return false;
+}
+
 static enum mm_error
 refusal_rows(struct mm_row_making *m)
 {
@@ -115,7 +128,7 @@ refusal_rows(struct mm_row_making *m)
 
 	m->row.state = MM_ROW_REFUSED;
 	for (mm_list_each(const struct mm_refusal, item, body->refusals)) {
-		bool image = mm_span_is(item->request, "release");
+		bool image = is_about_image(item->request);
 
 		mm_row_set(m->row.what, item->subject);
 		mm_row_set(
@@ -149,6 +162,20 @@ key_rows(struct mm_row_making *m)
 	mm_row_set(
 	    m->row.reason, mm_span_text(body->retired ? "retired" : "added"));
 	return mm_row_done(m);
+}
+
+static enum mm_error
+partition_rows(struct mm_row_making *m)
+{
+	const struct mm_partition_entry *body = m->body;
+	enum mm_error error;
+
+	mm_row_set(m->row.what, body->device);
+	mm_row_set(m->row.profile, body->profile);
+	mm_row_set(m->row.station, body->principal);
+	m->row.state = MM_ROW_UNSIGNED;
+	error = m->maker->name(m->maker->self, body->basis, m->row.order);
+	return error == MM_OK ? mm_row_done(m) : error;
 }
 
 static enum mm_error
@@ -227,7 +254,8 @@ mm_rows_of_entry(const struct mm_row_maker *maker, uint64_t index,
 	    [MM_ENTRY_CEREMONY] = mm_ceremony_rows,
 	    [MM_ENTRY_CSR] = csr_rows,
 	    [MM_ENTRY_IMPORT] = import_rows,
-	    [MM_ENTRY_INHERITED] = inherited_rows};
+	    [MM_ENTRY_INHERITED] = inherited_rows,
+	    [MM_ENTRY_PARTITION] = partition_rows};
 	const struct mm_shape *shape = mm_entry_body_shape(entry->kind);
 	struct mm_row_making making = {.maker = maker,
 	    .row = {.index = index,

@@ -47,9 +47,18 @@ read_statements(
 	return error;
 }
 
-/* What was logged is what was signed here. */
+static bool
+has(const struct mm_list *items, struct mm_span bytes)
+{
+	for (mm_list_each(const struct mm_bytes_item, item, *items))
+		if (mm_span_equal(item->value, bytes))
+			return true;
+	return false;
+}
+
+/* What was logged is what was brought. */
 static enum mm_error
-check(struct mm_stated *stated, struct mm_span statement,
+check(struct mm_stated *stated, const struct mm_list *statements,
     const struct mm_vkey *vkey, uint64_t entry_kind, struct mm_arena *arena)
 {
 	uint64_t wanted =
@@ -73,11 +82,11 @@ check(struct mm_stated *stated, struct mm_span statement,
 		error = read_statements(stated, arena, &logged);
 	if (error != MM_OK)
 		return error;
-	for (mm_list_each(const struct mm_bytes_item, item, logged))
-		if (mm_span_equal(item->value, statement))
-			return MM_OK;
-	return mm_fail(
-	    MM_E_MISMATCH, "the receipt speaks of another statement");
+	for (mm_list_each(const struct mm_bytes_item, item, *statements))
+		if (!has(&logged, item->value))
+			return mm_fail(MM_E_MISMATCH,
+			    "the receipt speaks of another statement");
+	return MM_OK;
 }
 
 /* --- bringing it --- */
@@ -100,15 +109,15 @@ tell_missing(uint64_t missing)
 
 static enum mm_error
 bring(const struct mm_invocation *invocation,
-    const struct mm_appliance *appliance, struct mm_span statement,
+    const struct mm_appliance *appliance, const struct mm_list *statements,
     uint64_t entry_kind, const struct mm_stating_carries *carries,
     struct mm_arena *arena, struct mm_stated *out)
 {
-	const struct mm_bytes_item item = {statement};
-	struct mm_statement_request request = {.statements = {&item, 1}};
+	struct mm_statement_request request = {.statements = *statements};
 	struct mm_stated stated = {.answer = {.index = 0}};
 	struct mm_statement apart;
-	enum mm_error error = mm_statement_decode(statement, &apart);
+	enum mm_error error = mm_statement_decode(
+	    mm_list_at(*statements, struct mm_bytes_item, 0)->value, &apart);
 
 	if (carries != NULL) {
 		request.csr = carries->csr;
@@ -121,7 +130,7 @@ bring(const struct mm_invocation *invocation,
 		    &request, arena, &stated.answer);
 	if (error == MM_OK)
 		error = check(
-		    &stated, statement, &appliance->vkey, entry_kind, arena);
+		    &stated, statements, &appliance->vkey, entry_kind, arena);
 	if (error == MM_OK)
 		error = write_receipt(invocation, stated.answer.receipt);
 	if (error != MM_OK)
@@ -131,6 +140,33 @@ bring(const struct mm_invocation *invocation,
 	tell_missing(stated.answer.missing);
 	*out = stated;
 	return MM_OK;
+}
+
+static enum mm_error
+bring_one(const struct mm_invocation *invocation,
+    const struct mm_appliance *appliance, const struct mm_buffer *statement,
+    uint64_t entry_kind, const struct mm_stating_carries *carries,
+    struct mm_arena *arena, struct mm_stated *out)
+{
+	struct mm_bytes_item item = {mm_buffer_span(statement)};
+	const struct mm_list statements = {&item, 1};
+
+	return bring(invocation, appliance, &statements, entry_kind, carries,
+	    arena, out);
+}
+
+enum mm_error
+mm_state_made(const struct mm_invocation *invocation,
+    const struct mm_appliance *appliance, const struct mm_list *statements,
+    uint64_t entry_kind, struct mm_arena *arena, struct mm_stated *out)
+{
+	const char *path = mm_option(invocation, "receipt");
+	enum mm_error error =
+	    path != NULL ? mm_output_check(invocation, path) : MM_OK;
+
+	return error == MM_OK ? bring(invocation, appliance, statements,
+				    entry_kind, NULL, arena, out)
+			      : error;
 }
 
 /* Before a key is opened and anything is said: what can be looked at. */
@@ -182,9 +218,8 @@ mm_stating_state(const struct mm_stating *stating,
 	error = mm_officer_state(stating->officer,
 	    mm_span_text(stating->appliance.vkey.name), kind, body,
 	    stating->seconds, &statement);
-	return error == MM_OK ? bring(invocation, &stating->appliance,
-				    mm_buffer_span(&statement), entry_kind,
-				    carries, arena, out)
+	return error == MM_OK ? bring_one(invocation, &stating->appliance,
+				    &statement, entry_kind, carries, arena, out)
 			      : error;
 }
 
@@ -219,10 +254,9 @@ mm_state_payload(const struct mm_invocation *invocation, struct mm_span payload,
 	mm_buffer_init(&statement, MM_STATEMENT_MAX);
 	error = mm_statement_sign(payload, officer->secret_key, &statement);
 	mm_officer_free(officer);
-	return error == MM_OK
-		   ? bring(invocation, &appliance, mm_buffer_span(&statement),
-			 entry_kind, NULL, arena, out)
-		   : error;
+	return error == MM_OK ? bring_one(invocation, &appliance, &statement,
+				    entry_kind, NULL, arena, out)
+			      : error;
 }
 
 json_t *

@@ -65,6 +65,13 @@ enum mm_error mm_state_payload(const struct mm_invocation *invocation,
     struct mm_span payload, uint64_t entry_kind, struct mm_arena *arena,
     struct mm_stated *out) mm_must_use;
 
+/* Brings statements of one payload that were made elsewhere (mm_bytes_item,
+ * one at least); all of them are in what was logged: MM_E_MISMATCH. */
+enum mm_error mm_state_made(const struct mm_invocation *invocation,
+    const struct mm_appliance *appliance, const struct mm_list *statements,
+    uint64_t entry_kind, struct mm_arena *arena,
+    struct mm_stated *out) mm_must_use;
+
 /* {payload, index, state: "in-force" or "pending", missing, log, size, time} */
 json_t *mm_stated_json(const struct mm_stated *stated);
 #define MM_STATED_RESULTS "state, missing, payload, log, size, index, time"

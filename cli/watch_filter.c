@@ -31,6 +31,17 @@ matches_image(
 }
 
 static bool
+matches_partition(
+    struct mm_row *row, const struct mm_row_filter *filter, const void *body)
+{
+	const struct mm_partition_entry *entry = body;
+
+	put(row->what, sizeof(row->what), entry->device);
+	put(row->station, sizeof(row->station), entry->principal);
+	return mm_row_matches(row, filter);
+}
+
+static bool
 matches_statement(
     struct mm_row *row, const struct mm_row_filter *filter, const void *body)
 {
@@ -61,6 +72,7 @@ static bool (*const rules[MM_ENTRY_KINDS])(struct mm_row *,
     const struct mm_row_filter *,
     const void *) = {[MM_ENTRY_CERTIFICATE] = matches_certificate,
     [MM_ENTRY_IMAGE] = matches_image,
+    [MM_ENTRY_PARTITION] = matches_partition,
     [MM_ENTRY_PRINCIPAL] = matches_statement,
     [MM_ENTRY_ORDER] = matches_statement,
     [MM_ENTRY_REVOCATION] = matches_statement,
@@ -73,6 +85,7 @@ mm_watch_filter(
 	union {
 		struct mm_certificate_entry certificate;
 		struct mm_image_entry image;
+		struct mm_partition_entry partition;
 		struct mm_statement_entry statement;
 		struct mm_refusal_entry refusal;
 	} body;

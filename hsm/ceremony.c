@@ -1,6 +1,7 @@
 #include "hsm/followed.h"
 
 #include "ca/request.h"
+#include "policy/ceremony.h"
 #include "protocol/message.h"
 
 #include <sodium.h>
@@ -14,6 +15,10 @@ static enum mm_error
 check_ceremony(const struct mm_following *following,
     const struct mm_followed_ceremony *one)
 {
+	enum mm_error error = mm_ceremony_claim_check(&one->claim);
+
+	if (error != MM_OK)
+		return error;
 	if (memcmp(one->claim.policy, one->force->digest,
 		sizeof(one->claim.policy)) != 0)
 		return mm_fail(MM_E_STATEMENT_DIFFERS,
@@ -114,7 +119,7 @@ add_key(struct mm_following *following, const struct mm_key_entry *body,
 	if (!mm_ceremony_adds(&ceremony->claim, &key))
 		return mm_fail(MM_E_STATEMENT_DIFFERS,
 		    "ceremony %ju does not list the key \"%.*s\" for this use, "
-		    "or lists another one of this name",
+		    "or lists another one, or another kind, of this name",
 		    (uintmax_t)ceremony->index, MM_SPAN(body->name));
 	if (mm_followed_ever(following, body->name, body->spki) != NULL)
 		return refuse("the log had the key \"%.*s\", or its name, "

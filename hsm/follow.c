@@ -1,6 +1,8 @@
 #include "hsm/follow.h"
 
 #include "hsm/proven.h"
+#include "hsm/verify.h"
+#include "policy/ceremony.h"
 
 #include <sodium.h>
 #include <string.h>
@@ -77,11 +79,15 @@ mm_ceremony_adds(const struct mm_ceremony_claim *ceremony,
     const struct mm_genesis_key *wanted)
 {
 	uint8_t hash[crypto_hash_sha256_BYTES];
+	enum mm_algorithm algorithm;
 
+	if (mm_spki_algorithm(wanted->spki, &algorithm) != MM_OK)
+		return false;
 	crypto_hash_sha256(hash, wanted->spki.data, wanted->spki.size);
 	for (mm_list_each(const struct mm_ceremony_key, key, ceremony->keys))
 		if (mm_span_equal(key->name, wanted->name) &&
-		    key->use == wanted->use)
+		    key->use == wanted->use &&
+		    mm_ceremony_algorithm(key) == algorithm)
 			return key->existing.size == 0 ||
 			       mm_span_equal(
 				   key->existing, mm_span(hash, sizeof(hash)));
@@ -119,7 +125,8 @@ check_keys(const struct mm_birth *birth)
 		if (!mm_ceremony_adds(&birth->ceremony, key))
 			return mm_fail(MM_E_STATEMENT_DIFFERS,
 			    "the ceremony does not list the key \"%.*s\" for "
-			    "this use, or lists another one of this name",
+			    "this use, or lists another one, or another kind, "
+			    "of this name",
 			    MM_SPAN(key->name));
 		if (key_named(birth, key->name) != key ||
 		    key_of(birth, key->spki) != key)
@@ -152,8 +159,10 @@ static enum mm_error
 check_beginning(const struct mm_birth *birth)
 {
 	const struct mm_ceremony_claim *ceremony = &birth->ceremony;
-	enum mm_error error = MM_OK;
+	enum mm_error error = mm_ceremony_claim_check(ceremony);
 
+	if (error != MM_OK)
+		return error;
 	if (ceremony->retired.count > 0 || ceremony->imports.count > 0 ||
 	    ceremony->proofs.count > 0)
 		return mm_fail(MM_E_STATEMENT_DIFFERS,

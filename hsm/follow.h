@@ -31,8 +31,8 @@ struct mm_force {
 	uint64_t index;     /* of the entry that brought it */
 };
 
-/* Whether a ceremony lists this key for its use, with this SPKI where it
- * names one that is there already. */
+/* Whether a ceremony lists this key for its use, of its algorithm, and with
+ * this SPKI where it names one that is there already. */
 bool mm_ceremony_adds(
     const struct mm_ceremony_claim *ceremony, const struct mm_genesis_key *key);
 /* SHA-256 of the payload that statements are over. */

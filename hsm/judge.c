@@ -1,6 +1,7 @@
 #include "hsm/judged.h"
 
 #include "ca/lint.h"
+#include "hsm/verify.h"
 #include "policy/order.h"
 
 #include <string.h>
@@ -135,6 +136,23 @@ ceremony_lists(
 		    mm_span_equal(certificate->subject, matter->entry->subject))
 			return true;
 	return false;
+}
+
+enum mm_error
+mm_judge_ecdsa(const struct mm_genesis_key *key)
+{
+	enum mm_algorithm algorithm;
+	enum mm_error error;
+
+	/* All others are P-256: hsm/follow.c. */
+	if (key->use != MM_KEY_CODE_SIGNING)
+		return MM_OK;
+	error = mm_spki_algorithm(key->spki, &algorithm);
+	if (error == MM_OK && algorithm != MM_ALGORITHM_P256)
+		error = refuse("the key \"%.*s\" is %s: it signs images, and "
+			       "neither certificates nor CSRs",
+		    MM_SPAN(key->name), mm_algorithm_name(algorithm));
+	return error;
 }
 
 enum mm_error
@@ -281,7 +299,9 @@ judge_matter(
 	if (matter->issuer == NULL)
 		return refuse(
 		    "the token has no key \"%.*s\"", MM_SPAN(entry->issuer));
-	error = mm_tbs_read(entry->tbs, arena, &matter->tbs);
+	error = mm_judge_ecdsa(matter->issuer);
+	if (error == MM_OK)
+		error = mm_tbs_read(entry->tbs, arena, &matter->tbs);
 	if (error != MM_OK)
 		return error;
 	if (memcmp(entry->key, matter->tbs.key.sha256, sizeof(entry->key)) != 0)

@@ -76,5 +76,8 @@ mm_judge_crl(const struct mm_judge *judge, const struct mm_entry *frame,
 enum mm_error mm_judge_image(const struct mm_judge *judge,
     const struct mm_entry *frame, const struct mm_image_entry *entry,
     struct mm_arena *arena, struct mm_verdict *out) mm_must_use;
+enum mm_error mm_judge_partition(const struct mm_judge *judge,
+    const struct mm_entry *frame, const struct mm_partition_entry *entry,
+    struct mm_verdict *out) mm_must_use;
 
 #endif

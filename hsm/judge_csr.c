@@ -56,6 +56,8 @@ mm_judge_csr(const struct mm_judge *judge, const struct mm_entry *frame,
 		    MM_SPAN(entry->subject), MM_SPAN(entry->key));
 	error = check_use(key, profile);
 	if (error == MM_OK)
+		error = mm_judge_ecdsa(key);
+	if (error == MM_OK)
 		error = mm_request_check(
 		    entry->info, profile, entry->subject, key->spki);
 	if (error != MM_OK)

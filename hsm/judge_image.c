@@ -3,7 +3,6 @@
 #include "policy/decide.h"
 #include "signer/scheme.h"
 
-#include <sodium.h>
 #include <string.h>
 
 static enum mm_error
@@ -20,6 +19,7 @@ check_release(const struct mm_judge *judge, const struct mm_entry *frame,
 	    .product = entry->product,
 	    .version = entry->version,
 	    .scheme = entry->scheme,
+	    .format = entry->format,
 	    .size = entry->size,
 	    .sha256 = entry->sha256,
 	    .digest = entry->digest,
@@ -31,33 +31,46 @@ check_release(const struct mm_judge *judge, const struct mm_entry *frame,
 	return error == MM_OK ? mm_decide_release(&facts) : error;
 }
 
+/* The scheme is known, and one of images. */
+static enum mm_error
+read_signing(
+    const struct mm_image_entry *entry, struct mm_signing_name *signing)
+{
+	enum mm_error error = mm_signing_read(entry->scheme, signing);
+
+	if (error != MM_OK)
+		return error;
+	if (signing->scheme->partition)
+		return mm_fail(MM_E_SCHEME,
+		    "%.*s is for a device's partition, under an order, and not "
+		    "for a release",
+		    MM_SPAN(entry->scheme));
+	/* This one signs the image's own hash; the others' digests are what
+	 * the officers have computed. */
+	if (mm_span_is(
+		mm_span_text(signing->scheme->name), MM_SCHEME_DEFAULT) &&
+	    memcmp(entry->digest, entry->sha256, sizeof(entry->digest)) != 0)
+		return mm_judge_refuse(
+		    "the digest is not the image's, as %.*s has it",
+		    MM_SPAN(entry->scheme));
+	return MM_OK;
+}
+
 enum mm_error
 mm_judge_image(const struct mm_judge *judge, const struct mm_entry *frame,
     const struct mm_image_entry *entry, struct mm_arena *arena,
     struct mm_verdict *out)
 {
-	const struct mm_genesis_key *key = mm_judge_key(judge, entry->key);
-	uint8_t signer[crypto_hash_sha256_BYTES];
-	enum mm_error error;
+	struct mm_signing_name name;
+	const struct mm_judge_signing signing = {
+	    entry->scheme, &name, entry->key, entry->signer};
+	const struct mm_genesis_key *key;
+	enum mm_error error = read_signing(entry, &name);
 
-	if (mm_scheme_find(entry->scheme) == NULL)
-		return mm_fail(MM_E_SCHEME, "there is no scheme %.*s",
-		    MM_SPAN(entry->scheme));
-	/* The one scheme there is signs the image's own hash. */
-	if (memcmp(entry->digest, entry->sha256, sizeof(entry->digest)) != 0)
-		return mm_judge_refuse(
-		    "the digest is not the image's, as %.*s has it",
-		    MM_SPAN(entry->scheme));
-	if (key == NULL || key->use != MM_KEY_CODE_SIGNING)
-		return mm_judge_refuse(
-		    "\"%.*s\" is no code-signing key of the token",
-		    MM_SPAN(entry->key));
-	crypto_hash_sha256(signer, key->spki.data, key->spki.size);
-	if (memcmp(signer, entry->signer, sizeof(signer)) != 0)
-		return mm_judge_refuse(
-		    "the entry names another key than \"%.*s\"",
-		    MM_SPAN(entry->key));
-	error = check_release(judge, frame, entry, arena);
+	if (error == MM_OK)
+		error = mm_judge_signing_key(judge, &signing, &key);
+	if (error == MM_OK)
+		error = check_release(judge, frame, entry, arena);
 	if (error != MM_OK)
 		return error;
 	*out = (struct mm_verdict){.key = key};

@@ -1,18 +1,19 @@
 #include "hsm/session.h"
 
-#include <sodium.h>
 #include <string.h>
 
-/* id-ecPublicKey's prime256v1, 1.2.840.10045.3.1.7, in DER (RFC 5480). */
-static const uint8_t p256[] = {
-    0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07};
-/* SubjectPublicKeyInfo up to the point. */
-static const uint8_t spki_head[] = {0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a,
-    0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce,
-    0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00};
-/* An OCTET STRING around the point, as PKCS #11 v2.40 section 2.3.3 wants. */
-static const uint8_t point_head[] = {0x04, 0x41};
-enum { POINT_SIZE = 65, ID_SIZE = 20 };
+static const struct mm_pair_kind kinds[] = {
+    {MM_ALGORITHM_P256, CKK_EC, CKM_ECDSA, "CKM_ECDSA"},
+    {MM_ALGORITHM_RSA3072, CKK_RSA, CKM_RSA_PKCS_PSS, "CKM_RSA_PKCS_PSS"}};
+
+const struct mm_pair_kind *
+mm_pair_kind(enum mm_algorithm algorithm)
+{
+	for (size_t i = 0; i < MM_COUNT(kinds); i++)
+		if (kinds[i].algorithm == algorithm)
+			return &kinds[i];
+	return NULL;
+}
 
 /* What a private key must say of itself, each with its answer. */
 static const struct {
@@ -34,8 +35,8 @@ static const struct {
  * asked for, and leave its length so that no check passes. Any other failure
  * is the token's, and says nothing about the key.
  */
-static enum mm_error
-read_attributes(struct mm_pkcs11 *token, CK_OBJECT_HANDLE object,
+enum mm_error
+mm_pair_attributes(struct mm_pkcs11 *token, CK_OBJECT_HANDLE object,
     CK_ATTRIBUTE *attributes, CK_ULONG count)
 {
 	CK_RV rv = token->module.call->C_GetAttributeValue(
@@ -55,7 +56,7 @@ check_flags(struct mm_pkcs11 *token, const struct mm_pair *pair)
 		CK_ATTRIBUTE attribute = {
 		    private_must[i].type, &value, sizeof(value)};
 		enum mm_error error =
-		    read_attributes(token, pair->private_key, &attribute, 1);
+		    mm_pair_attributes(token, pair->private_key, &attribute, 1);
 
 		if (error != MM_OK)
 			return error;
@@ -78,23 +79,44 @@ check_mechanisms(struct mm_pkcs11 *token, const struct mm_pair *pair)
 	CK_ATTRIBUTE attribute = {
 	    CKA_ALLOWED_MECHANISMS, allowed, sizeof(allowed)};
 	enum mm_error error =
-	    read_attributes(token, pair->private_key, &attribute, 1);
+	    mm_pair_attributes(token, pair->private_key, &attribute, 1);
 
 	if (error != MM_OK)
 		return error;
 	if (attribute.ulValueLen != sizeof(allowed[0]) ||
-	    allowed[0] != CKM_ECDSA)
+	    allowed[0] != pair->kind->mechanism)
 		return mm_fail(MM_E_KEY_ATTRIBUTES,
-		    "the private key \"%s\" must have CKM_ECDSA as its only "
+		    "the private key \"%s\" must have %s as its only "
 		    "CKA_ALLOWED_MECHANISMS",
+		    pair->label, pair->kind->mechanism_name);
+	return MM_OK;
+}
+
+/* Of which kind it is decides what it may do. */
+static enum mm_error
+check_type(struct mm_pkcs11 *token, struct mm_pair *pair)
+{
+	CK_KEY_TYPE type = CK_UNAVAILABLE_INFORMATION;
+	CK_ATTRIBUTE attribute = {CKA_KEY_TYPE, &type, sizeof(type)};
+	enum mm_error error =
+	    mm_pair_attributes(token, pair->private_key, &attribute, 1);
+
+	if (error != MM_OK)
+		return error;
+	for (size_t i = 0; i < MM_COUNT(kinds); i++)
+		if (attribute.ulValueLen == sizeof(type) &&
+		    kinds[i].type == type)
+			pair->kind = &kinds[i];
+	if (pair->kind == NULL)
+		return mm_fail(MM_E_KEY_ATTRIBUTES,
+		    "the private key \"%s\" is neither an EC nor an RSA key",
 		    pair->label);
 	return MM_OK;
 }
 
-/* The number of objects of this class and label, 2 for more. */
-static enum mm_error
-find_objects(struct mm_pkcs11 *token, CK_OBJECT_CLASS class, const char *label,
-    CK_OBJECT_HANDLE *handle, CK_ULONG *count)
+enum mm_error
+mm_pair_objects(struct mm_pkcs11 *token, CK_OBJECT_CLASS class,
+    const char *label, CK_OBJECT_HANDLE *handle, CK_ULONG *count)
 {
 	CK_FUNCTION_LIST *call = token->module.call;
 	CK_ATTRIBUTE wanted[] = {{CKA_CLASS, &class, sizeof(class)},
@@ -120,7 +142,8 @@ find_one(struct mm_pkcs11 *token, CK_OBJECT_CLASS class, const char *label,
     CK_OBJECT_HANDLE *handle)
 {
 	CK_ULONG count = 0;
-	enum mm_error error = find_objects(token, class, label, handle, &count);
+	enum mm_error error =
+	    mm_pair_objects(token, class, label, handle, &count);
 
 	if (error != MM_OK)
 		return error;
@@ -149,6 +172,8 @@ look_up(struct mm_pkcs11 *token, const char *label, struct mm_pair *pair)
 	if (error == MM_OK)
 		error =
 		    find_one(token, CKO_PUBLIC_KEY, label, &pair->public_key);
+	if (error == MM_OK)
+		error = check_type(token, pair);
 	if (error == MM_OK)
 		error = check_flags(token, pair);
 	if (error == MM_OK)
@@ -180,154 +205,4 @@ mm_pair_find(
 	*place = pair;
 	*out = place;
 	return MM_OK;
-}
-
-static enum mm_error
-label_is_free(struct mm_pkcs11 *token, const char *label)
-{
-	static const CK_OBJECT_CLASS classes[] = {
-	    CKO_PRIVATE_KEY, CKO_PUBLIC_KEY};
-
-	for (size_t i = 0; i < MM_COUNT(classes); i++) {
-		CK_OBJECT_HANDLE handle;
-		CK_ULONG count = 0;
-		enum mm_error error =
-		    find_objects(token, classes[i], label, &handle, &count);
-
-		if (error != MM_OK)
-			return error;
-		if (count > 0)
-			return mm_fail(MM_E_EXISTS,
-			    "the token has a key \"%s\" already", label);
-	}
-	return MM_OK;
-}
-
-enum mm_error
-mm_pkcs11_forget_half(struct mm_pkcs11 *token, const char *label)
-{
-	CK_OBJECT_HANDLE handle, public_key;
-	CK_ULONG private_count = 0, public_count = 0;
-	CK_RV rv;
-	enum mm_error error = find_objects(
-	    token, CKO_PRIVATE_KEY, label, &handle, &private_count);
-
-	if (error == MM_OK)
-		error = find_objects(
-		    token, CKO_PUBLIC_KEY, label, &public_key, &public_count);
-	if (error != MM_OK || private_count != 0 || public_count != 1)
-		return error;
-	rv = token->module.call->C_DestroyObject(token->session, public_key);
-	return rv == CKR_OK ? MM_OK : mm_module_failed("C_DestroyObject", rv);
-}
-
-static enum mm_error
-generate(struct mm_pkcs11 *token, const char *label, CK_BYTE id[ID_SIZE])
-{
-	CK_BBOOL yes = CK_TRUE, no = CK_FALSE;
-	CK_MECHANISM mechanism = {CKM_EC_KEY_PAIR_GEN, NULL, 0};
-	CK_MECHANISM_TYPE allowed[] = {CKM_ECDSA};
-	void *name = (void *)(uintptr_t)label;
-	CK_ULONG name_size = strlen(label);
-	CK_ATTRIBUTE private[] = {{CKA_TOKEN, &yes, sizeof(yes)},
-	    {CKA_PRIVATE, &yes, sizeof(yes)},
-	    {CKA_SENSITIVE, &yes, sizeof(yes)},
-	    {CKA_EXTRACTABLE, &no, sizeof(no)}, {CKA_SIGN, &yes, sizeof(yes)},
-	    {CKA_SIGN_RECOVER, &no, sizeof(no)}, {CKA_DECRYPT, &no, sizeof(no)},
-	    {CKA_UNWRAP, &no, sizeof(no)}, {CKA_DERIVE, &no, sizeof(no)},
-	    {CKA_ALLOWED_MECHANISMS, allowed, sizeof(allowed)},
-	    {CKA_LABEL, name, name_size}, {CKA_ID, id, ID_SIZE}};
-	CK_ATTRIBUTE public[] = {{CKA_TOKEN, &yes, sizeof(yes)},
-	    {CKA_PRIVATE, &no, sizeof(no)}, {CKA_VERIFY, &yes, sizeof(yes)},
-	    {CKA_VERIFY_RECOVER, &no, sizeof(no)},
-	    {CKA_ENCRYPT, &no, sizeof(no)}, {CKA_WRAP, &no, sizeof(no)},
-	    {CKA_EC_PARAMS, (void *)(uintptr_t)p256, sizeof(p256)},
-	    {CKA_LABEL, name, name_size}, {CKA_ID, id, ID_SIZE}};
-	CK_OBJECT_HANDLE public_key, private_key;
-	CK_RV rv = token->module.call->C_GenerateKeyPair(token->session,
-	    &mechanism, public, MM_COUNT(public), private, MM_COUNT(private),
-	    &public_key, &private_key);
-
-	return rv == CKR_OK ? MM_OK : mm_module_failed("C_GenerateKeyPair", rv);
-}
-
-enum mm_error
-mm_pkcs11_generate(struct mm_pkcs11 *token, const char *label)
-{
-	CK_BYTE id[ID_SIZE];
-	const struct mm_pair *pair;
-	enum mm_error error;
-
-	if (label[0] == '\0' || strlen(label) > MM_LABEL_MAX)
-		return mm_fail(MM_E_RANGE,
-		    "a key's label has 1 to %d characters", MM_LABEL_MAX);
-	error = label_is_free(token, label);
-	if (error != MM_OK)
-		return error;
-	randombytes_buf(id, sizeof(id));
-	error = generate(token, label, id);
-	if (error != MM_OK)
-		return error;
-	/* A module may take a template and ignore half of it. */
-	return mm_pair_find(token, label, &pair);
-}
-
-/* The point as it is, or in its OCTET STRING: modules differ. */
-static bool
-take_point(const uint8_t *bytes, size_t size, struct mm_span *point)
-{
-	size_t head = sizeof(point_head);
-
-	if (size == head + POINT_SIZE && memcmp(bytes, point_head, head) == 0)
-		*point = mm_span(bytes + head, POINT_SIZE);
-	else if (size == POINT_SIZE)
-		*point = mm_span(bytes, size);
-	else
-		return false;
-	return true;
-}
-
-static enum mm_error
-read_point(
-    struct mm_pkcs11 *token, const struct mm_pair *pair, struct mm_buffer *out)
-{
-	uint8_t curve[32], bytes[128];
-	CK_ATTRIBUTE wanted[] = {{CKA_EC_PARAMS, curve, sizeof(curve)},
-	    {CKA_EC_POINT, bytes, sizeof(bytes)}};
-	struct mm_span point;
-	enum mm_error error =
-	    read_attributes(token, pair->public_key, wanted, MM_COUNT(wanted));
-
-	if (error != MM_OK)
-		return error;
-	if (wanted[0].ulValueLen != sizeof(p256) ||
-	    memcmp(curve, p256, sizeof(p256)) != 0 ||
-	    !take_point(bytes, wanted[1].ulValueLen, &point))
-		return mm_fail(MM_E_KEY_ATTRIBUTES,
-		    "the public key \"%s\" is not an ECDSA P-256 key",
-		    pair->label);
-	mm_buffer_add(out, spki_head, sizeof(spki_head));
-	mm_buffer_add(out, point.data, point.size);
-	return out->error;
-}
-
-enum mm_error
-mm_pkcs11_public(
-    struct mm_pkcs11 *token, const char *label, struct mm_buffer *out)
-{
-	const struct mm_pair *pair;
-	mm_auto(buffer) spki = {0};
-	struct mm_key key;
-	enum mm_error error = mm_pair_find(token, label, &pair);
-
-	mm_buffer_init(&spki, MM_SPKI_MAX);
-	if (error == MM_OK)
-		error = read_point(token, pair, &spki);
-	/* Its point must lie on the curve, whatever the token says. */
-	if (error == MM_OK)
-		error = mm_key_read(mm_buffer_span(&spki), &key);
-	if (error != MM_OK)
-		return error;
-	mm_buffer_add(out, spki.data, spki.size);
-	return out->error;
 }

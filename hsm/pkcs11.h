@@ -8,6 +8,7 @@
 #define MM_PKCS11_H
 
 #include "ca/key.h"
+#include "signer/public_key.h"
 
 enum { MM_PIN_MAX = 255 };
 
@@ -28,12 +29,13 @@ enum mm_error mm_pkcs11_open_with(const char *module, const char *uri,
 void mm_pkcs11_close(struct mm_pkcs11 *token);
 
 /*
- * Makes an ECDSA P-256 pair named `label` on the token: TOKEN, PRIVATE,
- * SENSITIVE, not EXTRACTABLE, SIGN only, ALLOWED_MECHANISMS = CKM_ECDSA.
- * MM_E_EXISTS where the label is taken.
+ * Makes a pair named `label` on the token: TOKEN, PRIVATE, SENSITIVE, not
+ * EXTRACTABLE, SIGN only. ALLOWED_MECHANISMS is CKM_ECDSA of P-256, and
+ * CKM_RSA_PKCS_PSS of RSA-3072, whose public exponent is 65537 and which takes
+ * seconds. MM_E_EXISTS where the label is taken, MM_E_KEY_TYPE for others.
  */
-enum mm_error
-mm_pkcs11_generate(struct mm_pkcs11 *token, const char *label) mm_must_use;
+enum mm_error mm_pkcs11_generate(struct mm_pkcs11 *token, const char *label,
+    enum mm_algorithm algorithm) mm_must_use;
 /* A public key without its private one, which a crash has left of making the
  * pair, is removed, so that it can be made again. Else nothing happens. */
 enum mm_error
@@ -42,15 +44,17 @@ mm_pkcs11_forget_half(struct mm_pkcs11 *token, const char *label) mm_must_use;
 /*
  * Appends the DER SubjectPublicKeyInfo of the pair `label` after checking
  * the private half's attributes (ALWAYS_SENSITIVE, NEVER_EXTRACTABLE, LOCAL,
- * no other use): MM_E_KEY_ABSENT, MM_E_KEY_ATTRIBUTES.
+ * no other use; of RSA the same modulus): MM_E_KEY_ABSENT,
+ * MM_E_KEY_ATTRIBUTES.
  */
 enum mm_error mm_pkcs11_public(struct mm_pkcs11 *token, const char *label,
     struct mm_buffer *out) mm_must_use;
 
 /*
- * Signs a digest and verifies the result with `spki` before it is given
- * out: a DER ECDSA-Sig-Value is appended. MM_E_TOKEN,
- * MM_E_TOKEN_SIGNATURE.
+ * Signs a digest, as the key of `spki` does, and verifies the result with it
+ * before it is given out. P-256: CKM_ECDSA, a DER Ecdsa-Sig-Value is appended.
+ * RSA-3072: CKM_RSA_PKCS_PSS with SHA-256, MGF1 with SHA-256 and 32 bytes of
+ * salt, 384 bytes. MM_E_TOKEN, MM_E_KEY_TYPE, MM_E_TOKEN_SIGNATURE.
  */
 enum mm_error
 mm_pkcs11_sign(struct mm_pkcs11 *token, const char *label, struct mm_span spki,

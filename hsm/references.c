@@ -45,6 +45,19 @@ judge_image(
 }
 
 static enum mm_error
+judge_partition(
+    const struct mm_judge *judge, struct item *item, struct mm_verdict *out)
+{
+	struct mm_partition_entry entry;
+	enum mm_error error = mm_entry_decode_as(item->proven->entry,
+	    MM_ENTRY_PARTITION, &item->arena, &item->frame, &entry);
+
+	return error == MM_OK
+		   ? mm_judge_partition(judge, &item->frame, &entry, out)
+		   : error;
+}
+
+static enum mm_error
 judge_csr(
     const struct mm_judge *judge, struct item *item, struct mm_verdict *out)
 {
@@ -87,7 +100,8 @@ static enum mm_error (*const judges[MM_ENTRY_KINDS])(const struct mm_judge *,
     struct mm_verdict *) = {[MM_ENTRY_CERTIFICATE] = judge_certificate,
     [MM_ENTRY_IMAGE] = judge_image,
     [MM_ENTRY_CSR] = judge_csr,
-    [MM_ENTRY_CRL] = judge_crl};
+    [MM_ENTRY_CRL] = judge_crl,
+    [MM_ENTRY_PARTITION] = judge_partition};
 
 /* Decided under the policy in force, which is to say after it. */
 static enum mm_error

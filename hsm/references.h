@@ -29,8 +29,8 @@ struct mm_references {
 };
 
 /*
- * Judges an entry of a kind that is signed: certificate, image, CSR, CRL. It
- * is held against the policy followed last, what it rests on against the
+ * Judges an entry of a kind that is signed: certificate, image, CSR, CRL,
+ * partition. It is held against the policy followed last, what it rests on against the
  * policy in force at its own place. An entry rests on earlier ones only; of
  * several certificates of its issuer at hand the newest counts, an imported
  * one among them. Every refusal says why: MM_E_TOKEN_REFUSED, or the error of

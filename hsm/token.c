@@ -169,7 +169,7 @@ sign_item(struct mm_token *token, const struct mm_references *references,
 	struct mm_verdict verdict;
 	enum mm_error error = mm_references_judge(references, item, &verdict);
 
-	mm_buffer_init(&signature, 80);
+	mm_buffer_init(&signature, MM_RSA_BYTES);
 	out->index = item->index;
 	if (error == MM_OK)
 		error = check_on_record(token, verdict.key);

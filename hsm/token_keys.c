@@ -2,6 +2,9 @@
 
 #include <sodium.h>
 
+#include "hsm/verify.h"
+#include "policy/ceremony.h"
+
 #define refuse(...) mm_fail(MM_E_TOKEN_REFUSED, __VA_ARGS__)
 
 struct mm_token_label
@@ -36,7 +39,17 @@ static enum mm_error
 check_existing(const struct mm_ceremony_key *wanted, struct mm_span spki)
 {
 	uint8_t hash[crypto_hash_sha256_BYTES];
+	enum mm_algorithm algorithm;
+	enum mm_error error = mm_spki_algorithm(spki, &algorithm);
 
+	if (error != MM_OK)
+		return error;
+	if (algorithm != mm_ceremony_algorithm(wanted))
+		return mm_fail(MM_E_KEY_TYPE,
+		    "the token's key \"%.*s\" is one of %s, the ceremony "
+		    "wants one of %s",
+		    MM_SPAN(wanted->name), mm_algorithm_name(algorithm),
+		    mm_algorithm_name(mm_ceremony_algorithm(wanted)));
 	crypto_hash_sha256(hash, spki.data, spki.size);
 	if (wanted->existing.size == 0 ||
 	    mm_span_equal(wanted->existing, mm_span(hash, sizeof(hash))))
@@ -58,7 +71,8 @@ make_key(struct mm_token *token, const struct mm_ceremony_key *wanted,
 	if (again)
 		error = mm_pkcs11_forget_half(token->session, label.text);
 	if (error == MM_OK && wanted->existing.size == 0)
-		error = mm_pkcs11_generate(token->session, label.text);
+		error = mm_pkcs11_generate(
+		    token->session, label.text, mm_ceremony_algorithm(wanted));
 	if (error == MM_E_EXISTS && again)
 		error = MM_OK;
 	if (error == MM_OK)
@@ -92,6 +106,7 @@ ceremony_lists(const struct mm_ceremony_claim *ceremony,
 	for (mm_list_each(const struct mm_ceremony_key, key, ceremony->keys))
 		if (mm_span_equal(key->name, wanted->name) &&
 		    key->use == wanted->use &&
+		    key->algorithm == wanted->algorithm &&
 		    mm_span_equal(key->existing, wanted->existing))
 			return true;
 	return false;
@@ -116,7 +131,8 @@ check_wanted(const struct mm_token *token,
 	for (mm_list_each(const struct mm_ceremony_key, key, *keys)) {
 		if (!ceremony_lists(&ceremony->claim, key))
 			return refuse("ceremony %ju does not list the key "
-				      "\"%.*s\" for this use",
+				      "\"%.*s\" for this use, or lists "
+				      "another kind of key",
 			    (uintmax_t)ceremony->index, MM_SPAN(key->name));
 		if (was_there(&token->following, key->name))
 			return refuse("the log has the key \"%.*s\" already",
@@ -148,8 +164,13 @@ static enum mm_error
 check_request(const struct mm_token *token,
     const struct mm_token_generate_request *request)
 {
+	enum mm_error error;
+
 	if (token->attached >= 0)
 		return refuse("no descriptor makes a key");
+	error = mm_ceremony_keys_check(&request->keys);
+	if (error != MM_OK)
+		return error;
 	if (request->ceremony != 0)
 		return check_ceremony(token, request->ceremony, &request->keys);
 	if (!token->genesis || mm_record_state(token->record) != NULL)

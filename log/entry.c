@@ -111,8 +111,23 @@ static const struct mm_field image_fields[] = {NAME(mm_image_entry, 0, product),
     SHA256(mm_image_entry, 5, digest), NAME(mm_image_entry, 6, key),
     NAME(mm_image_entry, 7, format), STATEMENTS_OR_NOT(mm_image_entry, 8),
     NAME_OR_NOT(mm_image_entry, 9, principal),
-    REQUEST(mm_image_entry, 10, request), SHA256(mm_image_entry, 11, signer)};
+    REQUEST(mm_image_entry, 10, request), SHA256(mm_image_entry, 11, signer),
+    NAME_OR_NOT(mm_image_entry, 12, chip),
+    NAME_OR_NOT(mm_image_entry, 13, project),
+    MM_OPTIONAL(mm_image_entry, 14, secure_version, MM_UINT, 1, INT64_MAX)};
 MM_SHAPE(mm_image_entry_shape, mm_image_entry, image_fields);
+
+static const struct mm_field partition_fields[] = {
+    NAME(mm_partition_entry, 0, profile), NAME(mm_partition_entry, 1, device),
+    INDEX(mm_partition_entry, 2, basis),
+    INDEX(mm_partition_entry, 3, certificate),
+    INDEX(mm_partition_entry, 4, size), SHA256(mm_partition_entry, 5, sha256),
+    NAME(mm_partition_entry, 6, scheme), SHA256(mm_partition_entry, 7, digest),
+    NAME(mm_partition_entry, 8, key), SHA256(mm_partition_entry, 9, signer),
+    NAME(mm_partition_entry, 10, principal),
+    MM_FIELD(
+	mm_partition_entry, 11, request, MM_BYTES, REQUEST_SIZE, REQUEST_SIZE)};
+MM_SHAPE(mm_partition_entry_shape, mm_partition_entry, partition_fields);
 
 static const struct mm_field signature_fields[] = {
     INDEX(mm_signature, 0, index),
@@ -209,7 +224,8 @@ static const struct kind {
     [MM_ENTRY_CEREMONY] = {"ceremony", &mm_statement_entry_shape},
     [MM_ENTRY_CSR] = {"csr", &mm_csr_entry_shape},
     [MM_ENTRY_IMPORT] = {"import", &mm_import_entry_shape},
-    [MM_ENTRY_INHERITED] = {"inherited", &mm_inherited_entry_shape}};
+    [MM_ENTRY_INHERITED] = {"inherited", &mm_inherited_entry_shape},
+    [MM_ENTRY_PARTITION] = {"partition", &mm_partition_entry_shape}};
 
 const struct mm_shape *
 mm_entry_body_shape(uint64_t kind)

@@ -36,7 +36,8 @@ enum mm_entry_kind {
 	MM_ENTRY_CSR = 18,
 	MM_ENTRY_IMPORT = 19,
 	MM_ENTRY_INHERITED = 20,
-	MM_ENTRY_KINDS = 21
+	MM_ENTRY_PARTITION = 21,
+	MM_ENTRY_KINDS = 22
 };
 
 struct mm_entry {
@@ -131,16 +132,35 @@ extern const struct mm_shape mm_certificate_entry_shape;
 struct mm_image_entry {
 	struct mm_span product, version;
 	uint64_t size;
-	uint8_t sha256[32]; /* of the image as submitted */
-	struct mm_span scheme;
+	uint8_t sha256[32];    /* of the image as submitted */
+	struct mm_span scheme; /* a signing: signer/scheme.h */
 	uint8_t digest[32];    /* what is signed, by the scheme */
 	struct mm_span key;    /* name of the signing key */
 	struct mm_span format; /* what the inspector saw: "plain", "unread" */
 	struct mm_list statements; /* mm_bytes_item */
+	/* Empty since images are signed on their statements alone. */
 	struct mm_span principal, request;
 	uint8_t signer[32]; /* SHA-256 of the signing key's SPKI */
+	/* As the image says itself, where it does. */
+	struct mm_span chip, project;
+	uint64_t secure_version; /* of MCUboot the security counter */
 };
 extern const struct mm_shape mm_image_entry_shape;
+
+/* A device's esp_secure_cert partition, before it is signed. */
+struct mm_partition_entry {
+	struct mm_span profile, device;
+	uint64_t basis;       /* the order's entry */
+	uint64_t certificate; /* entry of the device's that lies in it */
+	uint64_t size;
+	uint8_t sha256[32];    /* of the partition as it came */
+	struct mm_span scheme; /* a signing of the profile */
+	uint8_t digest[32];    /* what is signed */
+	struct mm_span key;    /* name of the signing key */
+	uint8_t signer[32];    /* SHA-256 of its SPKI */
+	struct mm_span principal, request;
+};
+extern const struct mm_shape mm_partition_entry_shape;
 
 struct mm_signature {
 	uint64_t index;           /* of the entry that it signs */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "policy/grammar.h"
+#include "policy/product.h"
 
 enum { ARENA_MAX = 4 << 20, DAY = 24 * 3600 };
 
@@ -205,17 +206,170 @@ look_at_idleness(const struct adviser *a, const struct mm_profile *profile)
 	    MM_SPAN(profile->name));
 }
 
+/* Whoever reads the flash has the device's name then. */
+static void
+look_at_plain_keys(const struct adviser *a, const struct mm_profile *profile)
+{
+	if (profile->plain_keys)
+		ADVISE(a, profile, "plain-keys",
+		    "profile %.*s: partitions are signed that have the "
+		    "device's private key in clear",
+		    MM_SPAN(profile->name));
+}
+
 static void
 look_at_profiles(const struct adviser *a)
 {
 	static void (*const looks[])(const struct adviser *,
 	    const struct mm_profile *) = {look_at_issuer, look_at_device,
-	    look_at_client, look_at_use, look_at_idleness};
+	    look_at_client, look_at_use, look_at_idleness, look_at_plain_keys};
 
 	for (size_t i = 0; i < MM_COUNT(looks); i++)
 		for (mm_list_each(
 			 const struct mm_profile, profile, a->policy->profiles))
 			looks[i](a, profile);
+}
+
+#define ADVISE_PRODUCT(a, product, key, ...) \
+	advise(a, "product", (product)->name, key, __VA_ARGS__)
+
+/* Whether its images may be of this format. */
+static bool
+may_be(const struct mm_product *product, enum mm_image_format format)
+{
+	return product->format.size == 0 ||
+	       mm_span_is(product->format, mm_image_format_name(format));
+}
+
+static bool
+is_secure_boot(const struct mm_scheme *scheme)
+{
+	static const char beginning[] = "secure-boot-";
+
+	return scheme != NULL &&
+	       strncmp(scheme->family, beginning, sizeof(beginning) - 1) == 0;
+}
+
+/* Espressif: SECURE_BOOT_V2_ECDSA_INSECURE of the bootloader's Kconfig. */
+static void
+look_at_hardware_ecdsa(
+    const struct adviser *a, const struct mm_product *product)
+{
+	static const char ecdsa[] = "secure-boot-v2-ecdsa256";
+	const struct mm_chip *chip = mm_chip_named(product->chip);
+	const struct mm_scheme *scheme =
+	    mm_signings_attached(&product->schemes);
+
+	if (chip == NULL || scheme == NULL || strcmp(scheme->name, ecdsa) != 0)
+		return;
+	if ((chip->secure_boot & MM_CHIP_ECDSA_UNSAFE) == 0)
+		return;
+	if ((chip->secure_boot & MM_CHIP_V2_RSA) != 0)
+		ADVISE_PRODUCT(a, product, "schemes",
+		    "product %.*s: the vendor calls secure boot by the "
+		    "hardware ECDSA of %s insecure; the chip has RSA: sign by "
+		    "secure-boot-v2-rsa3072",
+		    MM_SPAN(product->name), chip->name);
+	else
+		ADVISE_PRODUCT(a, product, "schemes",
+		    "product %.*s: the vendor calls secure boot by the "
+		    "hardware ECDSA of %s insecure, and the chip has no RSA "
+		    "to use instead",
+		    MM_SPAN(product->name), chip->name);
+}
+
+static void
+look_at_chip(const struct adviser *a, const struct mm_product *product)
+{
+	bool says = may_be(product, MM_FORMAT_ESP_APP) ||
+		    may_be(product, MM_FORMAT_BOOTLOADER) ||
+		    may_be(product, MM_FORMAT_ESP_IMAGE);
+
+	if (product->chip.size == 0 && says && !product->unread)
+		ADVISE_PRODUCT(a, product, NULL,
+		    "product %.*s names no chip: an image for another one "
+		    "would be signed (chip)",
+		    MM_SPAN(product->name));
+}
+
+static void
+look_at_versions(const struct adviser *a, const struct mm_product *product)
+{
+	if (product->versions == MM_VERSIONS_ANY)
+		ADVISE_PRODUCT(a, product, "versions",
+		    "product %.*s: its versions have no order, so that an "
+		    "older one can be released after a newer one (versions)",
+		    MM_SPAN(product->name));
+	if (product->dirty)
+		ADVISE_PRODUCT(a, product, "dirty",
+		    "product %.*s allows versions that end in -dirty: nobody "
+		    "can build them again",
+		    MM_SPAN(product->name));
+}
+
+static void
+look_at_slot(const struct adviser *a, const struct mm_product *product)
+{
+	bool ota = may_be(product, MM_FORMAT_ESP_APP) ||
+		   may_be(product, MM_FORMAT_MCUBOOT);
+
+	if (product->slot == 0 && ota)
+		ADVISE_PRODUCT(a, product, NULL,
+		    "product %.*s: nothing says how large its OTA slot is, so "
+		    "that an image that does not fit is found out in the "
+		    "field (slot or partition-table)",
+		    MM_SPAN(product->name));
+}
+
+static void
+look_at_unread(const struct adviser *a, const struct mm_product *product)
+{
+	if (product->unread)
+		ADVISE_PRODUCT(a, product, "unread",
+		    "product %.*s: its images are signed and nobody here has "
+		    "read them",
+		    MM_SPAN(product->name));
+}
+
+/* A bootloader has no secure version of this kind. */
+static void
+look_at_rollback(const struct adviser *a, const struct mm_product *product)
+{
+	const struct mm_scheme *scheme =
+	    mm_signings_attached(&product->schemes);
+
+	if (is_secure_boot(scheme) && product->secure_version == 0 &&
+	    !product->unread && may_be(product, MM_FORMAT_ESP_APP))
+		ADVISE_PRODUCT(a, product, NULL,
+		    "product %.*s: secure boot without a secure version "
+		    "boots every image that was ever signed, its old faults "
+		    "with it (secure-version)",
+		    MM_SPAN(product->name));
+}
+
+static void
+look_at_resign(const struct adviser *a, const struct mm_product *product)
+{
+	if (product->resign != MM_RESIGN_REFUSE &&
+	    mm_signings_attached(&product->schemes) == NULL)
+		ADVISE_PRODUCT(a, product, "resign",
+		    "product %.*s: resign says nothing about signatures that "
+		    "are files of their own",
+		    MM_SPAN(product->name));
+}
+
+static void
+look_at_products(const struct adviser *a)
+{
+	static void (*const looks[])(const struct adviser *,
+	    const struct mm_product *) = {look_at_hardware_ecdsa, look_at_chip,
+	    look_at_versions, look_at_slot, look_at_unread, look_at_rollback,
+	    look_at_resign};
+
+	for (size_t i = 0; i < MM_COUNT(looks); i++)
+		for (mm_list_each(
+			 const struct mm_product, product, a->policy->products))
+			looks[i](a, product);
 }
 
 static bool
@@ -269,5 +423,6 @@ mm_policy_advise(const char *path, mm_advice_teller *tell, void *context)
 	look_at_thresholds(&adviser);
 	look_at_purposes(&adviser);
 	look_at_profiles(&adviser);
+	look_at_products(&adviser);
 	return MM_OK;
 }

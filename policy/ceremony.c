@@ -45,6 +45,8 @@ read_existing(const struct mm_grammar_key *key, const char *value,
 static const struct mm_word uses[] = {{"root-ca", MM_KEY_ROOT_CA},
     {"device-ca", MM_KEY_DEVICE_CA}, {"access-ca", MM_KEY_ACCESS_CA},
     {"code-signing", MM_KEY_CODE_SIGNING}, {NULL, 0}};
+static const struct mm_word algorithms[] = {
+    {"P-256", 0}, {"RSA-3072", MM_ALGORITHM_RSA3072}, {NULL, 0}};
 static const struct mm_word roles[] = {{"station", MM_ROLE_STATION},
     {"release", MM_ROLE_RELEASE}, {"auditor", MM_ROLE_AUDITOR},
     {"officer", MM_ROLE_OFFICER}, {NULL, 0}};
@@ -85,6 +87,9 @@ static const struct mm_grammar_key top_keys[] = {
 
 static const struct mm_grammar_key key_keys[] = {
     WORD(mm_ceremony_key, "use", use, uses),
+    {"algorithm", mm_read_word,
+	.offset = offsetof(struct mm_ceremony_key, algorithm),
+	.words = algorithms, .standard = "P-256"},
     {"existing", read_existing,
 	.offset = offsetof(struct mm_ceremony_key, existing), .standard = ""}};
 
@@ -202,7 +207,11 @@ check_keys(const struct reading *r)
 {
 	for (mm_list_each(const struct mm_ceremony_key, key, r->text->keys)) {
 		bool takes = r->stage == MM_CEREMONY_SUCCESSION;
+		const struct mm_list alone = {key, 1};
 
+		if (mm_ceremony_keys_check(&alone) != MM_OK)
+			return wrong(r, "key", key->name, "algorithm", "%s",
+			    mm_why(MM_E_KEY_TYPE));
 		if (!takes && key->existing.size > 0)
 			return wrong(r, "key", key->name, "existing",
 			    "key \"%.*s\": only a succession takes over keys "
@@ -253,6 +262,9 @@ check_certificates(const struct reading *r)
 			    "certificate \"%.*s\": there is no key \"%.*s\" to "
 			    "issue it",
 			    MM_SPAN(one->key), MM_SPAN(one->issuer));
+		if (mm_ceremony_signer(&r->text->keys, one->issuer) != MM_OK)
+			return wrong(r, "certificate", one->key, "issuer", "%s",
+			    mm_why(MM_E_KEY_TYPE));
 		if (mm_span_equal(one->issuer, one->key))
 			continue;
 		if (issuer != NULL && issuer->use == MM_KEY_CODE_SIGNING)
@@ -274,11 +286,15 @@ static enum mm_error
 check_requests(const struct reading *r)
 {
 	for (mm_list_each(
-		 const struct mm_ceremony_request, one, r->text->requests))
+		 const struct mm_ceremony_request, one, r->text->requests)) {
 		if (!may_name(r, one->key))
 			return wrong(r, "request", one->key, NULL,
 			    "request \"%.*s\": there is no key of this name",
 			    MM_SPAN(one->key));
+		if (mm_ceremony_signer(&r->text->keys, one->key) != MM_OK)
+			return wrong(r, "request", one->key, NULL, "%s",
+			    mm_why(MM_E_KEY_TYPE));
+	}
 	return MM_OK;
 }
 

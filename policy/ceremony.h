@@ -7,6 +7,7 @@
 #define MM_POLICY_CEREMONY_H
 
 #include "policy/document.h"
+#include "signer/public_key.h"
 
 enum { MM_NOTES_MAX = 8192 /* bytes of a ceremony's notes */ };
 
@@ -34,6 +35,19 @@ struct mm_ceremony_text {
 	struct mm_list requests;     /* mm_ceremony_request */
 	struct mm_list principals;   /* mm_ceremony_principal */
 };
+
+/* What kind of key is made: P-256, or what the key says. */
+enum mm_algorithm mm_ceremony_algorithm(const struct mm_ceremony_key *key);
+
+/* Only keys for code signing are of another kind than P-256: MM_E_KEY_TYPE. */
+enum mm_error mm_ceremony_keys_check(const struct mm_list *keys) mm_must_use;
+/* RSA keys sign images alone: the key of this name, if it is among them, may
+ * issue a certificate, to itself as well, or sign a CSR. MM_E_KEY_TYPE. */
+enum mm_error
+mm_ceremony_signer(const struct mm_list *keys, struct mm_span name) mm_must_use;
+/* Both, of all that a ceremony lists. */
+enum mm_error
+mm_ceremony_claim_check(const struct mm_ceremony_claim *claim) mm_must_use;
 
 /* At which point of a mint's life a ceremony is held. */
 enum mm_ceremony_stage {

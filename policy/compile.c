@@ -2,32 +2,24 @@
  * Policy text to policy document. People write the sections in any order;
  * the document has them sorted, and is checked like one from elsewhere.
  */
+#include <limits.h>
 #include <sodium.h>
 #include <string.h>
 
 #include "policy/document.h"
 #include "policy/grammar.h"
+#include "policy/product_text.h"
 #include "policy/profile_text.h"
 #include "protocol/text.h"
-#include "signer/scheme.h"
 
 enum { ARENA_MAX = 1 << 20 };
 
 /* The document, and what stands in the text in another form. */
 struct policy_text {
 	struct mm_policy policy;
+	struct mm_list products;                     /* mm_product_text */
 	uint64_t thresholds[MM_THRESHOLD_KINDS + 1]; /* by kind */
 };
-
-static enum mm_error
-read_scheme(const struct mm_grammar_key *key, const char *value,
-    struct mm_arena *arena, void *member)
-{
-	if (mm_scheme_find(mm_span_text(value)) == NULL)
-		return mm_fail(
-		    MM_E_SCHEME, "\"%s\" is no signature scheme", value);
-	return mm_read_text(key, value, arena, member);
-}
 
 /* 32 bytes as hexadecimal digits or base64. */
 static enum mm_error
@@ -65,12 +57,6 @@ static const struct mm_grammar_key top_keys[] = {
     {"names", mm_read_text, AT(policy_text, policy.names),
 	ITEMS(mm_text_item, 1, 16)}};
 
-static const struct mm_grammar_key product_keys[] = {
-    {"schemes", read_scheme, AT(mm_product, schemes),
-	ITEMS(mm_text_item, 1, 16)},
-    {"size", mm_read_size, AT(mm_product, size), .min = 1,
-	.max = (uint64_t)1 << 40, .standard = ""}};
-
 static const struct mm_grammar_key officer_keys[] = {
     {"key", read_officer_key, AT(mm_officer, key)}};
 
@@ -96,7 +82,9 @@ static const struct mm_grammar_key threshold_keys[] = {
 static const struct mm_grammar_section sections[] = {
     {NULL, top_keys, MM_COUNT(top_keys), 0, 0, 0},
     SECTION("profile", mm_profile_text_keys, mm_profile, profiles, 64),
-    SECTION("product", product_keys, mm_product, products, 256),
+    {"product", mm_product_text_keys, MM_COUNT(mm_product_text_keys),
+	offsetof(struct policy_text, products), sizeof(struct mm_product_text),
+	256},
     SECTION("officer", officer_keys, mm_officer, officers, 64),
     {"thresholds", threshold_keys, MM_COUNT(threshold_keys), 0, 0, 0}};
 
@@ -206,8 +194,28 @@ encode(const char *path, const struct mm_policy *policy, struct mm_arena *arena,
 	return out->error;
 }
 
-enum mm_error
-mm_policy_compile_marked(const char *path, struct mm_arena *arena,
+/* Files that a text names lie beside it. */
+static enum mm_error
+directory_of(const char *path, char out[PATH_MAX])
+{
+	const char *slash = strrchr(path, '/');
+	size_t size = slash != NULL ? (size_t)(slash - path) : 0;
+
+	if (size >= PATH_MAX)
+		return mm_fail(MM_E_POLICY, "the path %s is too long", path);
+	if (slash == NULL)
+		memcpy(out, ".", 2);
+	else if (size == 0)
+		memcpy(out, "/", 2);
+	else {
+		memcpy(out, path, size);
+		out[size] = '\0';
+	}
+	return MM_OK;
+}
+
+static enum mm_error
+compile(const char *path, const char *directory, struct mm_arena *arena,
     struct mm_grammar_marks *marks, struct mm_buffer *out)
 {
 	struct mm_threshold thresholds[MM_THRESHOLD_KINDS];
@@ -224,6 +232,9 @@ mm_policy_compile_marked(const char *path, struct mm_arena *arena,
 		error = mm_grammar_read_marked(&grammar, path,
 		    mm_buffer_span(&bytes), arena, marks, &text);
 	if (error == MM_OK)
+		error = mm_product_texts_settle(&text.products, path, directory,
+		    marks, arena, &text.policy.products);
+	if (error == MM_OK)
 		error = arrange(&text, arena, thresholds);
 	if (error == MM_OK)
 		error = check_there(path, &text.policy);
@@ -235,11 +246,33 @@ mm_policy_compile_marked(const char *path, struct mm_arena *arena,
 }
 
 enum mm_error
-mm_policy_compile(const char *path, struct mm_buffer *out)
+mm_policy_compile_marked(const char *path, struct mm_arena *arena,
+    struct mm_grammar_marks *marks, struct mm_buffer *out)
+{
+	char directory[PATH_MAX];
+	enum mm_error error = directory_of(path, directory);
+
+	return error == MM_OK ? compile(path, directory, arena, marks, out)
+			      : error;
+}
+
+enum mm_error
+mm_policy_compile_beside(
+    const char *path, const char *directory, struct mm_buffer *out)
 {
 	struct mm_grammar_marks marks;
 	mm_auto(arena) arena = {0};
 
 	mm_arena_init(&arena, ARENA_MAX);
-	return mm_policy_compile_marked(path, &arena, &marks, out);
+	return compile(path, directory, &arena, &marks, out);
+}
+
+enum mm_error
+mm_policy_compile(const char *path, struct mm_buffer *out)
+{
+	char directory[PATH_MAX];
+	enum mm_error error = directory_of(path, directory);
+
+	return error == MM_OK ? mm_policy_compile_beside(path, directory, out)
+			      : error;
 }

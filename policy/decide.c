@@ -309,5 +309,10 @@ mm_decide_release(const struct mm_release_facts *facts)
 		    "the image has %llu bytes; product %.*s allows %llu",
 		    (unsigned long long)facts->size, MM_SPAN(facts->product),
 		    (unsigned long long)product->size);
+	if (!product->unread && mm_span_is(facts->format, MM_FORMAT_UNREAD))
+		return mm_fail(MM_E_RELEASE,
+		    "nobody has read the image; product %.*s allows no such "
+		    "one (unread = yes)",
+		    MM_SPAN(facts->product));
 	return check_claim(facts);
 }

@@ -99,9 +99,14 @@ struct mm_policy_facts {
  * one. MM_E_STATEMENT_DIFFERS (its number), MM_E_LOCK_OUT. */
 enum mm_error mm_decide_policy(const struct mm_policy_facts *facts) mm_must_use;
 
+/* The format, in an entry, of an image that was never here to be read. */
+#define MM_FORMAT_UNREAD "unread"
+
 struct mm_release_facts {
 	const struct mm_policy *policy;
-	struct mm_span product, version, scheme;
+	struct mm_span product, version, scheme; /* scheme: a signing */
+	/* As the image's entry has it; empty where there is no entry yet. */
+	struct mm_span format;
 	uint64_t size;
 	const uint8_t *sha256;                /* 32, of the image */
 	const uint8_t *digest;                /* 32, to be signed */

@@ -4,6 +4,8 @@
 #include <sodium.h>
 #include <string.h>
 
+#include "policy/product.h"
+
 static const struct mm_field officer_fields[] = {
     MM_FIELD(mm_officer, 0, name, MM_TEXT, 1, MM_NAME_MAX),
     MM_FIELD(mm_officer, 1, key, MM_FIXED, 0, 32)};
@@ -12,7 +14,18 @@ static MM_SHAPE(officer_shape, mm_officer, officer_fields);
 static const struct mm_field product_fields[] = {
     MM_FIELD(mm_product, 0, name, MM_TEXT, 1, MM_NAME_MAX),
     MM_MANY(mm_product, 1, schemes, &mm_text_item_shape, 1, 16),
-    MM_OPTIONAL(mm_product, 2, size, MM_UINT, 1, INT64_MAX)};
+    MM_OPTIONAL(mm_product, 2, size, MM_UINT, 1, INT64_MAX),
+    MM_OPTIONAL(mm_product, 3, format, MM_TEXT, 1, MM_NAME_MAX),
+    MM_OPTIONAL(mm_product, 4, chip, MM_TEXT, 1, MM_NAME_MAX),
+    MM_OPTIONAL(mm_product, 5, project, MM_TEXT, 1, MM_NAME_MAX),
+    MM_OPTIONAL(mm_product, 6, versions, MM_UINT, 1, MM_VERSIONS_WAYS - 1),
+    MM_OPTIONAL(mm_product, 7, slot, MM_UINT, 1, INT64_MAX),
+    MM_OPTIONAL(mm_product, 8, secure_version, MM_UINT, 1, INT64_MAX),
+    MM_OPTIONAL(mm_product, 9, dirty, MM_BOOL, 0, 1),
+    MM_OPTIONAL(mm_product, 10, certificate, MM_UINT, 1, INT64_MAX),
+    MM_OPTIONAL(mm_product, 11, resign, MM_UINT, 1, MM_RESIGN_WAYS - 1),
+    MM_OPTIONAL(mm_product, 12, unread, MM_BOOL, 0, 1),
+    MM_ANY(mm_product, 13, carries, &mm_text_item_shape, 8)};
 static MM_SHAPE(product_shape, mm_product, product_fields);
 
 static const struct mm_field threshold_fields[] = {
@@ -34,6 +47,8 @@ enum { DAY = 24 * 3600, CRL_MIN = 60, CRL_MAX = 365 * DAY };
 
 /* Who has a subjectAltName from a profile; a server has the policy's names. */
 enum { NAMED = 1 << MM_PURPOSE_DEVICE | 1 << MM_PURPOSE_CLIENT };
+
+static const uint64_t code_signing = 1 << MM_KEY_P256 | 1 << MM_KEY_RSA;
 
 static bool
 holds(struct mm_span text, const char *wanted)
@@ -65,13 +80,13 @@ check_server(const struct mm_profile *profile)
 	return MM_OK;
 }
 
-/* The token makes P-256 keys, so that another one can never be issued. */
+/* The token makes these two, so that another one can never be issued. */
 static enum mm_error
 check_code_signing(const struct mm_profile *profile)
 {
-	if (profile->keys != 1 << MM_KEY_P256)
+	if ((profile->keys & ~code_signing) != 0)
 		return mm_fail(MM_E_POLICY,
-		    "profile %.*s: a code-signing key is P-256",
+		    "profile %.*s: a code-signing key is P-256 or RSA",
 		    MM_SPAN(profile->name));
 	return MM_OK;
 }
@@ -172,6 +187,24 @@ check_ascending(const struct mm_list *list, size_t size, const char *what)
 	return MM_OK;
 }
 
+/* A station has a partition signed under the order of its device. */
+static enum mm_error
+check_partitions(const struct mm_profile *profile)
+{
+	enum mm_error error;
+
+	if (profile->purpose != MM_PURPOSE_DEVICE &&
+	    (profile->partitions.count > 0 || profile->plain_keys))
+		return mm_fail(MM_E_POLICY,
+		    "profile %.*s: partitions and plain-keys are for purpose "
+		    "device",
+		    MM_SPAN(profile->name));
+	error = mm_signings_check(&profile->partitions, true);
+	return error == MM_OK ? MM_OK
+			      : mm_fail(MM_E_POLICY, "profile %.*s: %s",
+				    MM_SPAN(profile->name), mm_why(error));
+}
+
 static enum mm_error
 check_profiles(const struct mm_policy *policy, struct mm_policy_place *place)
 {
@@ -185,6 +218,10 @@ check_profiles(const struct mm_policy *policy, struct mm_policy_place *place)
 		*place =
 		    (struct mm_policy_place){"profile", profile->name, NULL};
 		error = check_profile(profile);
+		if (error != MM_OK)
+			break;
+		place->key = "partitions";
+		error = check_partitions(profile);
 	}
 	return error;
 }
@@ -240,23 +277,6 @@ check_names(const struct mm_policy *policy, struct mm_policy_place *place)
 }
 
 static enum mm_error
-check_schemes(const struct mm_product *product)
-{
-	for (size_t i = 1; i < product->schemes.count; i++)
-		for (size_t j = 0; j < i; j++)
-			if (mm_span_equal(mm_list_at(product->schemes,
-					      struct mm_text_item, i)
-					      ->value,
-				mm_list_at(
-				    product->schemes, struct mm_text_item, j)
-				    ->value))
-				return mm_fail(MM_E_POLICY,
-				    "product %.*s: a scheme is there twice",
-				    MM_SPAN(product->name));
-	return MM_OK;
-}
-
-static enum mm_error
 check_products(const struct mm_policy *policy, struct mm_policy_place *place)
 {
 	enum mm_error error = check_ascending(
@@ -266,9 +286,9 @@ check_products(const struct mm_policy *policy, struct mm_policy_place *place)
 		const struct mm_product *product =
 		    mm_list_at(policy->products, struct mm_product, i);
 
-		*place = (struct mm_policy_place){
-		    "product", product->name, "schemes"};
-		error = check_schemes(product);
+		*place =
+		    (struct mm_policy_place){"product", product->name, NULL};
+		error = mm_product_check(product, &place->key);
 	}
 	return error;
 }

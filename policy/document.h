@@ -19,10 +19,39 @@ struct mm_officer {
 	uint8_t key[32]; /* Ed25519 */
 };
 
+/* How versions are written, and which is the higher one. */
+enum mm_versions {
+	MM_VERSIONS_ANY = 0,     /* any text; they have no order */
+	MM_VERSIONS_SEMVER = 1,  /* semver.org 2.0.0; a leading "v" is passed
+				  * over */
+	MM_VERSIONS_DOTTED = 2,  /* numbers with dots, and what git describe
+				  * puts behind them: v1.2.3-14-gabcdef0 */
+	MM_VERSIONS_NUMBER = 3,  /* one number */
+	MM_VERSIONS_MCUBOOT = 4, /* 1.2.3+4: all four numbers count */
+	MM_VERSIONS_WAYS = 5
+};
+
+/* Whose firmware may be signed, how, and what it must be (policy/rules.h). */
 struct mm_product {
 	struct mm_span name;
-	struct mm_list schemes; /* mm_text_item: "sha256-ecdsa" */
+	struct mm_list schemes; /* mm_text_item: signings, all of which a
+				 * release has (signer/scheme.h) */
 	uint64_t size;          /* of an image at most; 0: the box's limit */
+	struct mm_span format;  /* "esp-app"; empty: any */
+	struct mm_span chip;    /* "esp32c3"; empty: any */
+	struct mm_span project; /* empty: any */
+	uint64_t versions;      /* enum mm_versions */
+	uint64_t slot;          /* bytes that the signed image must fit into: of
+				 * the smallest OTA slot; 0: none */
+	uint64_t secure_version; /* no lower one; 0: any */
+	bool dirty;              /* versions that end in -dirty are allowed */
+	uint64_t certificate;    /* seconds that the signing key's certificate
+				  * must last at least */
+	uint64_t resign;         /* enum mm_resign of signer/scheme.h */
+	bool
+	    unread; /* images that nobody reads here: only their digests come */
+	/* mm_text_item: signings by which the image must be signed already. */
+	struct mm_list carries;
 };
 
 struct mm_threshold {
@@ -57,9 +86,15 @@ struct mm_policy_place {
 enum mm_error mm_policy_check(
     const struct mm_policy *policy, struct mm_policy_place *place) mm_must_use;
 
-/* Compiles text; errors name `path` and the line. MM_E_POLICY. */
+/* Compiles text; errors name `path` and the line. Files that it names (a
+ * product's partition-table) are looked for from the text's directory.
+ * MM_E_POLICY. */
 enum mm_error
 mm_policy_compile(const char *path, struct mm_buffer *out) mm_must_use;
+/* The same, and they are looked for from `directory`: for a text that came
+ * from elsewhere. */
+enum mm_error mm_policy_compile_beside(
+    const char *path, const char *directory, struct mm_buffer *out) mm_must_use;
 
 /* The same, and tells in `marks` which line says what (grammar.h); what is
  * in them lies in the arena. */

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "policy/product_text.h"
 #include "protocol/statement.h"
 
 enum { DAY = 86400, YEAR = 365 * DAY };
@@ -221,6 +222,9 @@ const struct mm_grammar_key mm_profile_text_keys[MM_PROFILE_TEXT_KEYS] = {
 	ITEMS(mm_alternative, 0, 8), .standard = "", .words = alternatives},
     {"crl", mm_read_duration, AT(mm_profile, crl), .min = 60, .max = YEAR,
 	.standard = "", .words = crls},
+    {"partitions", mm_read_signing, AT(mm_profile, partitions),
+	ITEMS(mm_text_item, 0, 4), .standard = ""},
+    {"plain-keys", mm_read_switch, AT(mm_profile, plain_keys), .standard = ""},
     /* Reads the whole struct. */
     {"path-length", read_path_length, .max = 8, .standard = ""}};
 

@@ -7,7 +7,7 @@
 #include "ca/profile.h"
 #include "policy/grammar.h"
 
-enum { MM_PROFILE_TEXT_KEYS = 12 };
+enum { MM_PROFILE_TEXT_KEYS = 14 };
 
 /* What may stand in a section "profile", for a struct mm_profile. */
 extern const struct mm_grammar_key mm_profile_text_keys[MM_PROFILE_TEXT_KEYS];

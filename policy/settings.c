@@ -39,7 +39,8 @@ static const struct mm_field settings_fields[] = {PATH(0, directory),
     AMOUNT(18, connections), AMOUNT(19, connections_source),
     AMOUNT(20, handshake_deadline), AMOUNT(21, frame_deadline),
     AMOUNT(22, idle_deadline), AMOUNT(23, reserve), TEXTS(24, witnesses),
-    AMOUNT(25, requests_minute)};
+    AMOUNT(25, requests_minute), AMOUNT(26, image_room),
+    AMOUNT(27, image_days)};
 MM_SHAPE(mm_settings_shape, mm_settings, settings_fields);
 
 static bool
@@ -209,6 +210,9 @@ static const struct mm_grammar_key token_keys[] = {
 static const struct mm_grammar_key limit_keys[] = {
     {"image", mm_read_size, AT(image_max), .min = KIB,
 	.max = (uint64_t)KIB * MIB, .standard = "16M"},
+    {"image-room", mm_read_size, AT(image_room), .min = MIB,
+	.max = (uint64_t)MIB * MIB, .standard = "1G"},
+    COUNT("image-days", image_days, 3650, "30"),
     COUNT("uploads", uploads, 64, "4"),
     COUNT("connections", connections, 100000, "4096"),
     COUNT("connections-per-source", connections_source, 100000, "512"),

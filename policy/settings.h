@@ -22,6 +22,8 @@ struct mm_settings {
 	bool token_vendor;           /* threads, sockets, devices allowed */
 	uint64_t token_deadline;     /* seconds a call may take */
 	uint64_t image_max;          /* bytes */
+	uint64_t image_room;         /* bytes of all images that are kept */
+	uint64_t image_days;         /* that one is kept at most */
 	uint64_t uploads;            /* at a time, a gate */
 	uint64_t connections;        /* at a time, a gate */
 	uint64_t connections_source; /* of one address, a gate */

@@ -40,8 +40,15 @@ enum mm_error mm_client_receive(struct mm_client *client,
 enum mm_error mm_client_call(struct mm_client *client, uint64_t type,
     const void *body, struct mm_arena *arena, void *answer) mm_must_use;
 
-/* Uploads an image's bytes in chunks; `upload` is for the release. */
+/*
+ * Uploads an image's bytes in chunks, from where the appliance has them
+ * already from a connection that was lost; `upload` is for the submission.
+ * `tell` (may be NULL) hears how many of the bytes are there, ascending; each
+ * of its numbers but the image's size is a multiple of MM_CHUNK_MAX, or where
+ * a lost connection ended. MM_E_PEER: the appliance has more than there is.
+ */
+typedef void mm_upload_tell(void *self, uint64_t done, uint64_t size);
 enum mm_error mm_client_upload(struct mm_client *client, struct mm_span image,
-    uint64_t *upload) mm_must_use;
+    mm_upload_tell *tell, void *self, uint64_t *upload) mm_must_use;
 
 #endif

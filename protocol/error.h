@@ -112,6 +112,18 @@ enum mm_exit {
 	    "the certificate is revoked") \
 	X(NO_ISSUER, 63, "issuer-without-certificate", REFUSED, 0, \
 	    "the key that should issue has no certificate in force") \
+	X(IMAGE, 64, "image-malformed", REFUSED, 0, \
+	    "the image is not what its first bytes promise") \
+	X(IMAGE_SIGNED, 65, "image-already-signed", REFUSED, 0, \
+	    "the image brings a signature that ours cannot stand beside") \
+	X(IMAGE_SIGNATURE, 66, "image-signature-wrong", NO, 0, \
+	    "the image is not signed so by this key") \
+	X(IMAGE_RULES, 67, "image-against-rules", REFUSED, 0, \
+	    "the image breaks a rule of its product") \
+	X(IMAGE_ABSENT, 68, "image-not-kept", REFUSED, 0, \
+	    "the appliance does not have this image: submit it") \
+	X(IMAGES_FULL, 69, "images-full", LATER, 3600, \
+	    "too many images wait: fetch or withdraw some") \
 	/* statements */ \
 	X(STATEMENT, 70, "statement-malformed", DATA, 0, \
 	    "this is not a COSE_Sign1 statement of mintmark") \
@@ -138,6 +150,10 @@ enum mm_exit {
 	    "under this policy nobody could go on") \
 	X(PENDING_FULL, 81, "pending-full", LATER, 3600, \
 	    "too much waits for approvals: approve or withdraw some") \
+	X(PARTITION, 82, "partition-refused", REFUSED, 0, \
+	    "the partition is not this device's") \
+	X(PARTITION_SIGNED, 83, "partition-already-signed", REFUSED, 0, \
+	    "another partition was signed for this device's certificate") \
 	/* the log and its proofs */ \
 	X(NOTE, 90, "note-malformed", DATA, 0, "this is not a signed note") \
 	X(NOTE_KEY, 91, "note-unknown-key", NO, 0, \

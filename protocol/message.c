@@ -11,6 +11,8 @@ enum {
 	NOTE_MAX_BYTES = 65536,
 	SERIAL_MAX_BYTES = 20, /* RFC 5280 4.1.2.2 */
 	SIGNATURE_MAX_BYTES = 4096,
+	SPKI_MAX_BYTES = 1024,
+	RULE_WHY_MAX_BYTES = 255,
 	WHY_MAX_BYTES = 512,
 	FILTER_MAX_BYTES = 512,
 	POLICY_MAX_BYTES = 32768,
@@ -84,7 +86,8 @@ static const struct mm_field upload_request_fields[] = {
     MM_FIELD(mm_upload_request, 1, sha256, MM_FIXED, 0, 32)};
 
 static const struct mm_field upload_answer_fields[] = {
-    MM_FIELD(mm_upload_answer, 0, upload, MM_UINT, 0, INT64_MAX)};
+    MM_FIELD(mm_upload_answer, 0, upload, MM_UINT, 0, INT64_MAX),
+    MM_OPTIONAL(mm_upload_answer, 1, received, MM_UINT, 1, INT64_MAX)};
 
 static const struct mm_field chunk_request_fields[] = {
     MM_FIELD(mm_chunk_request, 0, upload, MM_UINT, 0, INT64_MAX),
@@ -94,28 +97,92 @@ static const struct mm_field chunk_request_fields[] = {
 static const struct mm_field chunk_answer_fields[] = {
     MM_FIELD(mm_chunk_answer, 0, received, MM_UINT, 0, INT64_MAX)};
 
-/* Without statements the request has a shape, and a refusal by name. */
-static const struct mm_field release_request_fields[] = {
-    MM_FIELD(mm_release_request, 0, upload, MM_UINT, 0, INT64_MAX),
-    MM_FIELD(mm_release_request, 1, product, MM_TEXT, 1, NAME_MAX_BYTES),
-    MM_FIELD(mm_release_request, 2, version, MM_TEXT, 1, NAME_MAX_BYTES),
-    MM_FIELD(mm_release_request, 3, scheme, MM_TEXT, 1, NAME_MAX_BYTES),
-    MM_MANY(mm_release_request, 4, statements, &mm_bytes_item_shape, 0,
-	MM_STATEMENTS_MAX)};
+static const struct mm_field submit_request_fields[] = {
+    MM_FIELD(mm_submit_request, 0, upload, MM_UINT, 0, INT64_MAX),
+    MM_FIELD(mm_submit_request, 1, product, MM_TEXT, 1, NAME_MAX_BYTES),
+    MM_FIELD(mm_submit_request, 2, version, MM_TEXT, 1, NAME_MAX_BYTES)};
 
-static const struct mm_field release_answer_fields[] = {
-    MM_FIELD(mm_release_answer, 0, index, MM_UINT, 0, INT64_MAX),
-    MM_FIELD(mm_release_answer, 1, signature, MM_BYTES, 1, SIGNATURE_MAX_BYTES),
-    MM_FIELD(
-	mm_release_answer, 2, certificate, MM_BYTES, 1, MM_CERTIFICATE_MAX),
-    MM_ANY(mm_release_answer, 3, chain, &mm_bytes_item_shape, MM_CHAIN_MAX),
-    MM_FIELD(mm_release_answer, 4, receipt, MM_BYTES, 1, MM_RECEIPT_MAX),
-    MM_FIELD(mm_release_answer, 5, sha256, MM_FIXED, 0, 32)};
+static const struct mm_field rule_row_fields[] = {
+    MM_FIELD(mm_rule_row, 0, name, MM_TEXT, 1, NAME_MAX_BYTES),
+    MM_FIELD(mm_rule_row, 1, verdict, MM_UINT, MM_RULE_PASSED, MM_RULE_SILENT),
+    MM_OPTIONAL(mm_rule_row, 2, why, MM_TEXT, 1, RULE_WHY_MAX_BYTES)};
+
+static const struct mm_field submit_answer_fields[] = {
+    MM_FIELD(mm_submit_answer, 0, state, MM_UINT, 1, MM_RELEASE_STATES - 1),
+    MM_FIELD(mm_submit_answer, 1, sha256, MM_FIXED, 0, 32),
+    MM_FIELD(mm_submit_answer, 2, size, MM_UINT, 1, INT64_MAX),
+    MM_FIELD(mm_submit_answer, 3, format, MM_TEXT, 1, NAME_MAX_BYTES),
+    MM_MANY(mm_submit_answer, 4, rules, &mm_rule_row_shape, 0, MM_RULES_MAX),
+    MM_ANY(mm_submit_answer, 5, schemes, &mm_text_item_shape,
+	MM_SIGNINGS_MAX)};
 
 static const struct mm_field fetch_request_fields[] = {
     MM_FIELD(mm_fetch_request, 0, product, MM_TEXT, 1, NAME_MAX_BYTES),
     MM_FIELD(mm_fetch_request, 1, version, MM_TEXT, 1, NAME_MAX_BYTES),
     MM_FIELD(mm_fetch_request, 2, scheme, MM_TEXT, 1, NAME_MAX_BYTES)};
+
+static const struct mm_field release_answer_fields[] = {
+    MM_FIELD(mm_release_answer, 0, index, MM_UINT, 0, INT64_MAX),
+    MM_FIELD(mm_release_answer, 1, signature, MM_BYTES, 1, SIGNATURE_MAX_BYTES),
+    MM_OPTIONAL(
+	mm_release_answer, 2, certificate, MM_BYTES, 1, MM_CERTIFICATE_MAX),
+    MM_ANY(mm_release_answer, 3, chain, &mm_bytes_item_shape, MM_CHAIN_MAX),
+    MM_FIELD(mm_release_answer, 4, receipt, MM_BYTES, 1, MM_RECEIPT_MAX),
+    MM_FIELD(mm_release_answer, 5, sha256, MM_FIXED, 0, 32),
+    MM_FIELD(mm_release_answer, 6, key, MM_TEXT, 1, NAME_MAX_BYTES),
+    MM_FIELD(mm_release_answer, 7, spki, MM_BYTES, 1, SPKI_MAX_BYTES)};
+
+static const struct mm_field releases_request_fields[] = {
+    MM_OPTIONAL(mm_releases_request, 0, product, MM_TEXT, 1, NAME_MAX_BYTES),
+    MM_OPTIONAL(mm_releases_request, 1, version, MM_TEXT, 1, NAME_MAX_BYTES),
+    MM_OPTIONAL(mm_releases_request, 2, after, MM_UINT, 1, INT64_MAX)};
+
+static const struct mm_field release_signing_fields[] = {
+    MM_FIELD(mm_release_signing, 0, scheme, MM_TEXT, 1, NAME_MAX_BYTES),
+    MM_OPTIONAL(mm_release_signing, 1, index, MM_UINT, 1, INT64_MAX),
+    MM_FIELD(mm_release_signing, 2, is_signed, MM_BOOL, 0, 1)};
+
+static const struct mm_field release_row_fields[] = {
+    MM_FIELD(mm_release_row, 0, index, MM_UINT, 0, INT64_MAX),
+    MM_FIELD(mm_release_row, 1, product, MM_TEXT, 1, NAME_MAX_BYTES),
+    MM_FIELD(mm_release_row, 2, version, MM_TEXT, 1, NAME_MAX_BYTES),
+    MM_FIELD(mm_release_row, 3, state, MM_UINT, 1, MM_RELEASE_STATES - 1),
+    MM_FIELD(mm_release_row, 4, time, MM_UINT, 0, INT64_MAX),
+    MM_FIELD(mm_release_row, 5, size, MM_UINT, 0, INT64_MAX),
+    MM_FIELD(mm_release_row, 6, sha256, MM_FIXED, 0, 32),
+    MM_FIELD(mm_release_row, 7, kept, MM_BOOL, 0, 1),
+    MM_FIELD(mm_release_row, 8, expiry, MM_UINT, 0, INT64_MAX),
+    MM_FIELD(mm_release_row, 9, payload, MM_FIXED, 0, 32),
+    MM_MANY(mm_release_row, 10, signings, &mm_release_signing_shape, 0,
+	MM_SIGNINGS_MAX),
+    MM_OPTIONAL(mm_release_row, 11, resign, MM_UINT, 1, 2)};
+
+static const struct mm_field releases_answer_fields[] = {MM_MANY(
+    mm_releases_answer, 0, releases, &mm_release_row_shape, 0, MM_ROWS_MAX)};
+
+static const struct mm_field image_request_fields[] = {
+    MM_FIELD(mm_image_request, 0, sha256, MM_FIXED, 0, 32),
+    MM_FIELD(mm_image_request, 1, offset, MM_UINT, 0, INT64_MAX),
+    MM_OPTIONAL(mm_image_request, 2, done, MM_BOOL, 0, 1)};
+
+static const struct mm_field image_answer_fields[] = {
+    MM_FIELD(mm_image_answer, 0, size, MM_UINT, 1, INT64_MAX),
+    MM_OPTIONAL(mm_image_answer, 1, data, MM_BYTES, 1, MM_CHUNK_MAX)};
+
+static const struct mm_field partition_request_fields[] = {
+    MM_FIELD(mm_partition_request, 0, order, MM_TEXT, 1, NAME_MAX_BYTES),
+    MM_FIELD(mm_partition_request, 1, device, MM_TEXT, 1, MM_DEVICE_MAX),
+    MM_FIELD(mm_partition_request, 2, scheme, MM_TEXT, 1, NAME_MAX_BYTES),
+    MM_FIELD(
+	mm_partition_request, 3, partition, MM_BYTES, 1, MM_PARTITION_MAX)};
+
+static const struct mm_field partition_answer_fields[] = {
+    MM_FIELD(mm_partition_answer, 0, index, MM_UINT, 0, INT64_MAX),
+    MM_FIELD(
+	mm_partition_answer, 1, signature, MM_BYTES, 1, SIGNATURE_MAX_BYTES),
+    MM_FIELD(mm_partition_answer, 2, receipt, MM_BYTES, 1, MM_RECEIPT_MAX),
+    MM_FIELD(mm_partition_answer, 3, key, MM_TEXT, 1, NAME_MAX_BYTES),
+    MM_FIELD(mm_partition_answer, 4, spki, MM_BYTES, 1, SPKI_MAX_BYTES)};
 
 static const struct mm_field entries_request_fields[] = {
     MM_FIELD(mm_entries_request, 0, from, MM_UINT, 0, INT64_MAX),
@@ -250,7 +317,9 @@ MM_SHAPE(mm_upload_request_shape, mm_upload_request, upload_request_fields);
 MM_SHAPE(mm_upload_answer_shape, mm_upload_answer, upload_answer_fields);
 MM_SHAPE(mm_chunk_request_shape, mm_chunk_request, chunk_request_fields);
 MM_SHAPE(mm_chunk_answer_shape, mm_chunk_answer, chunk_answer_fields);
-MM_SHAPE(mm_release_request_shape, mm_release_request, release_request_fields);
+MM_SHAPE(mm_submit_request_shape, mm_submit_request, submit_request_fields);
+MM_SHAPE(mm_rule_row_shape, mm_rule_row, rule_row_fields);
+MM_SHAPE(mm_submit_answer_shape, mm_submit_answer, submit_answer_fields);
 MM_SHAPE(mm_release_answer_shape, mm_release_answer, release_answer_fields);
 MM_SHAPE(mm_fetch_request_shape, mm_fetch_request, fetch_request_fields);
 MM_SHAPE(mm_entries_request_shape, mm_entries_request, entries_request_fields);
@@ -279,6 +348,17 @@ MM_SHAPE(mm_principals_request_shape, mm_principals_request,
 MM_SHAPE(mm_principal_state_shape, mm_principal_state, principal_state_fields);
 MM_SHAPE(
     mm_principals_answer_shape, mm_principals_answer, principals_answer_fields);
+MM_SHAPE(
+    mm_releases_request_shape, mm_releases_request, releases_request_fields);
+MM_SHAPE(mm_release_signing_shape, mm_release_signing, release_signing_fields);
+MM_SHAPE(mm_release_row_shape, mm_release_row, release_row_fields);
+MM_SHAPE(mm_releases_answer_shape, mm_releases_answer, releases_answer_fields);
+MM_SHAPE(mm_image_request_shape, mm_image_request, image_request_fields);
+MM_SHAPE(mm_image_answer_shape, mm_image_answer, image_answer_fields);
+MM_SHAPE(
+    mm_partition_request_shape, mm_partition_request, partition_request_fields);
+MM_SHAPE(
+    mm_partition_answer_shape, mm_partition_answer, partition_answer_fields);
 MM_SHAPE(mm_crl_request_shape, mm_crl_request, crl_request_fields);
 MM_SHAPE(mm_crl_answer_shape, mm_crl_answer, crl_answer_fields);
 
@@ -296,13 +376,13 @@ static const struct mm_message_type_row rows[] = {
     {MM_MESSAGE_SHOW, "show", &mm_show_request_shape,
 	&mm_certificate_answer_shape, STATION | AUDITOR | OFFICER},
     {MM_MESSAGE_STATEMENT, "statement", &mm_statement_request_shape,
-	&mm_statement_answer_shape, OFFICER},
+	&mm_statement_answer_shape, RELEASE | OFFICER},
     {MM_MESSAGE_UPLOAD, "upload", &mm_upload_request_shape,
 	&mm_upload_answer_shape, RELEASE},
     {MM_MESSAGE_CHUNK, "chunk", &mm_chunk_request_shape, &mm_chunk_answer_shape,
 	RELEASE},
-    {MM_MESSAGE_RELEASE, "release", &mm_release_request_shape,
-	&mm_release_answer_shape, RELEASE},
+    {MM_MESSAGE_SUBMIT, "submit", &mm_submit_request_shape,
+	&mm_submit_answer_shape, RELEASE},
     {MM_MESSAGE_FETCH, "fetch", &mm_fetch_request_shape,
 	&mm_release_answer_shape, RELEASE | AUDITOR | OFFICER},
     {MM_MESSAGE_ENTRIES, "entries", &mm_entries_request_shape,
@@ -327,6 +407,12 @@ static const struct mm_message_type_row rows[] = {
 	&mm_principals_answer_shape, AUDITOR | OFFICER},
     {MM_MESSAGE_CRL, "crl", &mm_crl_request_shape, &mm_crl_answer_shape,
 	STATION | RELEASE | AUDITOR | OFFICER},
+    {MM_MESSAGE_RELEASES, "releases", &mm_releases_request_shape,
+	&mm_releases_answer_shape, RELEASE | AUDITOR | OFFICER},
+    {MM_MESSAGE_IMAGE, "image", &mm_image_request_shape, &mm_image_answer_shape,
+	RELEASE | OFFICER},
+    {MM_MESSAGE_PARTITION, "partition", &mm_partition_request_shape,
+	&mm_partition_answer_shape, STATION},
 };
 
 const struct mm_message_type_row *
@@ -375,4 +461,16 @@ mm_envelope_error(
     enum mm_error error, const uint8_t id[MM_ID_SIZE], struct mm_buffer *out)
 {
 	return mm_envelope_error_after(error, id, mm_error_wait(error), out);
+}
+
+const char *
+mm_release_state_name(uint64_t state)
+{
+	static const char *const names[MM_RELEASE_STATES] = {
+	    [MM_RELEASE_REFUSED] = "refused",
+	    [MM_RELEASE_KEPT] = "kept",
+	    [MM_RELEASE_APPROVED] = "approved",
+	    [MM_RELEASE_SIGNED] = "signed"};
+
+	return state < MM_RELEASE_STATES ? names[state] : NULL;
 }

@@ -25,8 +25,11 @@ enum {
 	MM_DEVICE_MAX = 64,
 	MM_IMAGE_MAX = 16777216, /* by default */
 	MM_BLOB_MAX = 67108864,
-	MM_PROPOSAL_MAX = 65536, /* of a policy's text in one request */
-	MM_ROWS_MAX = 64         /* of a list in one answer */
+	MM_PROPOSAL_MAX = 65536,  /* of a policy's text in one request */
+	MM_PARTITION_MAX = 24576, /* of a device's partition, in one request */
+	MM_SIGNINGS_MAX = 16,     /* of one release */
+	MM_RULES_MAX = 32,        /* that an image is held against */
+	MM_ROWS_MAX = 64          /* of a list in one answer */
 };
 
 enum mm_message_type {
@@ -37,7 +40,7 @@ enum mm_message_type {
 	MM_MESSAGE_STATEMENT = 4,
 	MM_MESSAGE_UPLOAD = 5,
 	MM_MESSAGE_CHUNK = 6,
-	MM_MESSAGE_RELEASE = 7,
+	MM_MESSAGE_SUBMIT = 7,
 	MM_MESSAGE_FETCH = 8,
 	MM_MESSAGE_ENTRIES = 9,
 	MM_MESSAGE_PROVE = 10,
@@ -50,7 +53,10 @@ enum mm_message_type {
 	MM_MESSAGE_ORDERS = 17,
 	MM_MESSAGE_PRINCIPALS = 18,
 	MM_MESSAGE_CRL = 19,
-	MM_MESSAGE_TYPES = 20
+	MM_MESSAGE_RELEASES = 20,
+	MM_MESSAGE_IMAGE = 21,
+	MM_MESSAGE_PARTITION = 22,
+	MM_MESSAGE_TYPES = 23
 };
 
 /* Requests and answers alike. */
@@ -133,6 +139,8 @@ extern const struct mm_shape mm_upload_request_shape;
 
 struct mm_upload_answer {
 	uint64_t upload; /* valid on this connection */
+	/* Bytes that came on a connection that was lost: go on behind them. */
+	uint64_t received;
 };
 extern const struct mm_shape mm_upload_answer_shape;
 
@@ -148,26 +156,117 @@ struct mm_chunk_answer {
 };
 extern const struct mm_shape mm_chunk_answer_shape;
 
-struct mm_release_request {
+/* An image is held against the rules of its product, and kept. */
+struct mm_submit_request {
 	uint64_t upload;
-	struct mm_span product, version, scheme;
-	struct mm_list statements; /* mm_bytes_item: COSE_Sign1 */
+	struct mm_span product, version;
 };
-extern const struct mm_shape mm_release_request_shape;
+extern const struct mm_shape mm_submit_request_shape;
 
+/* How far a release is. */
+enum mm_release_state {
+	MM_RELEASE_REFUSED = 1,  /* by a rule; the image is not kept */
+	MM_RELEASE_KEPT = 2,     /* waits for the first approval, or for more */
+	MM_RELEASE_APPROVED = 3, /* and not signed, or not to the end */
+	MM_RELEASE_SIGNED = 4,
+	MM_RELEASE_STATES = 5
+};
+const char *mm_release_state_name(uint64_t state); /* NULL: unknown */
+
+enum mm_rule_verdict {
+	MM_RULE_PASSED = 1,
+	MM_RULE_FAILED = 2,
+	MM_RULE_SILENT = 3 /* the product says nothing about it */
+};
+/* One rule and what it says of an image. */
+struct mm_rule_row {
+	struct mm_span name; /* "secure-version" */
+	uint64_t verdict;    /* enum mm_rule_verdict */
+	struct mm_span why;  /* what was found, and what was wanted */
+};
+struct mm_submit_answer {
+	uint64_t state; /* enum mm_release_state */
+	uint8_t sha256[32];
+	uint64_t size;
+	struct mm_span format;
+	struct mm_list rules; /* mm_rule_row: all of them */
+	/* mm_text_item: the product's signings in the policy in force, for who
+	 * may not read the log: what a statement is made about. */
+	struct mm_list schemes;
+};
+extern const struct mm_shape mm_rule_row_shape, mm_submit_answer_shape;
+
+/* One signature of a release; it is made now, if it can be. */
+struct mm_fetch_request {
+	struct mm_span product, version;
+	struct mm_span scheme; /* a signing of the product: signer/scheme.h */
+};
 struct mm_release_answer {
-	uint64_t index;
-	struct mm_span signature;   /* as the scheme defines it */
-	struct mm_span certificate; /* the code-signing certificate, DER */
+	uint64_t index;             /* of the image's entry */
+	struct mm_span signature;   /* ECDSA: DER; RSA: big-endian */
+	struct mm_span certificate; /* of the signing key, DER, if it has one */
 	struct mm_list chain;
 	struct mm_span receipt;
-	uint8_t sha256[32]; /* of the image */
+	uint8_t sha256[32];  /* of the image as submitted */
+	struct mm_span key;  /* name of the signing key */
+	struct mm_span spki; /* DER SubjectPublicKeyInfo of it */
 };
 extern const struct mm_shape mm_release_answer_shape;
 
-struct mm_fetch_request {
-	struct mm_span product, version, scheme;
+/* Releases that were approved, by product and version; or one. */
+struct mm_releases_request {
+	struct mm_span product; /* empty: of all */
+	struct mm_span version; /* empty: of all */
+	uint64_t after;         /* entries of releases behind this index */
 };
+struct mm_release_signing {
+	struct mm_span scheme;
+	uint64_t index; /* of its image entry; 0: none yet */
+	bool is_signed;
+};
+struct mm_release_row {
+	uint64_t index; /* of the release's newest entry */
+	struct mm_span product, version;
+	uint64_t state, time, size;
+	uint8_t sha256[32];
+	bool kept;               /* the appliance has the image */
+	uint64_t expiry;         /* of its statements */
+	uint8_t payload[32];     /* SHA-256 of theirs: the release's id */
+	struct mm_list signings; /* mm_release_signing */
+	uint64_t resign; /* enum mm_resign of signer/scheme.h, of its product */
+};
+struct mm_releases_answer {
+	struct mm_list releases; /* mm_release_row, ascending by index */
+};
+extern const struct mm_shape mm_releases_request_shape,
+    mm_release_signing_shape, mm_release_row_shape, mm_releases_answer_shape;
+
+/* A piece of a kept image; `done`: it was written down, and may be forgotten
+ * where all of it is signed. */
+struct mm_image_request {
+	uint8_t sha256[32];
+	uint64_t offset;
+	bool done;
+};
+struct mm_image_answer {
+	uint64_t size;
+	struct mm_span data; /* empty with `done` */
+};
+extern const struct mm_shape mm_image_request_shape, mm_image_answer_shape;
+
+/* A device's esp_secure_cert partition, as it is before it is signed. */
+struct mm_partition_request {
+	struct mm_span order, device;
+	struct mm_span scheme; /* a signing of the order's profile */
+	struct mm_span partition;
+};
+struct mm_partition_answer {
+	uint64_t index;
+	struct mm_span signature, receipt, key, spki;
+};
+extern const struct mm_shape mm_partition_request_shape,
+    mm_partition_answer_shape;
+
 extern const struct mm_shape mm_fetch_request_shape;
 
 struct mm_entries_request {
@@ -349,8 +448,8 @@ enum mm_error mm_envelope_error(enum mm_error error,
     const uint8_t id[MM_ID_SIZE], struct mm_buffer *out) mm_must_use;
 /* The same with the seconds (at most a day; 0: none) after which it really
  * makes sense to ask again, where that is known better than in the table. */
-enum mm_error mm_envelope_error_after(enum mm_error error,
-    const uint8_t id[MM_ID_SIZE], uint64_t seconds,
-    struct mm_buffer *out) mm_must_use;
+enum mm_error
+mm_envelope_error_after(enum mm_error error, const uint8_t id[MM_ID_SIZE],
+    uint64_t seconds, struct mm_buffer *out) mm_must_use;
 
 #endif

@@ -77,7 +77,8 @@ static const struct mm_field ceremony_certificate_fields[] = {
 static const struct mm_field ceremony_key_fields[] = {
     MM_FIELD(mm_ceremony_key, 0, name, MM_TEXT, 1, MM_NAME_MAX),
     MM_FIELD(mm_ceremony_key, 1, use, MM_UINT, 1, 15),
-    MM_OPTIONAL(mm_ceremony_key, 2, existing, MM_BYTES, 32, 32)};
+    MM_OPTIONAL(mm_ceremony_key, 2, existing, MM_BYTES, 32, 32),
+    MM_OPTIONAL(mm_ceremony_key, 3, algorithm, MM_UINT, 2, 2)};
 
 static const struct mm_field ceremony_request_fields[] = {
     MM_FIELD(mm_ceremony_request, 0, key, MM_TEXT, 1, MM_NAME_MAX),

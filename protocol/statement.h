@@ -140,6 +140,9 @@ struct mm_ceremony_key {
 	/* SHA-256 of the SPKI of a key that the token has already, at a
 	 * succession; empty: the key is made. */
 	struct mm_span existing;
+	/* Of a code-signing key, for what wants another one than P-256: 2 is
+	 * RSA-3072 (enum mm_algorithm of signer/public_key.h); 0: P-256. */
+	uint64_t algorithm;
 };
 /* A CSR for a CA outside, made and signed by the key itself. */
 struct mm_ceremony_request {

@@ -45,6 +45,9 @@ void mm_reading_clear(struct mm_authority *a);
 /* Each sends the answer and frees the job. */
 void mm_answer(struct mm_authority *a, struct mm_job *job,
     const struct mm_shape *shape, const void *body);
+/* The same, with a descriptor for the gate (-1: none), which stays ours. */
+void mm_answer_with(struct mm_authority *a, struct mm_job *job,
+    const struct mm_shape *shape, const void *body, int fd);
 void mm_answer_error(
     struct mm_authority *a, struct mm_job *job, enum mm_error error);
 /* A refusal by a rule: logged too. */

@@ -48,6 +48,19 @@ static const struct mm_field renew_ask_fields[] = {
     MM_OPTIONAL(mm_renew_ask, 2, why, MM_TEXT, 1, WHY_MAX)};
 MM_SHAPE(mm_renew_ask_shape, mm_renew_ask, renew_ask_fields);
 
+static const struct mm_field partition_ask_fields[] = {
+    MM_FIELD(mm_partition_ask, 0, order, MM_TEXT, 1, MM_NAME_MAX),
+    MM_FIELD(mm_partition_ask, 1, device, MM_TEXT, 1, MM_DEVICE_MAX),
+    MM_FIELD(mm_partition_ask, 2, scheme, MM_TEXT, 1, MM_NAME_MAX)};
+MM_SHAPE(mm_partition_ask_shape, mm_partition_ask, partition_ask_fields);
+
+static const struct mm_field park_fields[] = {
+    MM_FIELD(mm_park, 0, client, MM_FIXED, 0, 32),
+    MM_FIELD(mm_park, 1, sha256, MM_FIXED, 0, 32),
+    MM_FIELD(mm_park, 2, size, MM_UINT, 1, INT64_MAX),
+    MM_FIELD(mm_park, 3, received, MM_UINT, 1, INT64_MAX)};
+MM_SHAPE(mm_park_shape, mm_park, park_fields);
+
 static const struct mm_field tell_fields[] = {
     MM_FIELD(mm_tell, 0, connection, MM_UINT, 0, INT64_MAX),
     MM_FIELD(mm_tell, 1, envelope, MM_ITEM, 1, MM_FRAME_MAX)};

@@ -11,19 +11,22 @@
 #include "protocol/message.h"
 
 enum mm_ask_type {
-	MM_ASK = 1,        /* gate to authority: a request */
-	MM_TELL = 2,       /* authority to gate: its answer */
-	MM_CERTIFICATE = 3 /* authority to gate: present this to clients */
+	MM_ASK = 1,         /* gate to authority: a request */
+	MM_TELL = 2,        /* authority to gate: its answer */
+	MM_CERTIFICATE = 3, /* authority to gate: present this to clients */
+	MM_PARK = 4         /* gate to authority: what came of an upload whose
+			     * connection is lost, with its memfd */
 };
 
-/* A release comes with the sealed memfd of its image. */
+/* A submission comes with the sealed memfd of its image, a partition too. */
 struct mm_ask {
 	uint64_t connection; /* the gate's number for it, never used twice */
 	uint8_t client[32];  /* SHA-256 of the TLS client's SPKI */
 	uint64_t type;       /* enum mm_message_type */
 	uint8_t id[MM_ID_SIZE];
 	struct mm_span body; /* of the message's request shape, but see below */
-	uint8_t announced[32]; /* a release: its upload's SHA-256; else zero */
+	uint8_t announced[32]; /* a submission: its upload's SHA-256; else
+				* zero */
 	/* Of the TLS client's certificate, which may be revoked while the
 	 * connection lasts: content octets. */
 	struct mm_span serial;
@@ -54,12 +57,24 @@ struct mm_renew_ask {
 	uint64_t refused;
 	struct mm_span why;
 };
+/* In the place of mm_partition_request, whose partition is in the memfd alone:
+ * a private key may lie in it. */
+struct mm_partition_ask {
+	struct mm_span order, device, scheme;
+};
 /*
  * In the place of mm_upload_request: the request as it is. The authority
  * answers with mm_upload_answer (upload 0) where the client may upload that
- * much; the gate then makes the memfd and fills the number in. Chunks stay
- * in the gate.
+ * much; the gate then makes the memfd and fills the number in. Where a part of
+ * it was parked, `received` says how much, and its memfd comes along. Chunks
+ * stay in the gate.
  */
+struct mm_park {
+	uint8_t client[32]; /* whose it is, as in an ask */
+	uint8_t sha256[32]; /* as announced */
+	uint64_t size;      /* as announced */
+	uint64_t received;  /* bytes in the memfd */
+};
 struct mm_tell {
 	uint64_t connection;
 	struct mm_span envelope; /* item: mm_envelope, goes out as it is */
@@ -73,7 +88,7 @@ bool mm_ask_refuses(enum mm_error error);
 /* MM_OK, or the refusal that came along, with its particulars. */
 enum mm_error mm_ask_refused(uint64_t refused, struct mm_span why) mm_must_use;
 extern const struct mm_shape mm_ask_shape, mm_issue_ask_shape,
-    mm_statement_ask_shape, mm_renew_ask_shape, mm_tell_shape,
-    mm_server_certificate_shape;
+    mm_statement_ask_shape, mm_renew_ask_shape, mm_partition_ask_shape,
+    mm_park_shape, mm_tell_shape, mm_server_certificate_shape;
 
 #endif

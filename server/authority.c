@@ -1,6 +1,8 @@
 #include "server/authority.h"
 #include "server/answering.h"
 #include "server/issuers.h"
+#include "server/partitioning.h"
+#include "server/releasing.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -118,7 +120,9 @@ mm_job_free(struct mm_job *job)
 {
 	if (job == NULL)
 		return;
-	mm_link_free(job->inspector);
+	mm_inspect_end(job->inspection);
+	mm_images_drop(job->authority, &job->copy);
+	mm_partitioning_free(job->partitioning);
 	mm_arena_clear(&job->arena);
 	free(job);
 }
@@ -253,6 +257,9 @@ gate_asks(void *self, struct mm_link *link, struct mm_received *message)
 
 	if (instance == MM_GATES_MAX)
 		return;
+	if (message->packet.type == MM_PARK &&
+	    mm_upload_park(a, message) == MM_OK)
+		return;
 	if (message->packet.type == MM_ASK)
 		job = job_new(a, instance, message->packet.body);
 	if (job == NULL) {
@@ -266,8 +273,10 @@ gate_asks(void *self, struct mm_link *link, struct mm_received *message)
 	else if (a->queue.count >= MM_JOBS_MAX ||
 		 a->queue.bytes >= MM_JOBS_BYTES)
 		mm_answer_error(a, job, mm_plain(MM_E_BUSY));
-	else if (job->ask.type == MM_MESSAGE_RELEASE)
-		mm_release_arrived(a, job, message->fds[0]);
+	else if (job->ask.type == MM_MESSAGE_SUBMIT)
+		mm_submit_arrived(a, job, message->fds[0]);
+	else if (job->ask.type == MM_MESSAGE_PARTITION)
+		mm_partition_arrived(a, job, message->fds[0]);
 	else
 		mm_jobs_push(&a->queue, job);
 	mm_batch_step(a);
@@ -492,6 +501,7 @@ take_stop(struct mm_authority *a)
 		mm_answer_error(a, job, mm_plain(MM_E_STOPPING));
 	while ((job = mm_jobs_pop(&a->inspecting)) != NULL)
 		mm_answer_error(a, job, mm_plain(MM_E_STOPPING));
+	mm_release_stop(a, mm_plain(MM_E_STOPPING));
 	mm_authority_advance(a);
 }
 
@@ -528,6 +538,9 @@ tick(struct ev_loop *loop, struct ev_timer *timer, int events)
 	mm_batch_tick(a);
 	mm_follow_tick(a);
 	mm_crl_tick(a);
+	mm_uploads_tick(a);
+	mm_release_tick(a);
+	mm_images_tick(a);
 	mm_start_watch(a);
 	mm_authority_advance(a);
 }
@@ -538,6 +551,7 @@ static enum mm_error
 authority_open(struct mm_authority *a)
 {
 	char directory[4096];
+	enum mm_error error;
 
 	mm_span_string(
 	    a->configure->settings.index, directory, sizeof(directory));
@@ -547,11 +561,15 @@ authority_open(struct mm_authority *a)
 	mm_arena_init(&a->policy_arena, MM_POLICY_ARENA);
 	mm_jobs_init(&a->queue);
 	mm_jobs_init(&a->inspecting);
+	a->images.directory = -1;
 	a->loop = ev_loop_new(EVBACKEND_EPOLL | EVFLAG_NOENV);
 	if (a->loop == NULL)
 		return mm_fail(
 		    MM_E_SYSTEM, "no event loop: %s", strerror(errno));
-	return mm_index_open(directory, a->configure->rebuild, &a->index);
+	error = mm_images_open(a);
+	return error == MM_OK ? mm_index_open(directory, a->configure->rebuild,
+				    &a->index)
+			      : error;
 }
 
 static void
@@ -563,6 +581,8 @@ authority_close(struct mm_authority *a)
 		mm_job_free(job);
 	while ((job = mm_jobs_pop(&a->inspecting)) != NULL)
 		mm_job_free(job);
+	a->stopping = true;
+	mm_release_clear(a);
 	mm_batch_clear(a);
 	mm_signing_clear(a);
 	mm_reading_clear(a);
@@ -572,6 +592,7 @@ authority_close(struct mm_authority *a)
 	mm_heritage_clear(a);
 	mm_crl_clear(a);
 	mm_limits_clear(a);
+	mm_uploads_clear(a);
 	mm_issuers_clear(a);
 	for (size_t i = 0; i < MM_GATES_MAX; i++)
 		mm_link_free(a->gates[i]);
@@ -586,6 +607,7 @@ authority_close(struct mm_authority *a)
 	mm_buffer_clear(&a->tls_spki);
 	mm_buffer_clear(&a->server);
 	mm_arena_clear(&a->policy_arena);
+	mm_images_close(a);
 	free(a);
 }
 

@@ -15,7 +15,17 @@
  *   authority_issue.c     device certificates: asked for, decided
  *   authority_draft.c     certificates: made, logged, decided again
  *   authority_tls.c       TLS certificates: our own, and principals' renewed
- *   authority_release.c   images: inspection and decision; their approval
+ *   authority_submit.c    images: held against their product's rules, kept
+ *   authority_images.c    those that are kept
+ *   authority_inspect.c   the processes that read them
+ *   authority_rules.c     what a product's rules are asked about
+ *   authority_release.c   what officers state about a release
+ *   authority_making.c    a release that is approved is signed and proven,
+ *   authority_steps.c     step by step
+ *   authority_entering.c  its image entries
+ *   authority_fetch.c     and what of it is given out
+ *   authority_partition.c partitions of devices: decided
+ *   authority_partition_prove.c, proven and answered
  *   authority_statement.c what people state: taken, gathered, entered
  *   authority_gather.c    whose signatures there are, and who is missing
  *   authority_pending.c   what waits for approvals goes into the log
@@ -31,6 +41,7 @@
  *   authority_blob.c      bytes that are stored beside the log
  *   authority_crl.c       CRLs, in time
  *   authority_crl_make.c  a CRL, made and entered
+ *   authority_uploads.c   uploads whose connection was lost
  *   authority_limits.c    how often who may ask; when who was seen
  *   authority_lists.c     orders and principals, listed
  *   authority_export.c    exports, put on record
@@ -45,11 +56,13 @@
  *   authority_heritage.c  what it inherits from one that is lost
  *
  * Beside this header: stating.h (what people state), answering.h (answers and
- * what is read for them), issuers.h (the CAs' certificates).
+ * what is read for them), issuers.h (the CAs' certificates), releasing.h
+ * (images and releases), partitioning.h (partitions of devices).
  */
 #ifndef MM_AUTHORITY_H
 #define MM_AUTHORITY_H
 
+#include <dirent.h>
 #include <ev.h>
 #include <sodium.h>
 #include <time.h>
@@ -61,7 +74,7 @@
 #include "server/configure.h"
 #include "server/index.h"
 #include "server/link.h"
-#include "signer/image.h"
+#include "signer/inspector.h"
 
 enum {
 	MM_GATES_MAX = 64,
@@ -74,6 +87,11 @@ enum {
 	MM_POLICY_ARENA = 4 << 20
 };
 
+/* A file that an image is being copied into; number 0: none. */
+struct mm_copy {
+	uint64_t number, size;
+};
+
 /* A request on its way to its answer; each is in exactly one place. */
 struct mm_job {
 	struct mm_job *next;
@@ -81,9 +99,13 @@ struct mm_job {
 	uint64_t gate, life; /* instance, and which of its processes */
 	struct mm_ask ask;
 	struct mm_principal principal; /* as of the decision */
+	struct mm_inspect_request inspect; /* of an image that came along */
 	struct mm_inspect_answer inspected;
 	struct mm_statement_answer stated; /* the certificate, if any */
-	struct mm_link *inspector;
+	struct mm_inspection *inspection;
+	struct mm_partitioning *partitioning; /* of a partition; else NULL */
+	struct mm_copy copy;
+	uint64_t policy; /* number of the one that it was inspected under */
 	struct mm_authority *authority;
 	uint64_t index;      /* of the entry the answer is about */
 	struct mm_blob blob; /* stored for it beside the log; size 0: none */
@@ -237,6 +259,15 @@ struct mm_refused {
 	ev_tstamp since;
 };
 
+/* The images that are kept. */
+struct mm_images {
+	int directory;
+	uint64_t count, bytes; /* those that are being copied included */
+	uint64_t made;         /* files of this life */
+	DIR *sweep;            /* being looked through; or NULL */
+	ev_tstamp due;         /* when it begins again */
+};
+
 struct mm_authority {
 	const struct mm_configure *configure;
 	struct ev_loop *loop;
@@ -286,6 +317,9 @@ struct mm_authority {
 
 	struct mm_jobs queue;
 	struct mm_jobs inspecting; /* each with its inspector */
+	struct mm_inspection *inspections; /* in the order of their coming */
+	struct mm_releasing *releasings;   /* authority_making.c */
+	struct mm_images images;
 	struct mm_batch batch;
 	struct mm_item *items; /* ascending indexes */
 	size_t item_count;
@@ -297,6 +331,7 @@ struct mm_authority {
 	size_t refusal_count;
 	struct mm_limits *limits; /* authority_limits.c; NULL: nobody yet */
 	struct mm_crls *crls;     /* crl_parts.h; NULL: none yet */
+	struct mm_parked *parked; /* authority_uploads.c */
 	ev_tstamp store_again;    /* not before, after the disk was full */
 	bool store_short;         /* the last batch found no room */
 	enum mm_error start_held; /* why the first batch has to wait */
@@ -433,8 +468,6 @@ enum mm_error mm_issue_draft(struct mm_authority *a,
 /* Adds a drafted certificate's entry and its item. */
 enum mm_error mm_issue_log(struct mm_authority *a,
     const struct mm_certificate_entry *body, struct mm_item **item) mm_must_use;
-void mm_release_arrived(struct mm_authority *a, struct mm_job *job, int fd);
-void mm_release_decide(struct mm_authority *a, struct mm_job *job);
 void mm_statement_decide(struct mm_authority *a, struct mm_job *job);
 void mm_pending_decide(struct mm_authority *a, struct mm_job *job);
 void mm_export_decide(struct mm_authority *a, struct mm_job *job);
@@ -538,6 +571,14 @@ mm_limits_admit(struct mm_authority *a, struct mm_job *job) mm_must_use;
 /* When it was seen in this life; 0: not. */
 uint64_t mm_limits_seen(const struct mm_authority *a, struct mm_span name);
 void mm_limits_clear(struct mm_authority *a);
+
+/* --- authority_uploads.c --- */
+/* Takes the memfd of what a gate parked. MM_E_PEER. */
+enum mm_error mm_upload_park(
+    struct mm_authority *a, struct mm_received *message) mm_must_use;
+void mm_upload_decide(struct mm_authority *a, struct mm_job *job);
+void mm_uploads_tick(struct mm_authority *a);
+void mm_uploads_clear(struct mm_authority *a);
 
 /* --- authority_lists.c --- */
 void mm_orders_decide(struct mm_authority *a, struct mm_job *job);

@@ -2,7 +2,7 @@
  * What a crash left unsigned is decided again (DESIGN.md section 3), each
  * kind of entry by its own rules.
  */
-#include "server/authority.h"
+#include "server/partitioning.h"
 
 static enum mm_error
 certificate_again(
@@ -18,15 +18,23 @@ certificate_again(
 	return error == MM_OK ? mm_issue_rest(a, &body, &item->rest) : error;
 }
 
-/* It rests on the statements in its own entry. */
+/* It rests on the statements in its own entry, under the policy that is in
+ * force yet; its key may be retired since. */
 static enum mm_error
 image_again(
     struct mm_authority *a, struct mm_item *item, struct mm_arena *arena)
 {
-	(void)a;
-	(void)item;
-	(void)arena;
-	return MM_OK;
+	struct mm_authority_row key;
+	struct mm_image_entry body;
+	struct mm_entry entry;
+	enum mm_error error = mm_entry_decode_as(mm_buffer_span(&item->entry),
+	    MM_ENTRY_IMAGE, arena, &entry, &body);
+
+	if (error == MM_OK)
+		error = mm_index_authority(a->index, body.key, arena, &key);
+	if (error == MM_OK && key.retired)
+		error = mm_fail(MM_E_KEY_ABSENT, "its key is retired since");
+	return error;
 }
 
 /* The key that it is for signs it, by its ceremony's word. */
@@ -68,7 +76,8 @@ mm_item_again(struct mm_authority *a, struct mm_item *item,
 		    struct mm_authority *, struct mm_item *, struct mm_arena *);
 	} kinds[] = {{MM_ENTRY_CERTIFICATE, certificate_again},
 	    {MM_ENTRY_IMAGE, image_again}, {MM_ENTRY_CSR, csr_again},
-	    {MM_ENTRY_CRL, crl_again}};
+	    {MM_ENTRY_CRL, crl_again},
+	    {MM_ENTRY_PARTITION, mm_partition_again}};
 
 	if (!mm_span_equal(
 		mm_span(frame->policy, 32), mm_span(a->policy_digest, 32)))

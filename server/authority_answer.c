@@ -1,6 +1,7 @@
 #include "server/authority.h"
 #include "server/answering.h"
 #include "server/issuers.h"
+#include "server/partitioning.h"
 
 #include <string.h>
 
@@ -29,8 +30,9 @@ untold(struct mm_authority *a, const struct mm_job *job, enum mm_error error)
 
 static void
 tell(struct mm_authority *a, struct mm_job *job,
-    const struct mm_buffer *envelope)
+    const struct mm_buffer *envelope, int fd)
 {
+	const int fds[MM_CHANNEL_FDS] = {fd, -1};
 	struct mm_tell message = {
 	    job->ask.connection, mm_buffer_span(envelope)};
 	struct mm_link *gate = a->gates[job->gate];
@@ -38,7 +40,7 @@ tell(struct mm_authority *a, struct mm_job *job,
 
 	if (!is_there(a, job))
 		return;
-	error = mm_link_send(gate, MM_TELL, 0, &mm_tell_shape, &message, NULL);
+	error = mm_link_send(gate, MM_TELL, 0, &mm_tell_shape, &message, fds);
 	if (error != MM_OK && error != MM_E_AWAY)
 		untold(a, job, error);
 }
@@ -65,7 +67,7 @@ mm_answer_error(struct mm_authority *a, struct mm_job *job, enum mm_error error)
 	failed = mm_envelope_error_after(
 	    error, job->ask.id, wait_of(job, error), &envelope);
 	if (failed == MM_OK)
-		tell(a, job, &envelope);
+		tell(a, job, &envelope, -1);
 	else if (is_there(a, job))
 		untold(a, job, failed);
 	mm_job_free(job);
@@ -83,6 +85,13 @@ void
 mm_answer(struct mm_authority *a, struct mm_job *job,
     const struct mm_shape *shape, const void *body)
 {
+	mm_answer_with(a, job, shape, body, -1);
+}
+
+void
+mm_answer_with(struct mm_authority *a, struct mm_job *job,
+    const struct mm_shape *shape, const void *body, int fd)
+{
 	mm_auto(buffer) envelope = {0};
 	enum mm_error error;
 
@@ -93,7 +102,7 @@ mm_answer(struct mm_authority *a, struct mm_job *job,
 		mm_answer_error(a, job, error);
 		return;
 	}
-	tell(a, job, &envelope);
+	tell(a, job, &envelope, fd);
 	mm_job_free(job);
 }
 
@@ -263,7 +272,7 @@ answer_release(struct making *m)
 	struct mm_release_answer answer = {.index = m->index,
 	    .receipt = m->receipt,
 	    .signature = m->signature};
-	const struct mm_issuer *signer;
+	const struct mm_issuer *key;
 	struct mm_image_entry body;
 	struct mm_entry frame;
 	enum mm_error error = mm_entry_decode_as(
@@ -271,17 +280,30 @@ answer_release(struct making *m)
 
 	if (error != MM_OK)
 		return error;
-	signer = mm_issuer_find(m->a, body.key);
-	if (signer == NULL)
-		return mm_fail(MM_E_KEY_ABSENT,
-		    "there is no certificate of %.*s", MM_SPAN(body.key));
+	key = mm_issuer_key(m->a, body.key);
+	if (key == NULL)
+		return mm_fail(MM_E_KEY_ABSENT, "there is no key %.*s",
+		    MM_SPAN(body.key));
 	memcpy(answer.sha256, body.sha256, sizeof(answer.sha256));
-	answer.certificate = mm_buffer_span(&signer->certificate);
-	error = mm_issuers_chain(
-	    m->a, mm_span_text(signer->issuer), &m->job->arena, &answer.chain);
+	answer.key = body.key;
+	answer.spki = mm_buffer_span(&key->spki);
+	answer.certificate = mm_buffer_span(&key->certificate);
+	if (key->certificate.size > 0)
+		error = mm_issuers_chain(m->a, mm_span_text(key->issuer),
+		    &m->job->arena, &answer.chain);
 	if (error == MM_OK)
 		mm_answer(m->a, m->job, &mm_release_answer_shape, &answer);
 	return error;
+}
+
+static enum mm_error
+answer_partition(struct making *m)
+{
+	const struct mm_partition_answer answer = {.index = m->index,
+	    .signature = m->signature,
+	    .receipt = m->receipt};
+
+	return mm_partition_prove(m->a, m->job, m->entry, &answer);
 }
 
 static const struct {
@@ -293,8 +315,8 @@ static const struct {
     {MM_MESSAGE_SHOW, answer_shown},
     {MM_MESSAGE_CRL, answer_crl},
     {MM_MESSAGE_STATEMENT, answer_identity},
-    {MM_MESSAGE_RELEASE, answer_release},
     {MM_MESSAGE_FETCH, answer_release},
+    {MM_MESSAGE_PARTITION, answer_partition},
 };
 
 void

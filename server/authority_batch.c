@@ -4,6 +4,7 @@
  */
 #include "server/authority.h"
 #include "server/answering.h"
+#include "server/releasing.h"
 
 #include <string.h>
 
@@ -235,6 +236,7 @@ mm_batch_tick(struct mm_authority *a)
 	}
 	for (struct mm_item *i = a->items; i != NULL; i = i->next)
 		mm_item_refuse(a, i, mm_plain(MM_E_DEADLINE));
+	mm_release_tell(a, mm_plain(MM_E_DEADLINE));
 }
 
 void

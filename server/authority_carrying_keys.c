@@ -3,9 +3,24 @@
  * its entry then.
  */
 #include "server/carrying_parts.h"
+#include "policy/ceremony.h"
 #include "server/issuers.h"
 
-enum { PATIENCE = 120 /* seconds that a token may take to make keys */ };
+enum {
+	PATIENCE = 120,   /* seconds that a token may take to make keys */
+	PATIENCE_RSA = 60 /* and for each one that is RSA */
+};
+
+static ev_tstamp
+patience(const struct mm_list *keys)
+{
+	ev_tstamp seconds = PATIENCE;
+
+	for (mm_list_each(const struct mm_ceremony_key, key, *keys))
+		if (mm_ceremony_algorithm(key) == MM_ALGORITHM_RSA3072)
+			seconds += PATIENCE_RSA;
+	return seconds;
+}
 
 static enum mm_error
 ask_keys(struct mm_act *act, const struct mm_list *missing)
@@ -15,7 +30,7 @@ ask_keys(struct mm_act *act, const struct mm_list *missing)
 	    .keys = *missing, .ceremony = act->index};
 
 	c->generating = ++act->a->calls;
-	c->deadline = ev_now(act->a->loop) + PATIENCE;
+	c->deadline = ev_now(act->a->loop) + patience(missing);
 	return mm_link_send(act->a->token, MM_TOKEN_GENERATE, c->generating,
 	    &mm_token_generate_request_shape, &request, NULL);
 }

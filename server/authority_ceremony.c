@@ -10,6 +10,8 @@
 #include <string.h>
 
 #include "ca/request.h"
+#include "hsm/verify.h"
+#include "policy/ceremony.h"
 
 #define differs(...) mm_fail(MM_E_STATEMENT_DIFFERS, __VA_ARGS__)
 
@@ -80,6 +82,26 @@ check_keys(const struct mm_stating *s)
 			return error;
 	}
 	return MM_OK;
+}
+
+/* One that is there already may be RSA as well, and sign neither a certificate
+ * nor a CSR. */
+static enum mm_error
+check_signer(const struct mm_stating *s, struct mm_span name)
+{
+	const struct mm_issuer *known = mm_issuer_key(s->a, name);
+	enum mm_algorithm algorithm = MM_ALGORITHM_P256;
+	enum mm_error error = MM_OK;
+
+	if (known != NULL)
+		error =
+		    mm_spki_algorithm(mm_buffer_span(&known->spki), &algorithm);
+	if (error == MM_OK && algorithm != MM_ALGORITHM_P256)
+		error = mm_fail(MM_E_KEY_TYPE,
+		    "key \"%.*s\" is %s: it signs images, and neither "
+		    "certificates nor CSRs",
+		    MM_SPAN(name), mm_algorithm_name(algorithm));
+	return error;
 }
 
 /* A profile whose purpose fits what the key is for. */
@@ -157,6 +179,8 @@ check_certificates(const struct mm_stating *s)
 			error = differs("the ceremony certifies \"%.*s\" twice",
 			    MM_SPAN(one->key));
 		if (error == MM_OK)
+			error = check_signer(s, one->issuer);
+		if (error == MM_OK)
 			error = check_profile(s, one->profile, use);
 		if (error == MM_OK)
 			error = check_issuer(s, one);
@@ -185,6 +209,8 @@ check_requests(const struct mm_stating *s)
 						"\"%.*s\"",
 				    MM_SPAN(one->key));
 		}
+		if (error == MM_OK)
+			error = check_signer(s, one->key);
 		if (error == MM_OK)
 			error = check_profile(s, one->profile, use);
 		if (error != MM_OK)
@@ -418,6 +444,8 @@ mm_ceremony_check(struct mm_stating *s)
 {
 	enum mm_error error = check_frame(s);
 
+	if (error == MM_OK)
+		error = mm_ceremony_claim_check(&s->body.ceremony);
 	if (error == MM_OK)
 		error = check_turn(s);
 	for (size_t i = 0; i < MM_COUNT(checks) && error == MM_OK; i++)

@@ -4,6 +4,8 @@
  */
 #include "server/batch_parts.h"
 #include "server/answering.h"
+#include "server/partitioning.h"
+#include "server/releasing.h"
 
 #include "log/entry.h"
 #include "protocol/journal.h"
@@ -131,7 +133,7 @@ mm_batch_is_due(const struct mm_authority *a)
 	return !a->started || (a->ready && a->queue.first != NULL) ||
 	       any_item(a, MM_ITEM_SIGNED) || any_item(a, MM_ITEM_VOID) ||
 	       server_wanted(a) || mm_refusals_due(a) || mm_ceremony_due(a) ||
-	       mm_crl_due(a);
+	       mm_crl_due(a) || mm_release_due(a);
 }
 
 /* The appliance's own certificate: where there is no room just now, later.
@@ -179,6 +181,8 @@ fill_own(struct mm_authority *a)
 		error = mm_ceremony_add(a);
 	if (error == MM_OK && a->started)
 		error = mm_crl_add_entry(a);
+	if (error == MM_OK && a->started)
+		mm_release_add(a);
 	if (error == MM_OK && a->followed && a->batch.count > 0)
 		error = refer_unproven(a);
 	return error;
@@ -194,8 +198,8 @@ static const struct {
     {MM_MESSAGE_SHOW, mm_read_decide, false},
     {MM_MESSAGE_STATEMENT, mm_statement_decide, true},
     {MM_MESSAGE_UPLOAD, mm_read_decide, false},
-    {MM_MESSAGE_RELEASE, mm_release_decide, true},
-    {MM_MESSAGE_FETCH, mm_read_decide, false},
+    {MM_MESSAGE_SUBMIT, mm_submit_decide, true},
+    {MM_MESSAGE_FETCH, mm_fetch_decide, false},
     {MM_MESSAGE_ENTRIES, mm_audit_decide, false},
     {MM_MESSAGE_PROVE, mm_audit_decide, false},
     {MM_MESSAGE_CONSISTENCY, mm_audit_decide, false},
@@ -207,6 +211,9 @@ static const struct {
     {MM_MESSAGE_ORDERS, mm_orders_decide, false},
     {MM_MESSAGE_PRINCIPALS, mm_principals_decide, false},
     {MM_MESSAGE_CRL, mm_crl_decide, true},
+    {MM_MESSAGE_RELEASES, mm_releases_decide, false},
+    {MM_MESSAGE_IMAGE, mm_image_decide, false},
+    {MM_MESSAGE_PARTITION, mm_partition_decide, true},
 };
 
 /* The job is answered, parked, or in the batch afterwards. */
@@ -252,9 +259,10 @@ mm_batch_fill(struct mm_authority *a)
 		error = fill_own(a);
 	if (error == MM_OK)
 		fill_asked(a);
-	/* What was refused just now goes along. */
-	if (error == MM_OK && !a->batch.closing && !a->batch.sealed &&
-	    !a->distrusted && !mm_batch_is_full(a, 0))
-		error = mm_refusals_add(a);
-	return error;
+	if (error != MM_OK || a->batch.closing || a->batch.sealed ||
+	    a->distrusted || mm_batch_is_full(a, 0))
+		return error;
+	/* What was asked for, or refused, just now goes along. */
+	mm_release_add(a);
+	return mm_batch_is_full(a, 0) ? MM_OK : mm_refusals_add(a);
 }

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "policy/ceremony.h"
 #include "policy/roster.h"
 #include "protocol/journal.h"
 #include "server/role.h"
@@ -50,8 +51,9 @@ read_file(struct mm_birth *g, int fd)
 	    .origin = g->file.origin,
 	    .kind = MM_STATEMENT_CEREMONY,
 	    .time = g->now};
-	return mm_roster_check(
+	error = mm_roster_check(
 	    &question, &g->file.statements, &g->arena, &claim, &g->ceremony);
+	return error == MM_OK ? mm_ceremony_claim_check(&g->ceremony) : error;
 }
 
 /* Waits until the supervisor has linked us to all three. */

@@ -4,6 +4,7 @@
  */
 #include "server/signing_parts.h"
 #include "server/answering.h"
+#include "server/releasing.h"
 
 #include <string.h>
 
@@ -92,6 +93,8 @@ mm_item_refuse(
 
 	while ((job = mm_jobs_pop(&item->waiters)) != NULL)
 		mm_answer_error(a, job, error);
+	if (item->kind == MM_ENTRY_IMAGE)
+		mm_release_refused(a, mm_buffer_span(&item->entry), error);
 }
 
 void

@@ -5,6 +5,7 @@
  */
 #include "server/authority.h"
 #include "server/issuers.h"
+#include "server/releasing.h"
 #include "server/stating.h"
 
 #include <string.h>
@@ -227,6 +228,7 @@ mm_policy_stored(struct mm_authority *a)
 	mm_journal(MM_LEVEL_NOTICE, "policy", "policy %llu is in force",
 	    (unsigned long long)a->policy.number);
 	mm_signing_pass_by(a);
+	mm_release_anew(a);
 	/* The names that we are called by may be others now. */
 	if (!a->stopping)
 		a->server_due = ev_now(a->loop);

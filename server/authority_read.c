@@ -140,47 +140,13 @@ show(struct mm_authority *a, struct mm_job *job)
 	show_found(a, job, error, &issued);
 }
 
-static void
-fetch(struct mm_authority *a, struct mm_job *job)
-{
-	struct mm_fetch_request request;
-	struct mm_issued issued;
-	enum mm_error error = mm_shape_decode(
-	    &mm_fetch_request_shape, job->ask.body, &job->arena, &request);
-
-	if (error == MM_OK)
-		error = mm_index_image(a->index, request.product,
-		    request.version, request.scheme, &job->arena, &issued);
-	show_found(a, job, error, &issued);
-}
-
-/* The role may upload; the gate does the rest. */
-static void
-upload(struct mm_authority *a, struct mm_job *job)
-{
-	struct mm_upload_answer answer = {0};
-	struct mm_upload_request request;
-	enum mm_error error = mm_shape_decode(
-	    &mm_upload_request_shape, job->ask.body, &job->arena, &request);
-
-	if (error == MM_OK && request.size > a->configure->settings.image_max)
-		error = mm_fail(MM_E_IMAGE_SIZE,
-		    "images have at most %llu bytes here",
-		    (unsigned long long)a->configure->settings.image_max);
-	if (error == MM_OK)
-		mm_answer(a, job, &mm_upload_answer_shape, &answer);
-	else
-		mm_answer_refusal(a, job, error);
-}
-
 static const struct {
 	uint64_t type;
 	void (*read)(struct mm_authority *, struct mm_job *);
 } reads[] = {
     {MM_MESSAGE_STATUS, status},
     {MM_MESSAGE_SHOW, show},
-    {MM_MESSAGE_UPLOAD, upload},
-    {MM_MESSAGE_FETCH, fetch},
+    {MM_MESSAGE_UPLOAD, mm_upload_decide},
 };
 
 void

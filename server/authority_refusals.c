@@ -1,5 +1,6 @@
 #include "server/authority.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum {
@@ -9,7 +10,7 @@ enum {
 	COUNT_MAX = 1 << 30   /* of one row */
 };
 
-/* What was asked about, where that can be told: the device or the product,
+/* What was asked about, where that can be told: the device or the release,
  * and the order, if there is one of that name. */
 struct about {
 	char subject[MM_NAME_MAX + 1], order[MM_NAME_MAX + 1];
@@ -32,16 +33,33 @@ read_issue(struct mm_authority *a, const struct mm_job *job, struct about *out)
 }
 
 static void
-read_release(const struct mm_job *job, struct about *out)
+read_partition(
+    struct mm_authority *a, const struct mm_job *job, struct about *out)
 {
 	mm_auto(arena) arena = {0};
-	struct mm_release_request release;
+	struct mm_partition_ask partition;
+	struct mm_order_row row;
 
 	mm_arena_init(&arena, 1 << 18);
-	if (mm_shape_decode(&mm_release_request_shape, job->ask.body, &arena,
-		&release) == MM_OK)
-		mm_span_string(
-		    release.product, out->subject, sizeof(out->subject));
+	if (mm_shape_decode(&mm_partition_ask_shape, job->ask.body, &arena,
+		&partition) != MM_OK)
+		return;
+	mm_span_string(partition.device, out->subject, sizeof(out->subject));
+	if (mm_index_order(a->index, partition.order, &arena, &row) == MM_OK)
+		mm_span_string(partition.order, out->order, sizeof(out->order));
+}
+
+static void
+read_submit(const struct mm_job *job, struct about *out)
+{
+	mm_auto(arena) arena = {0};
+	struct mm_submit_request submit;
+
+	mm_arena_init(&arena, 1 << 18);
+	if (mm_shape_decode(&mm_submit_request_shape, job->ask.body, &arena,
+		&submit) == MM_OK)
+		snprintf(out->subject, sizeof(out->subject), "%.*s %.*s",
+		    MM_SPAN(submit.product), MM_SPAN(submit.version));
 }
 
 static struct about
@@ -51,8 +69,10 @@ about_of(struct mm_authority *a, const struct mm_job *job)
 
 	if (job->ask.type == MM_MESSAGE_ISSUE)
 		read_issue(a, job, &about);
-	if (job->ask.type == MM_MESSAGE_RELEASE)
-		read_release(job, &about);
+	if (job->ask.type == MM_MESSAGE_PARTITION)
+		read_partition(a, job, &about);
+	if (job->ask.type == MM_MESSAGE_SUBMIT)
+		read_submit(job, &about);
 	/* Cutting may have split a character. */
 	if (!mm_text_ok(mm_span_text(about.subject)))
 		about.subject[0] = '\0';

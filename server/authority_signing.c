@@ -295,6 +295,10 @@ mm_signing_tick(struct mm_authority *a)
 {
 	ev_tstamp now = ev_now(a->loop);
 
+	/* Behind keys that it makes first, for which it has a time of its
+	 * own. */
+	if (a->carrying.generating != 0 && a->signing_deadline != 0)
+		wind_deadline(a);
 	if (a->token == NULL || a->signing_deadline == 0 ||
 	    now <= a->signing_deadline)
 		return;

@@ -282,6 +282,11 @@ state(struct mm_stating *s)
 	struct mm_gathered gathered;
 	enum mm_error error;
 
+	if (s->job->principal.role == MM_ROLE_RELEASE &&
+	    s->claim.kind != MM_STATEMENT_RELEASE)
+		return mm_fail(MM_E_ROLE,
+		    "a principal of the role release brings statements about "
+		    "releases, and no others");
 	if (row == NULL)
 		return mm_fail(MM_E_STATEMENT_KIND,
 		    "statements of kind %llu are not taken here",

@@ -4,6 +4,7 @@
  */
 #include "server/batch_parts.h"
 #include "server/answering.h"
+#include "server/releasing.h"
 
 #include "log/entry.h"
 #include "protocol/journal.h"
@@ -60,6 +61,25 @@ batch_failed(struct mm_authority *a, enum mm_error error)
 		    i->signature.size > 0 ? MM_ITEM_SIGNED : MM_ITEM_VOID;
 		mm_item_refuse(a, i, error);
 	}
+	mm_release_again(a, error);
+}
+
+/* It is no item any more, which a release looks for. */
+static void
+settle(struct mm_authority *a, struct mm_item *item)
+{
+	mm_auto(buffer) entry = {0};
+	bool image = item->kind == MM_ENTRY_IMAGE;
+	enum mm_error voided =
+	    item->signature.size > 0 ? MM_OK : item->reason;
+
+	if (image) {
+		entry = item->entry;
+		item->entry = (struct mm_buffer){0};
+	}
+	mm_item_free(a, item);
+	if (image)
+		mm_release_settled(a, mm_buffer_span(&entry), voided);
 }
 
 /* A signature or void that is stored now: whoever waited is answered. */
@@ -88,7 +108,7 @@ finish_item(struct mm_authority *a, struct mm_item *item)
 	else if (item->ours && !a->stopping)
 		a->server_due = ev_now(a->loop) + SERVER_AGAIN;
 	mm_ceremony_settled(a, item->index);
-	mm_item_free(a, item);
+	settle(a, item);
 }
 
 static void
@@ -133,6 +153,8 @@ finish_line(struct mm_authority *a, struct mm_line *line, uint64_t index,
 		line->item->entry = line->entry;
 		line->entry = (struct mm_buffer){0};
 	}
+	if (line->kind == MM_ENTRY_RELEASE)
+		mm_release_stored(a, mm_buffer_span(&line->entry));
 	if (line->job != NULL)
 		mm_answer_stated(a, line->job, mm_buffer_span(&line->entry),
 		    index, &proof, note);

@@ -578,9 +578,10 @@ mm_connection_open(struct mm_gate *gate, int fd, const struct mm_source *source)
 }
 
 void
-mm_connection_tell(struct mm_connection *c, struct mm_span envelope)
+mm_connection_tell(
+    struct mm_connection *c, struct mm_span envelope, int fds[MM_CHANNEL_FDS])
 {
-	mm_exchange_tell(&c->exchange, envelope);
+	mm_exchange_tell(&c->exchange, envelope, fds);
 	advance(c);
 }
 

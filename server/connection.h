@@ -29,8 +29,8 @@ bool mm_connection_is(const struct mm_connection *connection, uint64_t number);
  * These send something, after which the connection may have been freed.
  * An answer of the authority, an item:
  */
-void
-mm_connection_tell(struct mm_connection *connection, struct mm_span envelope);
+void mm_connection_tell(struct mm_connection *connection,
+    struct mm_span envelope, int fds[MM_CHANNEL_FDS]);
 /* The authority has gone: what waits for it is answered MM_E_STARTING. */
 void mm_connection_abandon(struct mm_connection *connection);
 /* The gate stops: ends as soon as everything is answered. */

@@ -1,5 +1,6 @@
 #include "server/exchange.h"
 
+#include <sodium.h>
 #include <string.h>
 
 #include "protocol/frame.h"
@@ -40,11 +41,26 @@ pop(struct mm_exchange *x, struct mm_pending **at)
 	return pending;
 }
 
+/* The connection is lost, and perhaps not for long. */
+static void
+park_upload(struct mm_exchange *x)
+{
+	struct mm_park park = {
+	    .size = x->upload.size, .received = x->upload.received};
+
+	if (x->upload.fd < 0 || x->upload.received == 0 || x->upload.sealed)
+		return;
+	memcpy(park.client, x->client, sizeof(park.client));
+	memcpy(park.sha256, x->announced, sizeof(park.sha256));
+	mm_gate_park(x->gate, &park, x->upload.fd);
+}
+
 void
 mm_exchange_clear(struct mm_exchange *x)
 {
 	while (x->pending != NULL)
 		free(pop(x, &x->pending));
+	park_upload(x);
 	drop_upload(x);
 }
 
@@ -97,7 +113,7 @@ ask(struct mm_exchange *x, const struct mm_request *request, int fd)
 		return mm_fail(MM_E_MEMORY, "no memory for a request");
 	memcpy(packet.client, x->client, sizeof(packet.client));
 	memcpy(packet.id, request->id, MM_ID_SIZE);
-	if (fd >= 0)
+	if (request->type == MM_MESSAGE_SUBMIT)
 		memcpy(packet.announced, x->announced, sizeof(x->announced));
 	error = mm_gate_ask(x->gate, &packet, fd);
 	if (error != MM_OK)
@@ -174,9 +190,9 @@ take_chunk(struct mm_exchange *x, const struct mm_request *request)
 }
 
 static enum mm_error
-ask_release(struct mm_exchange *x, const struct mm_request *request)
+ask_submit(struct mm_exchange *x, const struct mm_request *request)
 {
-	const struct mm_release_request *body = request->body;
+	const struct mm_submit_request *body = request->body;
 	enum mm_error error = mm_upload_seal(&x->upload, body->upload);
 
 	if (error == MM_OK)
@@ -187,6 +203,26 @@ ask_release(struct mm_exchange *x, const struct mm_request *request)
 	return error;
 }
 
+/* A private key may lie in it: it is nowhere but in the memfd afterwards. */
+static enum mm_error
+ask_partition(struct mm_exchange *x, const struct mm_request *request)
+{
+	const struct mm_partition_request *body = request->body;
+	struct mm_span bytes = body->partition;
+	struct mm_upload memfd = MM_UPLOAD_NONE;
+	enum mm_error error = mm_upload_open(0, bytes.size, &memfd);
+
+	if (error == MM_OK)
+		error = mm_upload_add(&memfd, 0, 0, bytes);
+	if (error == MM_OK)
+		error = mm_upload_seal(&memfd, 0);
+	if (error == MM_OK)
+		error = ask(x, request, memfd.fd);
+	mm_upload_clear(&memfd);
+	sodium_memzero((void *)(uintptr_t)bytes.data, bytes.size);
+	return error;
+}
+
 /* All others are for the authority alone. */
 static const struct {
 	uint64_t type;
@@ -194,7 +230,8 @@ static const struct {
 } ours[] = {
     {MM_MESSAGE_UPLOAD, ask_upload},
     {MM_MESSAGE_CHUNK, take_chunk},
-    {MM_MESSAGE_RELEASE, ask_release},
+    {MM_MESSAGE_SUBMIT, ask_submit},
+    {MM_MESSAGE_PARTITION, ask_partition},
 };
 
 static void
@@ -220,16 +257,37 @@ mm_exchange_take(struct mm_exchange *x, const struct mm_request *request)
 
 /* ---- what the authority says */
 
+/* From its beginning, or behind what came on a connection that was lost. */
+static enum mm_error
+open_upload(struct mm_exchange *x, const struct mm_upload_request *wanted,
+    struct mm_upload_answer *reply, int fds[MM_CHANNEL_FDS])
+{
+	if (reply->received > 0 &&
+	    mm_upload_resume(reply->upload, wanted->size, reply->received,
+		fds[0], &x->upload) == MM_OK) {
+		fds[0] = -1;
+		return MM_OK;
+	}
+	reply->received = 0;
+	return mm_upload_open(reply->upload, wanted->size, &x->upload);
+}
+
 /* The authority has nothing against an upload: here is where it goes. */
 static enum mm_error
-begin_upload(struct mm_exchange *x, const struct mm_pending *pending)
+begin_upload(struct mm_exchange *x, const struct mm_pending *pending,
+    struct mm_span body, int fds[MM_CHANNEL_FDS])
 {
-	struct mm_upload_answer reply = {x->gate->upload_number + 1};
+	struct mm_upload_answer reply;
+	mm_auto(arena) arena = {0};
 	enum mm_error error = check_uploads(x);
 
+	mm_arena_init(&arena, sizeof(reply));
 	if (error == MM_OK)
-		error = mm_upload_open(
-		    reply.upload, pending->upload.size, &x->upload);
+		error = mm_shape_decode(
+		    &mm_upload_answer_shape, body, &arena, &reply);
+	reply.upload = x->gate->upload_number + 1;
+	if (error == MM_OK)
+		error = open_upload(x, &pending->upload, &reply, fds);
 	if (error != MM_OK)
 		return error;
 	memcpy(x->announced, pending->upload.sha256, sizeof(x->announced));
@@ -253,7 +311,8 @@ take_pending(struct mm_exchange *x, const struct mm_envelope *envelope)
 }
 
 void
-mm_exchange_tell(struct mm_exchange *x, struct mm_span item)
+mm_exchange_tell(
+    struct mm_exchange *x, struct mm_span item, int fds[MM_CHANNEL_FDS])
 {
 	struct mm_envelope envelope;
 	mm_autofree struct mm_pending *pending = NULL;
@@ -270,7 +329,7 @@ mm_exchange_tell(struct mm_exchange *x, struct mm_span item)
 	if (pending == NULL)
 		return;
 	if (envelope.type == MM_MESSAGE_UPLOAD)
-		error = begin_upload(x, pending);
+		error = begin_upload(x, pending, envelope.body, fds);
 	else
 		mm_frame_put(item, x->out);
 	if (error != MM_OK)

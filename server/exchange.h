@@ -40,8 +40,10 @@ enum mm_error mm_exchange_take(
 void mm_exchange_refuse(struct mm_exchange *exchange,
     const uint8_t id[MM_ID_SIZE], enum mm_error error);
 
-/* An answer of the authority; one that nobody waits for is dropped. */
-void mm_exchange_tell(struct mm_exchange *exchange, struct mm_span envelope);
+/* An answer of the authority; one that nobody waits for is dropped. Takes of
+ * what came along (by setting it to -1) what it keeps. */
+void mm_exchange_tell(struct mm_exchange *exchange, struct mm_span envelope,
+    int fds[MM_CHANNEL_FDS]);
 /* The authority is not waited for any more: who waits is told why. */
 void mm_exchange_abandon(struct mm_exchange *exchange, enum mm_error error);
 

@@ -90,6 +90,17 @@ mm_gate_ask(struct mm_gate *gate, const struct mm_ask *ask, int fd)
 		   : error;
 }
 
+void
+mm_gate_park(struct mm_gate *gate, const struct mm_park *park, int fd)
+{
+	const int fds[MM_CHANNEL_FDS] = {fd, -1};
+
+	/* Its client begins anew where this fails. */
+	if (gate->authority != NULL)
+		(void)!mm_link_send(
+		    gate->authority, MM_PARK, 0, &mm_park_shape, park, fds);
+}
+
 /*
  * The new one (NULL: none yet) is in place before anybody hears of the end
  * of the former: a client may ask again at once.
@@ -122,7 +133,7 @@ tell(struct process *process, struct mm_received *message)
 		return error;
 	connection = gate->slots[tell.connection % gate->settings->connections];
 	if (connection != NULL && mm_connection_is(connection, tell.connection))
-		mm_connection_tell(connection, tell.envelope);
+		mm_connection_tell(connection, tell.envelope, message->fds);
 	return MM_OK;
 }
 

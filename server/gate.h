@@ -47,6 +47,10 @@ struct mm_gate {
 enum mm_error
 mm_gate_ask(struct mm_gate *gate, const struct mm_ask *ask, int fd) mm_must_use;
 
+/* What came of an upload whose connection is lost goes to the authority, which
+ * has it for the next one; without an authority it is lost. */
+void mm_gate_park(struct mm_gate *gate, const struct mm_park *park, int fd);
+
 /* A line in the journal about something a peer did, unless there were many. */
 void mm_gate_tell(struct mm_gate *gate, const char *event, const char *format,
     ...) __attribute__((format(printf, 3, 4)));

@@ -13,7 +13,7 @@
 #include "protocol/message.h"
 
 enum {
-	SCHEMA = 4,
+	SCHEMA = 5,
 	APPLICATION = 0x6d6d6978 /* "mmix" */
 };
 
@@ -55,7 +55,7 @@ static const char schema[] =
     " signature BLOB, principal TEXT NOT NULL, day INTEGER NOT NULL,"
     " until INTEGER NOT NULL, replaces INTEGER NOT NULL,"
     " live INTEGER NOT NULL, revoked INTEGER NOT NULL,"
-    " revoked_at INTEGER NOT NULL) STRICT;"
+    " revoked_at INTEGER NOT NULL, secure INTEGER NOT NULL) STRICT;"
     "CREATE UNIQUE INDEX one_device ON issued(profile, subject)"
     " WHERE live IN (1, 6);"
     "CREATE INDEX of_key ON issued(key) WHERE kind = 4 AND live > 0;"
@@ -87,12 +87,18 @@ static const char schema[] =
     /* does it wait for signatures, or was it withdrawn? */
     "CREATE TABLE pending(payload BLOB PRIMARY KEY, idx INTEGER NOT NULL,"
     " kind INTEGER NOT NULL, time INTEGER NOT NULL, expiry INTEGER NOT NULL,"
-    " withdrawn INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+    " withdrawn INTEGER NOT NULL, image BLOB) STRICT, WITHOUT ROWID;"
     "CREATE INDEX waiting ON pending(expiry) WHERE withdrawn = 0;"
+    "CREATE INDEX waiting_image ON pending(image) WHERE image IS NOT NULL;"
     /* which entry says what may be released? */
     "CREATE TABLE release(product TEXT NOT NULL, version TEXT NOT NULL,"
-    " idx INTEGER NOT NULL, PRIMARY KEY(product, version)) STRICT,"
-    " WITHOUT ROWID;"
+    " idx INTEGER NOT NULL UNIQUE, image BLOB NOT NULL,"
+    " PRIMARY KEY(product, version)) STRICT, WITHOUT ROWID;"
+    "CREATE INDEX release_image ON release(image);"
+    /* which partition of a device was signed, with this certificate in it? */
+    "CREATE TABLE partition(certificate INTEGER NOT NULL,"
+    " scheme TEXT NOT NULL, idx INTEGER NOT NULL,"
+    " PRIMARY KEY(certificate, scheme)) STRICT, WITHOUT ROWID;"
     /* how much of an inheritance is taken in? */
     "CREATE TABLE inheritance(idx INTEGER PRIMARY KEY,"
     " size INTEGER NOT NULL, offset INTEGER NOT NULL) STRICT;"

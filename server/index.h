@@ -9,6 +9,7 @@
 
 #include "log/entry.h"
 #include "policy/decide.h"
+#include "policy/rules.h"
 
 struct mm_index;
 
@@ -128,13 +129,15 @@ struct mm_issued {
 	/* Its entry; where there is none (inherited) a number above INT64_MAX
 	 * which no entry has, and `basis` is the inherited entry. */
 	uint64_t idx, state, basis;
-	uint8_t key[32]; /* certificate: its SPKI's; image: its SHA-256 */
+	uint8_t key[32]; /* certificate: its SPKI's; image and partition: its
+			  * SHA-256 */
 	struct mm_span signature;
 	struct mm_span profile, subject; /* image: product, version */
-	struct mm_span scheme;           /* of an image, else empty */
+	struct mm_span scheme; /* of an image or a partition, else empty */
 	struct mm_span issuer;           /* name of the signing key; inherited
 					  * images have none */
-	uint64_t kind;  /* enum mm_entry_kind: certificate, image, crl, csr */
+	uint64_t kind; /* enum mm_entry_kind: certificate, image, crl, csr,
+			* partition */
 	uint64_t order; /* of a device: `first` of its order; else 0 */
 	struct mm_span serial;
 	uint64_t revoked;    /* 1 + the CRLReason in force; 0: not revoked */
@@ -156,6 +159,20 @@ enum mm_error mm_index_serial(struct mm_index *index, struct mm_span serial,
 /* The live image of a release under a scheme. */
 enum mm_error mm_index_image(struct mm_index *index, struct mm_span product,
     struct mm_span version, struct mm_span scheme, struct mm_arena *arena,
+    struct mm_issued *out) mm_must_use;
+/* The same under any scheme: each of them is over one image. */
+enum mm_error mm_index_version(struct mm_index *index, struct mm_span product,
+    struct mm_span version, struct mm_arena *arena,
+    struct mm_issued *out) mm_must_use;
+/* What of a product is signed, or on its way there, under other versions than
+ * this one; `versions` lie in the arena. */
+enum mm_error mm_index_history(struct mm_index *index, struct mm_span product,
+    struct mm_span version, struct mm_arena *arena,
+    struct mm_release_history *out) mm_must_use;
+/* The partition that was signed, or waits, by a signing, with the certificate
+ * of this entry in it. */
+enum mm_error mm_index_partition(struct mm_index *index, uint64_t certificate,
+    struct mm_span scheme, struct mm_arena *arena,
     struct mm_issued *out) mm_must_use;
 enum mm_error mm_index_issued(struct mm_index *index, uint64_t idx,
     struct mm_arena *arena, struct mm_issued *out) mm_must_use;
@@ -219,6 +236,18 @@ enum mm_error mm_index_pending_count(
 /* The newest release entry of a product's version. */
 enum mm_error mm_index_release(struct mm_index *index, struct mm_span product,
     struct mm_span version, uint64_t *idx) mm_must_use;
+/* Those entries of a product (empty: of all) behind `after`, ascending: at
+ * most `max`; mm_uint_item in the arena. */
+enum mm_error mm_index_releases(struct mm_index *index, struct mm_span product,
+    uint64_t after, size_t max, struct mm_arena *arena,
+    struct mm_list *out) mm_must_use;
+/* The same of an image. */
+enum mm_error mm_index_image_releases(struct mm_index *index,
+    const uint8_t sha256[32], size_t max, struct mm_arena *arena,
+    struct mm_list *out) mm_must_use;
+/* Whether a release is of this image, or waits for approvals at `now`. */
+enum mm_error mm_index_image_wanted(struct mm_index *index,
+    const uint8_t sha256[32], uint64_t now, bool *out) mm_must_use;
 
 /* --- revocation --- */
 

@@ -225,6 +225,13 @@ mm_index_image(struct mm_index *index, struct mm_span product,
 }
 
 enum mm_error
+mm_index_version(struct mm_index *index, struct mm_span product,
+    struct mm_span version, struct mm_arena *arena, struct mm_issued *out)
+{
+	return FIND_ISSUED(MM_SQL_ISSUED_VERSION, "tt", product, version);
+}
+
+enum mm_error
 mm_index_issued(struct mm_index *index, uint64_t idx, struct mm_arena *arena,
     struct mm_issued *out)
 {
@@ -322,6 +329,20 @@ mm_index_release(struct mm_index *index, struct mm_span product,
 {
 	return MM_SQL_FIND_UINT(
 	    index, idx, MM_SQL_RELEASE_GET, "tt", product, version);
+}
+
+enum mm_error
+mm_index_image_wanted(
+    struct mm_index *index, const uint8_t sha256[32], uint64_t now, bool *out)
+{
+	uint64_t one = 0;
+	enum mm_error error = MM_SQL_FIND_UINT(
+	    index, &one, MM_SQL_RELEASE_IMAGE, "bu", mm_span(sha256, 32), now);
+
+	if (error != MM_OK && error != MM_E_NOT_FOUND)
+		return error;
+	*out = error == MM_OK;
+	return MM_OK;
 }
 
 enum mm_error

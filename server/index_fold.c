@@ -181,6 +181,7 @@ static enum mm_error (*const folds[MM_ENTRY_KINDS])(const struct mm_fold *) = {
     [MM_ENTRY_CSR] = mm_fold_csr,
     [MM_ENTRY_IMPORT] = mm_fold_import,
     [MM_ENTRY_INHERITED] = mm_fold_inherited,
+    [MM_ENTRY_PARTITION] = mm_fold_partition,
 };
 
 /* The entry is in: the fold is one longer. */

@@ -10,12 +10,12 @@
 enum mm_error
 mm_fold_issue(const struct mm_fold *f, const struct mm_fold_issue *issue)
 {
-	return MM_SQL_CHANGE(f->index, MM_SQL_ISSUED_PUT, "uutttuubbttuuuu",
+	return MM_SQL_CHANGE(f->index, MM_SQL_ISSUED_PUT, "uutttuubbttuuuuu",
 	    f->idx, f->entry->kind, issue->profile, issue->subject,
 	    issue->scheme, issue->order, issue->basis, mm_span(issue->key, 32),
 	    issue->serial, issue->issuer, issue->principal,
 	    f->entry->time / MM_INDEX_DAY, issue->until, issue->replaces,
-	    issue->live);
+	    issue->live, issue->secure);
 }
 
 static enum mm_error
@@ -197,7 +197,8 @@ mm_fold_image(const struct mm_fold *f)
 				 .issuer = body->key,
 				 .principal = body->principal,
 				 .key = body->sha256,
-				 .live = MM_LIVE_IMAGE});
+				 .live = MM_LIVE_IMAGE,
+				 .secure = body->secure_version});
 
 	if (error == MM_OK)
 		error = mm_fold_request(f, body->principal, body->request);

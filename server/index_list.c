@@ -186,3 +186,75 @@ mm_index_pendings(struct mm_index *index, struct mm_span after, uint64_t now,
 	return end_list(
 	    error, &found, sizeof(struct mm_pending_index), arena, out);
 }
+
+/* Entries of releases: `types` says as what `what` is bound. */
+static enum mm_error
+list_releases(struct mm_index *index, enum mm_sql which, const char *types,
+    struct mm_span what, uint64_t after, size_t max, struct mm_arena *arena,
+    struct mm_list *out)
+{
+	mm_auto(buffer) found = {0};
+	enum mm_error error = MM_OK;
+
+	mm_buffer_init(&found, LIST_MAX);
+	for (size_t i = 0; i < max && error == MM_OK; i++) {
+		struct mm_uint_item item;
+
+		error = MM_SQL_FIND_UINT(
+		    index, &item.value, which, types, after, what);
+		if (error != MM_OK)
+			break;
+		mm_buffer_add(&found, &item, sizeof(item));
+		after = item.value;
+	}
+	return end_list(error, &found, sizeof(struct mm_uint_item), arena, out);
+}
+
+enum mm_error
+mm_index_releases(struct mm_index *index, struct mm_span product,
+    uint64_t after, size_t max, struct mm_arena *arena, struct mm_list *out)
+{
+	return list_releases(
+	    index, MM_SQL_RELEASE_AFTER, "ut", product, after, max, arena, out);
+}
+
+enum mm_error
+mm_index_image_releases(struct mm_index *index, const uint8_t sha256[32],
+    size_t max, struct mm_arena *arena, struct mm_list *out)
+{
+	return list_releases(index, MM_SQL_RELEASE_OF_IMAGE, "ub",
+	    mm_span(sha256, 32), 0, max, arena, out);
+}
+
+enum mm_error
+mm_index_history(struct mm_index *index, struct mm_span product,
+    struct mm_span version, struct mm_arena *arena,
+    struct mm_release_history *out)
+{
+	struct mm_release_history history = {.secure_version = 0};
+	struct mm_text_item item = {mm_span_text("")};
+	mm_auto(buffer) found = {0};
+	enum mm_error error = MM_OK;
+
+	mm_buffer_init(&found, LIST_MAX);
+	for (;;) {
+		error = MM_SQL_LOOK(
+		    index, MM_SQL_VERSION_AFTER, "tt", product, item.value);
+		if (error != MM_OK)
+			break;
+		item.value = mm_sql_span(index, MM_SQL_VERSION_AFTER, 0, arena);
+		mm_sql_done(index, MM_SQL_VERSION_AFTER);
+		if (item.value.data == NULL)
+			return mm_fail(MM_E_MEMORY, "no memory for versions");
+		if (!mm_span_equal(item.value, version))
+			mm_buffer_add(&found, &item, sizeof(item));
+	}
+	error = end_list(error, &found, sizeof(struct mm_text_item), arena,
+	    &history.versions);
+	if (error == MM_OK)
+		error = MM_SQL_FIND_UINT(index, &history.secure_version,
+		    MM_SQL_VERSION_SECURE, "tt", product, version);
+	if (error == MM_OK)
+		*out = history;
+	return error;
+}

@@ -9,6 +9,7 @@
  *                    waits for approvals and what is withdrawn
  *   index_keys.c     the mint's keys and what is certified of them
  *   index_issued.c   what is issued, signed, voided
+ *   index_partition.c, partitions of devices
  *   index_revoked.c  what is revoked, and the CRLs that say so
  *   index_inherit.c  what a predecessor left
  *   index_find.c     what the tables answer: one thing
@@ -25,7 +26,8 @@ enum { MM_INDEX_DAY = 86400 };
 
 /* What a row of `issued` is just now, as the indexes over it ask. */
 enum mm_index_live {
-	MM_LIVE_NOT = 0,      /* void, a principal's, a CRL, a CSR */
+	MM_LIVE_NOT = 0,      /* void, a principal's, a CRL, a CSR, a
+			       * partition */
 	MM_LIVE_DEVICE = 1,   /* the one of a device under a profile */
 	MM_LIVE_IMAGE = 2,    /* the one of a version under a scheme */
 	MM_LIVE_OWN = 3,      /* a certificate of the mint's own */
@@ -64,6 +66,7 @@ enum mm_sql {
 	MM_SQL_ORDER_AFTER,
 	MM_SQL_ORDER_USE,
 	MM_SQL_ORDER_GIVE_BACK,
+	MM_SQL_ORDER_FIRST,
 	MM_SQL_ORDER_REFUSE,
 	MM_SQL_ORDER_REVOKE,
 	MM_SQL_AUTHORITY_PUT,
@@ -87,6 +90,9 @@ enum mm_sql {
 	MM_SQL_ISSUED_KEY,
 	MM_SQL_ISSUED_SERIAL,
 	MM_SQL_ISSUED_IMAGE,
+	MM_SQL_ISSUED_VERSION,
+	MM_SQL_VERSION_AFTER,
+	MM_SQL_VERSION_SECURE,
 	MM_SQL_UNSIGNED_AFTER,
 	MM_SQL_UNSIGNED_COUNT,
 	MM_SQL_REVOKED_PUT,
@@ -107,6 +113,11 @@ enum mm_sql {
 	MM_SQL_PENDING_DROP,
 	MM_SQL_RELEASE_PUT,
 	MM_SQL_RELEASE_GET,
+	MM_SQL_RELEASE_AFTER,
+	MM_SQL_RELEASE_IMAGE,
+	MM_SQL_RELEASE_OF_IMAGE,
+	MM_SQL_PARTITION_PUT,
+	MM_SQL_PARTITION_GET,
 	MM_SQL_INHERITANCE_PUT,
 	MM_SQL_INHERITANCE_ADD,
 	MM_SQL_INHERITANCE_GET,
@@ -212,6 +223,7 @@ enum mm_error mm_fold_csr(const struct mm_fold *f) mm_must_use;
 enum mm_error mm_fold_import(const struct mm_fold *f) mm_must_use;
 enum mm_error mm_fold_certificate(const struct mm_fold *f) mm_must_use;
 enum mm_error mm_fold_image(const struct mm_fold *f) mm_must_use;
+enum mm_error mm_fold_partition(const struct mm_fold *f) mm_must_use;
 enum mm_error mm_fold_signatures(const struct mm_fold *f) mm_must_use;
 enum mm_error mm_fold_void(const struct mm_fold *f) mm_must_use;
 enum mm_error mm_fold_revocation(const struct mm_fold *f) mm_must_use;
@@ -226,6 +238,7 @@ struct mm_fold_issue {
 	struct mm_span profile, subject, scheme, serial, issuer, principal;
 	const uint8_t *key; /* 32 bytes */
 	uint64_t order, basis, until, replaces, live;
+	uint64_t secure; /* secure_version of an image */
 };
 enum mm_error mm_fold_issue(
     const struct mm_fold *f, const struct mm_fold_issue *issue) mm_must_use;

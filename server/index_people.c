@@ -54,8 +54,9 @@ mm_fold_release(const struct mm_fold *f)
 	    mm_fold_stated(f, MM_STATEMENT_RELEASE, true, &claim);
 
 	if (error == MM_OK)
-		error = MM_SQL_CHANGE(f->index, MM_SQL_RELEASE_PUT, "ttu",
-		    claim.product, claim.version, f->idx);
+		error = MM_SQL_CHANGE(f->index, MM_SQL_RELEASE_PUT, "ttub",
+		    claim.product, claim.version, f->idx,
+		    mm_span(claim.sha256, sizeof(claim.sha256)));
 	return error;
 }
 
@@ -122,17 +123,39 @@ drop_expired(const struct mm_fold *f)
 	}
 }
 
+/* The image that it would release; of other kinds none. */
+static enum mm_error
+image_of(
+    const struct mm_fold *f, const struct mm_claim *claim, struct mm_span *out)
+{
+	struct mm_release_claim release;
+	enum mm_error error;
+
+	*out = mm_span(NULL, 0);
+	if (claim->kind != MM_STATEMENT_RELEASE)
+		return MM_OK;
+	error = mm_shape_decode(
+	    &mm_release_claim_shape, claim->body, f->arena, &release);
+	if (error == MM_OK)
+		*out = mm_arena_copy(
+		    f->arena, mm_span(release.sha256, sizeof(release.sha256)));
+	return error;
+}
+
 static enum mm_error
 keep_waiting(const struct mm_fold *f, struct mm_span payload)
 {
 	struct mm_pending_index former;
 	struct mm_claim claim;
 	uint8_t digest[32];
+	struct mm_span image;
 	bool waits = false;
 	uint64_t idx;
 	enum mm_error error =
 	    mm_shape_decode(&mm_claim_shape, payload, f->arena, &claim);
 
+	if (error == MM_OK)
+		error = image_of(f, &claim, &image);
 	if (error == MM_OK &&
 	    mm_index_statement(f->index, payload, &idx) == MM_OK)
 		return mm_fail(MM_E_LOG_WRONG,
@@ -144,9 +167,9 @@ keep_waiting(const struct mm_fold *f, struct mm_span payload)
 	if (error == MM_OK && waits)
 		error = forget_entry(f, former.idx);
 	if (error == MM_OK)
-		error = MM_SQL_CHANGE(f->index, MM_SQL_PENDING_PUT, "buuuu",
+		error = MM_SQL_CHANGE(f->index, MM_SQL_PENDING_PUT, "buuuub",
 		    mm_span(digest, sizeof(digest)), f->idx, claim.kind,
-		    claim.time, claim.expiry);
+		    claim.time, claim.expiry, image);
 	return error;
 }
 

@@ -67,6 +67,7 @@ static const char *const sql[MM_SQL_COUNT] = {
     [MM_SQL_ORDER_GIVE_BACK] =
 	"UPDATE orders SET used = used - ?, reissued = reissued - ?"
 	" WHERE first = ?",
+    [MM_SQL_ORDER_FIRST] = "SELECT first FROM orders WHERE idx = ?",
     [MM_SQL_ORDER_REFUSE] =
 	"UPDATE orders SET refused = refused + ? WHERE name = ?",
     [MM_SQL_ORDER_REVOKE] =
@@ -86,11 +87,11 @@ static const char *const sql[MM_SQL_COUNT] = {
 	AUTHORITY_ROW "WHERE name > ? ORDER BY name LIMIT 1",
     [MM_SQL_ISSUED_PUT] =
 	"INSERT INTO issued VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, NULL, ?,"
-	" ?, ?, ?, ?, 0, 0)",
+	" ?, ?, ?, ?, 0, 0, ?)",
     [MM_SQL_ISSUED_INHERIT] =
 	"INSERT INTO issued VALUES((SELECT min(0, ifnull(min(idx), 0)) - 1 "
 	"FROM issued),"
-	" ?, ?, ?, ?, -1, ?, ?, ?, ?, 1, NULL, '', 0, 0, 0, ?, ?, ?)",
+	" ?, ?, ?, ?, -1, ?, ?, ?, ?, 1, NULL, '', 0, 0, 0, ?, ?, ?, 0)",
     [MM_SQL_ISSUED_SIGN] = "UPDATE issued SET state = 1, signature = ?"
 			   " WHERE idx = ? AND state = 0"
 			   " RETURNING live, until, replaces, subject, key",
@@ -121,6 +122,14 @@ static const char *const sql[MM_SQL_COUNT] = {
     [MM_SQL_ISSUED_SERIAL] = ISSUED_ROW "WHERE serial = ?",
     [MM_SQL_ISSUED_IMAGE] = ISSUED_ROW "WHERE live = 2 AND profile = ?"
 				       " AND subject = ? AND scheme = ?",
+    [MM_SQL_ISSUED_VERSION] = ISSUED_ROW "WHERE live = 2 AND profile = ?"
+					 " AND subject = ? LIMIT 1",
+    [MM_SQL_VERSION_AFTER] =
+	"SELECT subject FROM issued WHERE live = 2 AND profile = ?"
+	" AND subject > ? ORDER BY subject LIMIT 1",
+    [MM_SQL_VERSION_SECURE] =
+	"SELECT ifnull(max(secure), 0) FROM issued WHERE live = 2"
+	" AND profile = ? AND subject <> ?",
     [MM_SQL_UNSIGNED_AFTER] =
 	"SELECT idx FROM issued WHERE state = 0 AND idx >= ?"
 	" ORDER BY idx LIMIT 1",
@@ -142,7 +151,7 @@ static const char *const sql[MM_SQL_COUNT] = {
     [MM_SQL_STATEMENT_PUT] = "INSERT INTO statement VALUES(?, ?)",
     [MM_SQL_STATEMENT_GET] = "SELECT idx FROM statement WHERE payload = ?",
     [MM_SQL_PENDING_PUT] =
-	"INSERT OR REPLACE INTO pending VALUES(?, ?, ?, ?, ?, 0)",
+	"INSERT OR REPLACE INTO pending VALUES(?, ?, ?, ?, ?, 0, ?)",
     [MM_SQL_PENDING_GET] = PENDING_ROW "WHERE payload = ?",
     [MM_SQL_PENDING_AFTER] =
 	PENDING_ROW "WHERE payload > ? AND withdrawn = 0 AND expiry >= ?"
@@ -155,9 +164,25 @@ static const char *const sql[MM_SQL_COUNT] = {
     [MM_SQL_PENDING_WITHDRAW] =
 	"UPDATE pending SET withdrawn = 1 WHERE payload = ?",
     [MM_SQL_PENDING_DROP] = "DELETE FROM pending WHERE payload = ?",
-    [MM_SQL_RELEASE_PUT] = "INSERT OR REPLACE INTO release VALUES(?, ?, ?)",
+    [MM_SQL_RELEASE_PUT] = "INSERT OR REPLACE INTO release VALUES(?, ?, ?, ?)",
     [MM_SQL_RELEASE_GET] =
 	"SELECT idx FROM release WHERE product = ? AND version = ?",
+    [MM_SQL_RELEASE_AFTER] =
+	"SELECT idx FROM release WHERE idx > ?1 AND (?2 = '' OR product = ?2)"
+	" ORDER BY idx LIMIT 1",
+    [MM_SQL_RELEASE_IMAGE] =
+	"SELECT 1 FROM release WHERE image = ?1 UNION ALL"
+	" SELECT 1 FROM pending WHERE image = ?1 AND withdrawn = 0"
+	" AND expiry >= ?2 LIMIT 1",
+    [MM_SQL_RELEASE_OF_IMAGE] =
+	"SELECT idx FROM release WHERE idx > ? AND image = ?"
+	" ORDER BY idx LIMIT 1",
+    /* What is void makes room. */
+    [MM_SQL_PARTITION_PUT] = "INSERT OR REPLACE INTO partition VALUES(?, ?, ?)",
+    [MM_SQL_PARTITION_GET] =
+	"SELECT partition.idx FROM partition JOIN issued"
+	" ON issued.idx = partition.idx WHERE certificate = ?"
+	" AND partition.scheme = ? AND state <> 2",
     [MM_SQL_INHERITANCE_PUT] = "INSERT INTO inheritance VALUES(?, ?, 0)",
     [MM_SQL_INHERITANCE_ADD] = "UPDATE inheritance SET offset = offset + ?2"
 			       " WHERE idx = ?1 AND offset + ?2 <= size",

@@ -81,6 +81,19 @@ translate_renew(const void *body, struct mm_arena *arena, struct mm_buffer *ask)
 		   : error;
 }
 
+/* The bytes go beside it. */
+static enum mm_error
+translate_partition(
+    const void *body, struct mm_arena *arena, struct mm_buffer *ask)
+{
+	const struct mm_partition_request *request = body;
+	const struct mm_partition_ask partition = {
+	    request->order, request->device, request->scheme};
+
+	(void)arena;
+	return mm_shape_encode(&mm_partition_ask_shape, &partition, ask);
+}
+
 /* All others go as they are. */
 static const struct {
 	uint64_t type;
@@ -89,6 +102,7 @@ static const struct {
     {MM_MESSAGE_ISSUE, translate_issue},
     {MM_MESSAGE_STATEMENT, translate_statement},
     {MM_MESSAGE_RENEW, translate_renew},
+    {MM_MESSAGE_PARTITION, translate_partition},
 };
 
 static enum mm_error

@@ -2,6 +2,7 @@
 
 #include <limits.h>
 #include <stdio.h>
+#include <sodium.h>
 #include <string.h>
 #include <sys/prctl.h>
 
@@ -15,7 +16,7 @@
 #include "server/role.h"
 #include "server/sandbox.h"
 #include "server/spawn.h"
-#include "signer/image.h"
+#include "signer/inspector.h"
 
 enum { CONFIGURE_ARENA = 1 << 20 };
 
@@ -108,12 +109,46 @@ run_token(const struct mm_configure *configure, int control, int extra)
 	return serve(configure, &service, control);
 }
 
+/*
+ * What a library does at its first use is done before the filter: a file is
+ * read, and a signature that is none is verified by the curve's base point,
+ * a key as good as any (SEC 2 2.4.2).
+ */
+static enum mm_error
+warm_up(void)
+{
+	static const char x[] = "6b17d1f2e12c4247f8bce6e563a440f2"
+				"77037d812deb33a0f4a13945d898c296";
+	static const char y[] = "4fe342e2fe1a7f9b8ee7eb4a7c0f9e16"
+				"2bce33576b315ececbb6406837bf51f5";
+	static const uint8_t signature[] = {0x30, 6, 2, 1, 1, 2, 1, 1};
+	static const uint8_t digest[32];
+	uint8_t point[2][32];
+	struct mm_public_key key;
+	struct mm_image_facts facts;
+	mm_auto(arena) arena = {0};
+	enum mm_error error;
+
+	mm_arena_init(&arena, 1 << 16);
+	(void)sodium_hex2bin(point[0], 32, x, sizeof(x) - 1, NULL, NULL, NULL);
+	(void)sodium_hex2bin(point[1], 32, y, sizeof(y) - 1, NULL, NULL, NULL);
+	error =
+	    mm_image_read(mm_span_text("x"), mm_span(NULL, 0), &arena, &facts);
+	if (error == MM_OK)
+		error = mm_public_key_point(
+		    MM_ALGORITHM_P256, point[0], point[1], &key);
+	if (error == MM_OK &&
+	    mm_public_key_verify(&key, mm_span(digest, sizeof(digest)),
+		mm_span(signature, sizeof(signature))) == MM_OK)
+		error = mm_fail(MM_E_BUG, "what is no signature holds");
+	return error;
+}
+
 /* What one image needs is in one message. */
 static enum mm_error
 run_inspector(const struct mm_configure *configure, int control, int extra)
 {
 	mm_auto(received) message = {.fds = {-1, -1}};
-	struct mm_image_facts facts;
 	enum mm_error error = mm_channel_receive(control, &message);
 
 	(void)extra;
@@ -122,8 +157,7 @@ run_inspector(const struct mm_configure *configure, int control, int extra)
 	if (message.closed || message.packet.type != MM_CONTROL_INSPECT ||
 	    message.fds[0] < 0 || message.fds[1] < 0)
 		return mm_fail(MM_E_PEER, "no image came");
-	/* What a library does at its first use is done before the filter. */
-	error = mm_image_read(mm_span_text("x"), &facts);
+	error = warm_up();
 	if (error == MM_OK)
 		error = mm_sandbox_close(configure);
 	if (error != MM_OK)

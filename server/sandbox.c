@@ -150,6 +150,15 @@ static const struct mm_filter_call pair_calls[] = {
 };
 static const struct mm_filter_list pair = {pair_calls, MM_COUNT(pair_calls)};
 
+/* The inspector keeps a copy of what it has read, in the file that it was
+ * given, or reads one in a copy of its own. */
+static const struct mm_filter_call copy_calls[] = {
+    MM_CALL("memfd_create"),
+    MM_CALL("sendfile"),
+    MM_CALL("fsync"),
+};
+static const struct mm_filter_list copy = {copy_calls, MM_COUNT(copy_calls)};
+
 /*
  * SoftHSM tells syslog what fails. It goes on without the socket that this
  * takes, and the fault is told as the PKCS#11 error that it is.
@@ -278,8 +287,8 @@ static const struct role {
 	.lists = {&basic, &files},
 	.list_count = 2,
 	.secrets = true},
-    [MM_INSPECTOR] = {.lists = {&basic},
-	.list_count = 1,
+    [MM_INSPECTOR] = {.lists = {&basic, &copy},
+	.list_count = 2,
 	.seconds = INSPECTOR_SECONDS},
 };
 

@@ -12,7 +12,8 @@
 enum {
 	ENVIRONMENT_MAX = 32,
 	ENVIRONMENT_BYTES = 16384,
-	ABOVE = 16 /* descriptors from here on are out of the way */
+	ABOVE = 16, /* descriptors from here on are out of the way */
+	BEHIND = 10 /* a tenth of the others' share, where they want theirs */
 };
 
 /* All that the child needs, made before the fork. */
@@ -23,6 +24,7 @@ struct plan {
 	struct mm_arena arena; /* of the environment */
 	pid_t parent;
 	int control, output;
+	int behind; /* nice(2): 0 as the supervisor itself */
 };
 
 /* The terminal's Ctrl-C goes to the whole group; only the supervisor acts. */
@@ -120,6 +122,9 @@ child(const struct plan *plan)
 		child_fails("prctl");
 	if (getppid() != plan->parent)
 		_exit(0);
+	errno = 0;
+	if (nice(plan->behind) < 0 && errno != 0)
+		child_fails("nice");
 	execve("/proc/self/exe", plan->arguments, plan->environment);
 	child_fails("exec");
 	_exit(MM_EXIT_BUG);
@@ -163,6 +168,9 @@ mm_spawn(const struct mm_spawn *spawn, struct mm_spawned *out)
 	struct plan plan = {.arguments = {program, option, role, NULL}};
 	enum mm_error error;
 
+	/* Images take what devices leave of the processors. */
+	if (spawn->process == MM_INSPECTOR)
+		plan.behind = BEHIND;
 	mm_span_string(
 	    mm_span_text(mm_process_name(spawn->process)), role, sizeof(role));
 	mm_arena_init(&plan.arena, ENVIRONMENT_BYTES);

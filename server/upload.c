@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 
 #include "protocol/sealed.h"
 
@@ -15,6 +16,30 @@ mm_upload_open(uint64_t number, uint64_t size, struct mm_upload *out)
 		return mm_fail(
 		    MM_E_SYSTEM, "cannot hold an image: %s", strerror(errno));
 	*out = (struct mm_upload){.fd = fd, .number = number, .size = size};
+	return MM_OK;
+}
+
+bool
+mm_upload_is_part(int fd, uint64_t received)
+{
+	struct stat status;
+
+	/* Only a memfd has seals to tell; any but none stops its growth. */
+	return fd >= 0 && fcntl(fd, F_GET_SEALS) == 0 &&
+	       fstat(fd, &status) == 0 && S_ISREG(status.st_mode) &&
+	       (uint64_t)status.st_size == received;
+}
+
+enum mm_error
+mm_upload_resume(uint64_t number, uint64_t size, uint64_t received, int fd,
+    struct mm_upload *out)
+{
+	if (received > size || !mm_upload_is_part(fd, received))
+		return mm_fail(MM_E_UPLOAD,
+		    "what came of the image before is of no use: upload it "
+		    "from its beginning");
+	*out = (struct mm_upload){
+	    .fd = fd, .number = number, .size = size, .received = received};
 	return MM_OK;
 }
 
@@ -80,10 +105,11 @@ mm_upload_seal(struct mm_upload *upload, uint64_t number)
 		    (unsigned long long)upload->received,
 		    (unsigned long long)upload->size);
 	seals = fcntl(upload->fd, F_GET_SEALS);
-	if (seals == MM_SEALS || fcntl(upload->fd, F_ADD_SEALS, MM_SEALS) == 0)
-		return MM_OK;
-	return mm_fail(
-	    MM_E_SYSTEM, "cannot seal the image: %s", strerror(errno));
+	if (seals != MM_SEALS && fcntl(upload->fd, F_ADD_SEALS, MM_SEALS) != 0)
+		return mm_fail(
+		    MM_E_SYSTEM, "cannot seal the image: %s", strerror(errno));
+	upload->sealed = true;
+	return MM_OK;
 }
 
 void

@@ -13,6 +13,7 @@ struct mm_upload {
 	uint64_t number; /* as the client knows it */
 	uint64_t size;   /* as announced */
 	uint64_t received;
+	bool sealed;
 };
 
 /* Every upload begins as this one. */
@@ -25,6 +26,13 @@ struct mm_upload {
 /* Memory is taken as chunks come, not as announced. MM_E_SYSTEM. */
 enum mm_error mm_upload_open(
     uint64_t number, uint64_t size, struct mm_upload *out) mm_must_use;
+
+/* Goes on with a part that was parked; takes `fd` where it succeeds.
+ * MM_E_UPLOAD where it is not that part. */
+enum mm_error mm_upload_resume(uint64_t number, uint64_t size,
+    uint64_t received, int fd, struct mm_upload *out) mm_must_use;
+/* Whether `fd` is a memfd that holds so many bytes and can still grow. */
+bool mm_upload_is_part(int fd, uint64_t received);
 
 /*
  * Appends a chunk. MM_E_UPLOAD where it does not begin at the end of what is

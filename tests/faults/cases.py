@@ -73,11 +73,23 @@ FAULTS = [
     *faults("write: ENOSPC", STORES, "write", "fail", errno.ENOSPC),
     *faults("write: EIO", ["gate"], "write", "fail", errno.EIO,
             requests=("sign",)),
+    *faults("write: EIO", ["inspector"], "write", "fail", errno.EIO,
+            requests=("sign",)),
+    *faults("write: ENOSPC", ["inspector"], "write", "fail", errno.ENOSPC,
+            requests=("sign",)),
     *faults("write: half of it", STORES, "write", "half"),
+    *faults("write: half of it", ["inspector"], "write", "half",
+            requests=("sign",)),
     *faults("fsync: EIO", ["notary", "archive"], "fsync", "fail", errno.EIO),
     *faults("fsync: done, but EIO", ["notary", "archive"], "fsync", "lie",
             errno.EIO),
+    *faults("fsync: EIO", ["inspector"], "fsync", "fail", errno.EIO,
+            requests=("sign",)),
+    *faults("fsync: done, but EIO", ["inspector"], "fsync", "lie", errno.EIO,
+            requests=("sign",)),
     *faults("rename: EIO", ["archive"], "rename", "fail", errno.EIO),
+    *faults("rename: EIO", ["authority"], "rename", "fail", errno.EIO,
+            requests=("sign",)),
     *faults("send: ENOMEM", SENDERS, "send", "fail", errno.ENOMEM),
     *faults("send: ENOMEM", HELPERS, "send", "fail", errno.ENOMEM,
             requests=("sign",)),
@@ -104,10 +116,20 @@ FAULTS = [
     *faults("C_Sign: hangs", ["token"], "sign", "hang"),
     *faults("killed before fsync", ["notary", "archive"], "fsync", "before"),
     *faults("killed after fsync", ["notary", "archive"], "fsync", "after"),
+    *faults("killed before fsync", ["inspector"], "fsync", "before",
+            requests=("sign",)),
+    *faults("killed after fsync", ["inspector"], "fsync", "after",
+            requests=("sign",)),
     *faults("killed before a write", STORES, "write", "before"),
     *faults("killed in a write", STORES, "write", "torn"),
+    *faults("killed in a write", ["inspector"], "write", "torn",
+            requests=("sign",)),
     *faults("killed before rename", ["archive"], "rename", "before"),
     *faults("killed after rename", ["archive"], "rename", "after"),
+    *faults("killed before rename", ["authority"], "rename", "before",
+            requests=("sign",)),
+    *faults("killed after rename", ["authority"], "rename", "after",
+            requests=("sign",)),
     *faults("killed before C_Sign", ["token"], "sign", "before"),
     *faults("killed after C_Sign", ["token"], "sign", "after"),
     *faults("killed before sending", SENDERS, "send", "before"),
@@ -123,6 +145,9 @@ FAULTS = [
 POINTS = [("notary", "fsync"), ("archive", "fsync"), ("token", "sign"),
           ("gate", "send"), ("authority", "send"), ("notary", "send"),
           ("token", "send")]
+# And where an image is kept, and read again to prove what was signed.
+IMAGE_POINTS = [("inspector", "fsync"), ("authority", "rename"),
+                ("inspector", "send")]
 
 # Where a start, after a crash that left an entry unsigned, is killed again.
 STARTING = [("supervisor", "send"), ("notary", "write"), ("notary", "fsync"),
@@ -559,3 +584,7 @@ def all_groups():
             for request in BOTH:
                 if victim != point[0]:
                     yield KillGroup(victim, point, request)
+    for point in IMAGE_POINTS:
+        for victim in EVERYBODY:
+            if victim != point[0]:
+                yield KillGroup(victim, point, "sign")

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
@@ -205,6 +206,19 @@ pwrite(int fd, const void *data, size_t size, off_t offset)
 	return pwrite64(fd, data, size, offset);
 }
 
+/* An image is copied with it. */
+ssize_t
+sendfile(int to, int from, off_t *at, size_t size)
+{
+	enum faults_action action = next_write(to);
+
+	if (fails(action))
+		return -1;
+	if (is_half(action) && size > 1)
+		size /= 2;
+	return end(action, syscall(SYS_sendfile, to, from, at, size));
+}
+
 int
 fsync(int fd)
 {
@@ -229,6 +243,16 @@ rename(const char *from, const char *to)
 
 	return fails(action) ? -1
 			     : (int)end(action, syscall(SYS_rename, from, to));
+}
+
+int
+renameat(int from_at, const char *from, int to_at, const char *to)
+{
+	enum faults_action action = faults_next(FAULTS_RENAME);
+
+	return fails(action) ? -1
+			     : (int)end(action, syscall(SYS_renameat, from_at,
+						    from, to_at, to));
 }
 
 /* --- messages: ours are wrapped by the linker, GnuTLS's are not --- */

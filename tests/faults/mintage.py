@@ -42,6 +42,16 @@ PASSING = {"starting", "stopping", "busy", "deadline", "token-unavailable",
            "out-of-memory"}
 
 
+
+def cose_digest(image):
+    """RFC 9052 4.4: of a Sig_structure whose payload is the file."""
+    return auditor.sha256(mm.encode(
+        ["Signature1", mm.encode({1: -7}), b"", image]))
+
+
+# What a release is signed by: its digest.
+SIGNINGS = {"sha256-ecdsa": auditor.sha256, "cose-sign1": cose_digest}
+
 # A sanitizer's, in a build with one.
 REPORTS = ("Sanitizer", "runtime error")
 
@@ -148,29 +158,45 @@ class Issue:
              f"{self.device}: the released certificate is not in the log")
         receipt = auditor.Receipt(answer[3], vkey)
         receipt.proves_certificate(answer[1])
-        return receipt
+        return [receipt]
 
 
 class Release:
-    """An engineer brings a firmware image with its approval."""
+    """An engineer submits an image, brings its approval and fetches what is
+    signed of it, by each signing of the product."""
     identity = "release"
     alone = True  # an upload ends with its connection, at the latest
 
     def __init__(self, mint):
-        self.image, self.version = os.urandom(20_000), fresh("1")
-        self.statement = mint.approve(self.image, version=self.version)
+        # Not what an image of some format begins with.
+        self.image, self.version = b"F" + os.urandom(20_000), fresh("1")
+        self.digests = {name: digest(self.image)
+                        for name, digest in SIGNINGS.items()}
+        self.statement = mint.approve(self.image, version=self.version,
+                                      digests=self.digests)
         self.id = os.urandom(16)
 
     def ask(self, client):
-        return client.release(client.upload(self.image), [self.statement],
-                              version=self.version, request_id=self.id)
+        first, second = SIGNINGS
+        return [client.release(client.upload(self.image), [self.statement],
+                               version=self.version, scheme=first,
+                               request_id=self.id),
+                client.fetch(version=self.version, scheme=second)]
 
-    def check(self, audited, answer, vkey):
-        need(audited.signatures.get(answer[0]) == answer[1],
-             f"{self.version}: the released signature is not in the log")
-        receipt = auditor.Receipt(answer[4], vkey)
-        receipt.proves_image(self.image, answer[1], answer[2])
-        return receipt
+    def check(self, audited, answers, vkey):
+        receipts = []
+        for (name, digest), answer in zip(self.digests.items(), answers):
+            need(audited.signatures.get(answer[0]) == answer[1],
+                 f"{self.version}: the released signature is not in the log")
+            entry = audited.images[answer[0]]
+            need((entry[3], entry[4], entry[5]) == (
+                auditor.sha256(self.image), name, digest),
+                f"{self.version}: another image or digest was signed")
+            receipts.append(auditor.Receipt(answer[4], vkey))
+            need(receipts[-1].index == answer[0],
+                 f"{self.version}: the receipt of another entry")
+        receipts[0].proves_image(self.image, answers[0][1], answers[0][2])
+        return receipts
 
 
 REQUESTS = {"issue": Issue, "sign": Release}
@@ -185,7 +211,9 @@ class Mintage(Mint):
         with tempfile.TemporaryDirectory() as made:
             policy = Path(made) / "policy.conf"
             policy.write_text(text.replace(
-                "validity = 30d", "validity = 3y", 1))
+                "validity = 30d", "validity = 3y", 1).replace(
+                "schemes = {sha256-ecdsa}", "schemes = {%s}" % ", ".join(
+                    SIGNINGS), 1))
             super().__init__(options=("--policy", policy))
         self.program = self.base / "mintmarkd"
         shutil.copy(PROGRAM, self.program)
@@ -385,8 +413,9 @@ class Mintage(Mint):
         need(not audited.pending(),
              f"neither signed nor void: {audited.pending()}")
         leaves = [auditor.leaf_hash(e) for e in entries]
-        for request, answer in self.released:
-            receipt = request.check(audited, answer, self.vkey)
+        for receipt in [receipt for request, answer in self.released
+                        for receipt in request.check(audited, answer,
+                                                     self.vkey)]:
             need(entries[receipt.index] == receipt.entry,
                  "an acknowledged entry is gone")
             need(receipt.size <= len(entries) and auditor.tree_root(

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 
 #include "policy/document.h"
+#include "signer/chips.h"
+#include "signer/scheme.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -15,6 +17,34 @@ must(bool holds)
 {
 	if (!holds)
 		abort();
+}
+
+/* A product whose signatures stand beside each other in one file. */
+static void
+check_product(const struct mm_product *product)
+{
+	const struct mm_chip *chip = mm_chip_named(product->chip);
+	const struct mm_scheme *attached = NULL;
+	size_t count = 0;
+
+	for (mm_list_each(
+		 const struct mm_text_item, signing, product->schemes)) {
+		struct mm_signing_name name;
+
+		must(mm_signing_read(signing->value, &name) == MM_OK);
+		must(!name.scheme->partition);
+		if (name.scheme->detached)
+			continue;
+		must(attached == NULL || attached == name.scheme);
+		attached = name.scheme;
+		count++;
+	}
+	must(attached == NULL || count <= attached->most);
+	must((chip != NULL) == (product->chip.size > 0));
+	must(!product->unread || (chip == NULL && product->carries.count == 0 &&
+				     product->secure_version == 0));
+	must(chip == NULL || chip->secure_version_bits == 0 ||
+	     product->secure_version <= chip->secure_version_bits);
 }
 
 /* The promises that the checks are there for, asked in another way. */
@@ -36,8 +66,10 @@ check_promises(const struct mm_policy *policy)
 		must(profile->standard < MM_STANDARDS);
 		must(mm_policy_profile(policy, profile->name) == profile);
 	}
-	for (mm_list_each(const struct mm_product, product, policy->products))
+	for (mm_list_each(const struct mm_product, product, policy->products)) {
 		must(mm_policy_product(policy, product->name) == product);
+		check_product(product);
+	}
 }
 
 int

@@ -12,7 +12,7 @@ import cbor2
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, utils
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import (
     Ed25519PublicKey)
 
@@ -22,6 +22,10 @@ from audit_base import (
     S_PRINCIPAL, S_RELEASE, S_REVOKE, S_WITHDRAW, SERVER, STATION, Wrong,
     assemble, der, must, not_after, sha256, strict_cbor)
 from audit_crl import Revocations, check_crl
+from audit_images import (
+    P256, P_PARTITIONS, P_SCHEMES, P_SIZE, algorithm_of, algorithm_of_spki,
+    check_certificate, check_claimed, check_digest, check_facts,
+    check_history, check_signing, listed, verify_digest)
 
 CDDL = (Path(__file__).resolve().parents[2]
         / "protocol/mintmark.cddl").read_text()
@@ -56,12 +60,15 @@ class Key:
     def __init__(self, name, use, spki):
         self.name, self.use, self.spki = name, use, spki
         self.public = serialization.load_der_public_key(spki)
+        self.algorithm = algorithm_of(self.public)
+        must(self.algorithm == P256 or use == 4, "RSA keys sign images alone")
         self.retired = False
         self.certificates = []  # of x509.Certificate
         self.profiles = set()   # that they were made by
         self.crls = []          # numbers of those that are not void
 
     def verify(self, signature, data):
+        must(self.algorithm == P256, "RSA keys sign images alone")
         self.public.verify(signature, data, ec.ECDSA(hashes.SHA256()))
 
 
@@ -82,6 +89,7 @@ class Auditor:
         self.succeeds = None
         self.certificates = {}  # index -> entry body, of all
         self.images = {}
+        self.partitions = {}
         self.crl_entries = {}   # index -> (Key, TBS, number)
         self.csrs = {}          # index -> (Key, info)
         self.signatures = {}    # index -> bytes
@@ -182,11 +190,11 @@ class Auditor:
         self.expiry = claim[4]
         return claim[5]
 
-    def brought(self, principal, request):
-        """By an officer; at the birth by nobody."""
+    def brought(self, kind, principal, request):
+        """By whoever brings such statements; at the birth by nobody."""
         if principal is None and request is None and not self.started:
             return
-        self.asked(principal, request, OFFICER)
+        self.asked(principal, request, *bringers(kind))
 
     def asked(self, principal, request, *roles):
         must(principal in self.principals, f"who is {principal}?")
@@ -201,7 +209,7 @@ class Auditor:
         self.requests.add((principal, request))
 
     def stated(self, body, kind):
-        self.brought(body.get(1), body.get(2))
+        self.brought(kind, body.get(1), body.get(2))
         return self.check_statements(body[0], kind)
 
     def add_genesis(self, body):
@@ -213,8 +221,8 @@ class Auditor:
         self.ceremonies[0] = claim, self.expiry
         must(claim[0] == self.policy.digest, "another policy")
         must(not claim.keys() & {3, 5, 6}, "what is not for a birth")
-        must(sorted([k[0], k[1]] for k in body[2])
-             == sorted([k[0], k[1]] for k in claim.get(1, [])),
+        must(sorted((k[0], k[1], algorithm_of_spki(k[2])) for k in body[2])
+             == sorted(map(listed, claim.get(1, []))),
              "other keys than the ceremony's")
         for key in body[2]:
             self.take_key(key[0], key[1], key[2])
@@ -223,7 +231,7 @@ class Auditor:
             self.inherit = list(former.get(4, []))
 
     def add_policy(self, body):
-        self.brought(body.get(5), body.get(6))
+        self.brought(S_POLICY, body.get(5), body.get(6))
         claim = self.check_statements(body[2], S_POLICY)
         new = Policy(body[0])
         must(claim == {0: new.number, 1: new.digest}, "another policy")
@@ -281,20 +289,19 @@ class Auditor:
 
     def add_release(self, body):
         claim = self.stated(body, S_RELEASE)
-        for scheme in claim[4]:
-            self.check_product(claim[0], scheme[0], claim[2])
-            must(scheme[1] == claim[3], "sha256-ecdsa signs the file's hash")
+        check_claimed(self.product(claim[0], claim[2]), claim)
 
-    def check_product(self, name, scheme, size):
+    def product(self, name, size):
         product = self.policy.products.get(name)
-        must(product and scheme in product[1], "product or scheme")
-        must(size <= product.get(2, 1 << 62), "the image's size")
+        must(product, "product or scheme")
+        must(size <= product.get(P_SIZE, 1 << 62), "the image's size")
+        return product
 
     # --- approvals ---
 
     def add_pending(self, body):
-        self.asked(body[1], body[2], OFFICER)
         claim, payload, missing = self.gather(body[0])
+        self.asked(body[1], body[2], *bringers(claim[0]))
         must(claim[0] != S_WITHDRAW, "a withdrawal does not wait")
         must(missing > 0, "enough officers have signed it")
         must(self.payloads.get(payload) in (None, "pending"),
@@ -361,8 +368,8 @@ class Auditor:
             must(body[0] in claim.get(3, []), "the ceremony retires it not")
             key.retired = True
             return
-        must(any((k[0], k[1]) == (body[0], body[1])
-                 for k in claim.get(1, [])), "the ceremony lists no such key")
+        must((body[0], body[1], algorithm_of_spki(body[2]))
+             in map(listed, claim.get(1, [])), "the ceremony lists no such key")
         self.take_key(body[0], body[1], body[2])
 
     def add_csr(self, body):
@@ -502,11 +509,7 @@ class Auditor:
             self.never.add(self.index)
         must(self.revisions[order[0]] == body[2],
              "the order has a newer revision")
-        must(order[1] == body[0], "the order is for another profile")
-        must(not order.get(8), "the order is closed")
-        must(self.time <= order[5], "the order is over")
-        must(body.get(6) in order[4], "the order is not for this station")
-        must(covers(order[3], body[1]), "the order is not for this device")
+        self.check_covered(order, body[0], body[1], body.get(6))
         self.asked(body.get(6), body.get(7), STATION)
         station = self.principals[body[6]]
         must(body[0] in station.get(3, []), "the station's profiles")
@@ -528,6 +531,13 @@ class Auditor:
             self.used[order[0]] += 1
             must(self.used[order[0]] <= order[2], "over the order's units")
         self.live[body[0], body[1]] = self.index
+
+    def check_covered(self, order, profile, device, station):
+        must(order[1] == profile, "the order is for another profile")
+        must(not order.get(8), "the order is closed")
+        must(self.time <= order[5], "the order is over")
+        must(station in order[4], "the order is not for this station")
+        must(covers(order[3], device), "the order is not for this device")
 
     def serial_at(self, holder):
         """A device is held by an entry, or by what was inherited."""
@@ -583,25 +593,69 @@ class Auditor:
     # --- images ---
 
     def add_image(self, body):
-        self.asked(body.get(9), body.get(10), RELEASE)
         claim = self.check_statements(body.get(8, []), S_RELEASE,
                                       logged=False)
+        # Its statements are enough; in earlier logs somebody asked, too.
+        if 9 in body or 10 in body:
+            self.asked(body.get(9), body.get(10), RELEASE)
         for member in range(4):
             must(claim[member] == body[member], "the statement differs")
         must({0: body[4], 1: body[5]} in claim[4], "another digest")
-        key = self.key(body[6])
-        must(key.use == 4, "not a code-signing key")
-        must(body[11] == sha256(key.spki), "another signer than its key")
-        self.check_product(body[0], body[4], body[2])
-        must(body[5] == body[3], "sha256-ecdsa signs the file's hash")
-        for index, other in self.images.items():
-            must(index in self.voids or other[3] == body[3]
-                 or (other[0], other[1]) != (body[0], body[1]),
-                 f"entry {index} is another image of this version")
-            must(index in self.voids or (other[0], other[1], other[4])
-                 != (body[0], body[1], body[4]),
-                 f"entry {index} has this image")
+        key, product = self.key(body[6]), self.product(body[0], body[2])
+        must(body[4] in product[P_SCHEMES], "product or scheme")
+        check_signing(body[4], key, body[11], is_partition=False)
+        check_digest(body[4], body[5], body[3])
+        check_facts(product, body)
+        check_certificate(product, key, self.time)
+        self.check_version(product, body)
         self.images[self.index] = body
+
+    def check_version(self, product, body):
+        """Of what was inherited only the image is known."""
+        former = []
+        for index, other in self.images.items():
+            if index in self.voids or other[0] != body[0]:
+                continue
+            must((other[1], other[4]) != (body[1], body[4]),
+                 f"entry {index} has this image")
+            must(other[1] != body[1] or other[3] == body[3],
+                 f"entry {index} is another image of this version")
+            former += [other] if isinstance(index, int) else []
+        check_history(product, body, former)
+
+    # --- partitions of devices ---
+
+    def add_partition(self, body):
+        self.asked(body[10], body[11], STATION)
+        profile = self.policy.profiles.get(body[0])
+        must(profile and profile[1] == DEVICE, f"no profile {body[0]}")
+        must(body[6] in profile.get(P_PARTITIONS, []),
+             "the profile's partitions are not signed so")
+        order = self.orders.get(body[2])
+        must(order is not None, "it rests on no order")
+        must(self.revisions[order[0]] == body[2],
+             "the order has a newer revision")
+        self.check_covered(order, body[0], body[1], body[10])
+        must(body[0] in self.principals[body[10]].get(3, []),
+             "the station's profiles")
+        self.check_owner(body)
+        check_signing(body[6], self.key(body[8]), body[9], is_partition=True)
+        for index, other in self.partitions.items():
+            must(index in self.voids
+                 or (other[3], other[6]) != (body[3], body[6]),
+                 f"entry {index} is of the same certificate and signing")
+        self.partitions[self.index] = body
+
+    def check_owner(self, body):
+        """The certificate in it is the device's."""
+        certificate = self.certificates.get(body[3])
+        must(certificate and body[3] in self.signatures
+             and (certificate[0], certificate[1]) == (body[0], body[1]),
+             "not the device's certificate")
+        must(self.revoked.last(certificate["serial"]) is None,
+             "its certificate is revoked")
+        must(self.live.get((body[0], body[1])) == body[3],
+             "the device has another certificate")
 
     # --- revocation ---
 
@@ -633,14 +687,15 @@ class Auditor:
     # --- signatures ---
 
     def waits(self):
-        return {**self.certificates, **self.images, **self.crl_entries,
-                **self.csrs}
+        return {**self.certificates, **self.images, **self.partitions,
+                **self.crl_entries, **self.csrs}
 
     def signable(self, index, last):
         must(index > last, "its items do not ascend")
         must(index < self.index, "it speaks of the future")
         must(any(index in kind for kind in (
-            self.certificates, self.images, self.crl_entries, self.csrs)),
+            self.certificates, self.images, self.partitions,
+            self.crl_entries, self.csrs)),
             f"entry {index} is nothing to sign")
         must(index not in self.signatures, f"entry {index} is signed twice")
         must(index not in self.voids, f"entry {index} is void")
@@ -660,8 +715,10 @@ class Auditor:
     def check_signature(self, index, signature):
         if index in self.images:
             body = self.images[index]
-            self.key(body[6]).public.verify(signature, body[5], ec.ECDSA(
-                utils.Prehashed(hashes.SHA256())))
+            verify_digest(self.key(body[6]), body[5], signature)
+        elif index in self.partitions:
+            body = self.partitions[index]
+            verify_digest(self.key(body[8]), body[7], signature)
         elif index in self.crl_entries or index in self.csrs:
             key, data = (self.crl_entries.get(index)
                          or self.csrs.get(index))[:2]
@@ -688,6 +745,9 @@ class Auditor:
                 # Whoever asked may ask again, in the same words.
                 image = self.images[last]
                 self.requests.discard((image.get(9), image.get(10)))
+            elif last in self.partitions:
+                partition = self.partitions[last]
+                self.requests.discard((partition[10], partition[11]))
             elif last in self.crl_entries:
                 key, _, number = self.crl_entries[last]
                 key.crls.remove(number)
@@ -740,6 +800,11 @@ class Auditor:
         return {"size": self.index + 1, "entries": dict(self.counts),
                 "signatures": len(self.signatures),
                 "voids": len(self.voids), "pending": self.pending()}
+
+
+def bringers(kind):
+    """Roles that bring statements of a kind."""
+    return (OFFICER, RELEASE) if kind == S_RELEASE else (OFFICER,)
 
 
 def is_ca(certificate):

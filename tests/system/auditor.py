@@ -27,11 +27,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import (
 from audit_base import (  # noqa: F401: tests take them from here
     AUDITOR, CA, CEREMONY, CERTIFICATE, CLIENT, CODE, CRL, CSR, DEVICE, EXPORT,
     FOREVER, GENESIS, IMAGE, IMPORT, INHERITED, KEY, KIND_NAMES, OFFICER,
-    ORDER, PENDING, POLICY, PRINCIPAL, PROOF, REFUSAL, RELEASE, RELEASE_ENTRY,
-    REVOCATION, S_CEREMONY, S_ORDER, S_POLICY, S_PRINCIPAL, S_RELEASE,
-    S_REVOKE, S_WITHDRAW, SERVER, SIGNATURES, START, STATION, VOID, WITHDRAWAL,
-    Wrong, assemble, der, der_head, must, not_after, sha256, strict_cbor,
-    unbase64)
+    ORDER, PARTITION, PENDING, POLICY, PRINCIPAL, PROOF, REFUSAL, RELEASE,
+    RELEASE_ENTRY, REVOCATION, S_CEREMONY, S_ORDER, S_POLICY, S_PRINCIPAL,
+    S_RELEASE, S_REVOKE, S_WITHDRAW, SERVER, SIGNATURES, START, STATION, VOID,
+    WITHDRAWAL, Wrong, assemble, der, der_head, must, not_after, sha256,
+    strict_cbor, unbase64)
 from audit_meaning import Auditor, Policy, covers  # noqa: F401
 
 
@@ -164,6 +164,7 @@ class Receipt:
              "receipt: of another certificate")
 
     def proves_image(self, image, signature, codesign):
+        """By sha256-ecdsa."""
         body = self.item[3]
         must(self.item[0] == IMAGE, "receipt: not of an image")
         must(body[3] == body[5] == sha256(image), "receipt: another image")

@@ -24,10 +24,13 @@ ALPN = "mintmark/1"
 ZERO_ID = bytes(16)
 
 TYPES = {"error": 0, "status": 1, "issue": 2, "show": 3, "statement": 4,
-         "upload": 5, "chunk": 6, "release": 7, "fetch": 8, "entries": 9,
+         "upload": 5, "chunk": 6, "submit": 7, "fetch": 8, "entries": 9,
          "prove": 10, "consistency": 11, "cosign": 12, "export": 13,
          "blob": 14, "renew": 15, "pending": 16, "orders": 17,
-         "principals": 18, "crl": 19}
+         "principals": 18, "crl": 19, "releases": 20, "image": 21,
+         "partition": 22}
+RELEASE = {"refused": 1, "kept": 2, "approved": 3, "signed": 4}
+PASSED, FAILED, SILENT = 1, 2, 3
 KINDS = {"order": 1, "release": 2, "revoke": 3, "principal": 4, "policy": 5,
          "ceremony": 6, "withdraw": 7}
 ROLES = {"station": 1, "release": 2, "auditor": 3, "officer": 4}
@@ -44,6 +47,22 @@ class Refused(Exception):
         self.id = request_id
         super().__init__(f"{self.name} ({self.code}): {self.text}"
                          f" [retry after {self.retry_after}]")
+
+
+class Broken(Refused):
+    """An image that breaks rules of its product: the answer of submit."""
+
+    def __init__(self, answer):
+        self.rules = rules_of(answer)
+        failed = [name for name, (verdict, _) in self.rules.items()
+                  if verdict == FAILED]
+        super().__init__({0: 67, 1: "image-against-rules",
+                          2: ", ".join(failed)}, ZERO_ID)
+
+
+def rules_of(answer):
+    """name -> (verdict, why) of an answer of submit."""
+    return {row[0]: (row[1], row.get(2, "")) for row in answer[4]}
 
 
 class Closed(Exception):
@@ -238,13 +257,18 @@ class Client:
     def crl(self, issuer):
         return self.ask("crl", {0: issuer})
 
+    def announce(self, image, size=None, sha256=None):
+        """(the upload's number, bytes of it that are there already)"""
+        size = len(image) if size is None else size
+        answer = self.ask("upload", {
+            0: size, 1: sha256 or hashlib.sha256(image).digest()})
+        return answer[0], answer.get(1, 0)
+
     def upload(self, image, size=None, sha256=None, chunk=65536):
         """Announces and sends an image; gives the upload's number."""
-        size = len(image) if size is None else size
-        sha256 = sha256 or hashlib.sha256(image).digest()
-        number = self.ask("upload", {0: size, 1: sha256})[0]
+        number, there = self.announce(image, size, sha256)
         waiting = []
-        for offset in range(0, len(image), chunk):
+        for offset in range(there, len(image), chunk):
             data = image[offset:offset + chunk]
             waiting.append((self.send("chunk", {0: number, 1: offset,
                                                 2: data}),
@@ -258,14 +282,48 @@ class Client:
     def check_chunk(self, request_id, received):
         assert self.answer_to(request_id)[1] == {0: received}
 
-    def release(self, upload, statements, product="demo", version="1.0.0",
-                scheme="sha256-ecdsa", request_id=None):
-        return self.ask("release", {0: upload, 1: product, 2: version,
-                                    3: scheme, 4: list(statements)},
+    def submit(self, upload, product="demo", version="1.0.0",
+               request_id=None):
+        """The answer: [0] is of RELEASE, [4] are all rules."""
+        return self.ask("submit", {0: upload, 1: product, 2: version},
                         request_id)
 
+    def release(self, upload, statements, product="demo", version="1.0.0",
+                scheme="sha256-ecdsa", request_id=None):
+        """Submits, states and fetches: an answer of fetch."""
+        answer = self.submit(upload, product, version)
+        if answer[0] == RELEASE["refused"]:
+            raise Broken(answer)
+        if statements and answer[0] == RELEASE["kept"]:
+            self.statement(statements, request_id=request_id)
+        return self.fetch(product, version, scheme)
+
     def fetch(self, product="demo", version="1.0.0", scheme="sha256-ecdsa"):
+        """One signature; it is made now if it can be."""
         return self.ask("fetch", {0: product, 1: version, 2: scheme})
+
+    def releases(self, product=None, version=None, after=None):
+        body = {0: product, 1: version, 2: after}
+        return self.ask("releases", {k: v for k, v in body.items()
+                                     if v is not None})[0]
+
+    def image(self, sha256):
+        """An image that is kept, all its pieces."""
+        whole, size = b"", 1
+        while len(whole) < size:
+            answer = self.ask("image", {0: sha256, 1: len(whole)})
+            size = answer[0]
+            assert answer[1]
+            whole += answer[1]
+        return whole
+
+    def image_done(self, sha256):
+        """It was written down; it may be forgotten."""
+        return self.ask("image", {0: sha256, 1: 0, 2: True})
+
+    def partition(self, order, device, scheme, data, request_id=None):
+        return self.ask("partition", {0: order, 1: device, 2: scheme,
+                                      3: data}, request_id)
 
     def entries(self, start, count):
         return self.ask("entries", {0: start, 1: count})
@@ -373,8 +431,11 @@ def withdraw_body(statement):
 
 
 def release_body(image, product="demo", version="1.0.0",
-                 scheme="sha256-ecdsa", digest=None, sha256=None, size=None):
+                 scheme="sha256-ecdsa", digest=None, sha256=None, size=None,
+                 digests=None):
+    """Of one signing, whose digest is the file's; or `digests` by signing."""
     sha256 = sha256 or hashlib.sha256(image).digest()
+    digests = digests or {scheme: digest or sha256}
     return {0: product, 1: version,
             2: len(image) if size is None else size, 3: sha256,
-            4: [{0: scheme, 1: digest or sha256}]}
+            4: [{0: name, 1: value} for name, value in digests.items()]}

@@ -21,12 +21,12 @@ START = 1700000000
 POLICY = hashlib.sha256(b"policy").digest()
 (GENESIS, POLICY_KIND, PRINCIPAL, ORDER, CERTIFICATE, IMAGE, SIGNATURES, VOID,
  REFUSAL, STARTED, KEY, REVOCATION, CRL, EXPORT, PENDING, WITHDRAWAL,
- RELEASE, CEREMONY, CSR, IMPORT, INHERITED) = range(21)
+ RELEASE, CEREMONY, CSR, IMPORT, INHERITED, PARTITION) = range(22)
 # All but those whose word is the state of others.
 KINDS_WITH_ROWS = {"genesis", "policy", "principal", "order", "certificate",
                    "image", "refusal", "start", "key", "revocation", "crl",
                    "export", "pending", "withdrawal", "release", "ceremony",
-                   "csr", "import", "inherited"}
+                   "csr", "import", "inherited", "partition"}
 ID = b"0123456789abcdef"
 
 
@@ -116,12 +116,35 @@ class PaperLog:
             0: "device", 1: device, 2: basis, 3: "device-ca",
             4: hashlib.sha256(b"key").digest(), 5: tbs, 6: station, 7: ID})
 
-    def image(self, product="lamp", version="1.0"):
+    def image(self, product="lamp", version="1.0", signing="sha256-ecdsa"):
+        digest = hashlib.sha256(version.encode()).digest()
+        return self.add(IMAGE, {
+            0: product, 1: version, 2: 4096, 3: digest, 4: signing,
+            5: digest, 6: "codesign", 7: "esp-app",
+            8: [self.state(2, self.claim(product, version))], 11: digest,
+            12: "esp32c3", 13: "lamp", 14: 3})
+
+    def former_image(self, product="lamp", version="0.9"):
+        """As it was in logs of before: somebody asked for it."""
         digest = hashlib.sha256(version.encode()).digest()
         return self.add(IMAGE, {
             0: product, 1: version, 2: 4096, 3: digest, 4: "sha256-ecdsa",
             5: digest, 6: "codesign", 7: "plain", 9: "release-1", 10: ID,
             11: digest})
+
+    @staticmethod
+    def claim(product, version):
+        digest = hashlib.sha256(version.encode()).digest()
+        return {0: product, 1: version, 2: 4096, 3: digest,
+                4: [{0: name, 1: digest} for name in (
+                    "sha256-ecdsa", "secure-boot-v2-rsa3072:boot")]}
+
+    def partition(self, device, basis, certificate):
+        digest = hashlib.sha256(device.encode()).digest()
+        return self.add(PARTITION, {
+            0: "device", 1: device, 2: basis, 3: certificate, 4: 8192,
+            5: digest, 6: "secure-cert-rsa3072:boot", 7: digest, 8: "boot",
+            9: digest, 10: "line-1", 11: ID})
 
     def sign(self, *indices):
         return self.add(SIGNATURES, {0: [{0: i, 1: b"signature"}
@@ -178,10 +201,7 @@ class PaperLog:
             0: hashlib.sha256(b"payload").digest()})
 
     def release(self, product="lamp", version="2.0"):
-        digest = hashlib.sha256(version.encode()).digest()
-        return self.stated(RELEASE, 2, {
-            0: product, 1: version, 2: 4096, 3: digest,
-            4: [{0: "sha256-ecdsa", 1: digest}]})
+        return self.stated(RELEASE, 2, self.claim(product, version))
 
     def inherited(self, things=b"things"):
         self.blobs.append((len(self.entries), things))
@@ -225,7 +245,7 @@ class PaperLog:
         third = self.certificate("lamp-2", serial(2), basis=order)
         self.void(third)
         self.refusal(["line-1", "issue", "order-exhausted", 3, "lamp-3"],
-                     ["release-1", "release", "release-not-approved", 1,
+                     ["release-1", "submit", "image-against-rules", 1,
                       "lamp"])
         self.start()
         basis = self.ceremony()
@@ -239,6 +259,7 @@ class PaperLog:
         self.revocation((serial(1), 1, START))
         self.crl()
         self.export()
+        self.sign(self.partition("lamp-4", order, first))
         return self
 
     # --- on the disk ---

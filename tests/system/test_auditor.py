@@ -181,6 +181,28 @@ def test_states(paper):
     assert found["lamp 1.0"]["state"] == "signed"
 
 
+def test_images_of_all_times(workdir):
+    """Several signings of one version; before, somebody asked for each, and
+    was refused by another word."""
+    paper = PaperLog()
+    paper.genesis()
+    former = paper.former_image()
+    again = [paper.image(), paper.image(signing="secure-boot-v2-rsa3072:boot")]
+    paper.sign(former, *again)
+    paper.refusal(["release-1", "release", "release-not-approved", 1, "lamp"])
+    paper.vkey, paper.place = paper.write(workdir / "log"), workdir / "log"
+    found = rows(paper, "--product", "lamp")
+    assert [(row["what"], row["station"], row["state"]) for row in found] == [
+        ("lamp 0.9", "release-1", "signed"), ("lamp 1.0", "", "signed"),
+        ("lamp 1.0", "", "signed"), ("lamp", "release-1", "refused")]
+    body = show(paper, again[1])["body"]
+    assert body["scheme"] == "secure-boot-v2-rsa3072:boot"
+    assert (body["chip"], body["project"], body["secure_version"]) == (
+        "esp32c3", "lamp", 3)
+    assert [one["scheme"] for one in body["statements"][0]["body"][
+        "schemes"]] == ["sha256-ecdsa", "secure-boot-v2-rsa3072:boot"]
+
+
 def test_the_last_word_on_a_serial_number_counts(workdir):
     paper = PaperLog()
     paper.genesis()
@@ -219,8 +241,9 @@ def test_what_is_replaced_is_superseded(workdir):
     (["--device", "lamp"], []),
     (["--serial", f"{serial(1):040x}", "--kind", "certificate"],
      ["lamp-1"]),
-    (["--station", "release-1"], ["lamp 1.0", "lamp"]),
-    (["--order", "order-1"], ["order-1", "lamp-1", "lamp-2"]),
+    (["--station", "release-1"], ["lamp"]),
+    (["--order", "order-1"], ["order-1", "lamp-1", "lamp-2", "lamp-4"]),
+    (["--kind", "partition"], ["lamp-4"]),
     (["--order", "order-2"], []),
     (["--refused"], ["lamp-3", "lamp"]),
     (["--revoked"], ["lamp-1"]),
@@ -428,7 +451,7 @@ def export(log, out, *words, **expect):
 def test_an_export_is_as_of_its_end(paper, workdir):
     """The revocation is not known yet where the range ends before it."""
     said = json.loads(export(paper, workdir / "all", "--json").stdout)
-    assert said["rows"] == 5 and not said["recorded"]
+    assert said["rows"] == 6 and not said["recorded"]
     assert said["sha256"] == auditor.sha256(
         (workdir / "all").read_bytes()).hex()
     assert "lamp-1,device" in (workdir / "all").read_text()

@@ -279,6 +279,64 @@ def test_from_nothing_to_a_device(house):
     mint.audit()
 
 
+RSA_KEY = 'key "sb-rsa" { use = code-signing algorithm = RSA-3072 }\n'
+BOOT_KEYS = RSA_KEY + 'key "sb-ec" { use = code-signing }\n'
+
+
+def hash_on_record(text, name):
+    """SHA-256 of a key's SubjectPublicKeyInfo, as the paper has it."""
+    return re.search(rf"^  {name}, entry \d+\n    ([0-9a-f]{{64}})$", text,
+                     re.M).group(1)
+
+
+def test_keys_of_secure_boot_have_no_certificate(house):
+    """At the birth and later; the log's other auditor knows their kind."""
+    mint = house.whole(KEYS, BOOT_KEYS, ACCESS, CERTIFICATES)
+    text = (mint.out / "record.txt").read_text()
+    assert "  sb-rsa, for code-signing, RSA-3072\n" in text
+    assert "  sb-ec, for code-signing\n" in text
+    assert hash_on_record(text, "sb-rsa") != hash_on_record(text, "sb-ec")
+    assert not list((mint.out / "public").glob("sb-*"))
+    mint.start()
+    index = in_force(mint, later(house, RSA_KEY.replace("sb-rsa", "sb-2")))
+    fetch(mint, index, "made")
+    text = mintmark("ceremony", "record", "--identity",
+                    mint.identity("auditor"), "--at", index).stdout
+    assert "  sb-2, for code-signing, RSA-3072\n" in text
+    assert hash_on_record(text, "sb-2")
+    mint.order_and_issue("device-1")
+    # It cannot sign a CSR, of which a later file cannot know.
+    done = mint.amend("amend", later(house, request(
+        "sb-2", "codesign", "Secure Boot")), ok=None)
+    assert done.returncode != 0 and "key-unsupported" in done.stderr, done.stderr
+    mint.restart()
+    mint.order_and_issue("device-2")
+    mint.stop()
+    mint.audit()
+
+
+def test_quickstart_makes_keys_of_secure_boot():
+    mint = Mint(options=["--signing-key", "sb-1:RSA-3072,sb-2"])
+    try:
+        public = mint.dir / "public"
+        keys = {name: serialization.load_pem_public_key(
+            (public / f"{name}.pub.pem").read_bytes())
+            for name in ("sb-1", "sb-2")}
+        assert keys["sb-1"].key_size == 3072
+        assert keys["sb-1"].public_numbers().e == 65537
+        assert keys["sb-2"].curve.name == "secp256r1"
+        text = mintmark("ceremony", "record", "--key", public / "log.vkey",
+                        mint.dir / "log").stdout
+        for name, key in keys.items():
+            der = key.public_bytes(
+                serialization.Encoding.DER,
+                serialization.PublicFormat.SubjectPublicKeyInfo)
+            assert hash_on_record(text, name) == sha256(der).hexdigest()
+        mint.audit()
+    finally:
+        mint.remove()
+
+
 def test_what_is_to_be_signed_is_shown(house):
     said = house.prepare(house.write()).stderr
     for text in (ORIGIN, "root, for root-ca", '"Test Device CA"',
@@ -411,6 +469,16 @@ def test_payloads_with_another_key_inside(house):
     (lambda t: t.replace("issuer = root\n\tprofile = device-ca",
                          "issuer = codesign\n\tprofile = device-ca"),
      "code signing"),
+    (lambda t: t.replace("use = root-ca", "use = root-ca algorithm = RSA-3072"),
+     "only a key for code signing may be RSA-3072"),
+    (lambda t: t.replace("use = code-signing",
+                         "use = code-signing algorithm = RSA-3072").replace(
+         "issuer = root\n\tprofile = codesign",
+         "issuer = codesign\n\tprofile = codesign"),
+     "neither certificates nor CSRs"),
+    (lambda t: t.replace("use = code-signing",
+                         "use = code-signing algorithm = RSA-4096"),
+     "P-256, RSA-3072"),
     (lambda t: t.replace("role = officer", "role = auditor"), "officer"),
     (lambda t: t.replace('"policy.conf"', '"nowhere.conf"'), "nowhere"),
     (lambda t: t + 'retire = {"root"}\n', "retire"),
@@ -815,6 +883,36 @@ def test_a_successor(house):
     mint.stop()
     mintmark("log", "verify", "--jobs", "1", "--key",
              mint.dir / "public/log.vkey", mint.dir / "log")
+
+
+def test_a_successor_takes_keys_of_their_kind(house):
+    mint = house.whole(KEYS, RSA_KEY, ACCESS, CERTIFICATES)
+    public = mint.out / "public"
+    there = hash_on_record((mint.out / "record.txt").read_text(), "sb-rsa")
+    mint.start()
+    copy_log(house, mint)
+    mint.stop()
+    burn(house)
+    taken = RSA_KEY.replace(" }", f' existing = "{there}" }}')
+    file = house.write(kept_keys(public),
+                       taken.replace("algorithm = RSA-3072", ""), ACCESS,
+                       CERTIFICATES, origin=SECOND)
+    succeed(house, file)
+    done = house.hold(file, house.sign("ada", "bob"), out="out-2", ok=None)
+    assert done.returncode != 0 and "one of RSA-3072" in done.stderr
+    for name in LOST:
+        shutil.rmtree(house.dir / name)
+    house.settle()
+    file = house.write(kept_keys(public), taken, ACCESS, CERTIFICATES,
+                       origin=SECOND)
+    succeed(house, file)
+    house.hold(file, house.sign("ada", "bob"), out="out-2")
+    mint = house.open("out-2")
+    assert hash_on_record((mint.out / "record.txt").read_text(),
+                          "sb-rsa") == there
+    mint.start()
+    mint.order_and_issue("device-1")
+    mint.stop()
 
 
 def blob_items(house):

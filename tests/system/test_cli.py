@@ -11,6 +11,7 @@ from mint import (MINTMARK, ROOT, VECTORS, Mint, fresh, mintmark, new_csr,
 YES, NO, USAGE, DATA, AWAY, LATER, REFUSED, CONFIG = (
     0, 1, 64, 65, 69, 75, 77, 78)
 IMAGE = VECTORS / "esp/esp32_irom.bin"
+FIRMWARE = ROOT / "conf/policy.conf"  # any file will do
 HELP = mintmark("--help").stdout
 
 
@@ -41,7 +42,7 @@ def issue(mint, order, device, csr, out, *more, **expect):
                     *more, csr, **expect)
 
 
-def submit(mint, version, out, *more, image=IMAGE, **expect):
+def submit(mint, version, out, *more, image=FIRMWARE, **expect):
     return mintmark("release", "submit", "--identity",
                     mint.identity("release"), "--product", "demo",
                     "--version", version, "--officer",
@@ -287,26 +288,27 @@ def test_release_submit_and_fetch(mint, workdir):
     version = fresh("1")
     submit(mint, version, workdir / "fw")
     mintmark("release", "fetch", "--identity", mint.identity("release"),
-             "--product", "demo", "--version", version, "--out",
-             workdir / "again")
-    for suffix in (".sig", ".receipt"):
-        assert (workdir / f"fw{suffix}").read_bytes() == (
-            workdir / f"again{suffix}").read_bytes()
-    mintmark("receipt", "verify", *key(mint), "--image", IMAGE,
+             "--image", FIRMWARE, "--out", workdir / "again",
+             f"demo@{version}")
+    for name in ("sha256-ecdsa.sig", "sha256-ecdsa.receipt", "firmware.bin"):
+        assert (workdir / "fw" / name).read_bytes() == (
+            workdir / "again" / name).read_bytes()
+    mintmark("receipt", "verify", *key(mint), "--image", FIRMWARE,
              "--certificate", mint.dir / "public/codesign.crt",
-             workdir / "fw.receipt", workdir / "fw.sig")
+             workdir / "fw/sha256-ecdsa.receipt",
+             workdir / "fw/sha256-ecdsa.sig")
     public = run("openssl", "x509", "-in", mint.dir / "public/codesign.crt",
                  "-noout", "-pubkey").stdout
     (workdir / "pub").write_text(public)
     run("openssl", "dgst", "-sha256", "-verify", workdir / "pub",
-        "-signature", workdir / "fw.sig", IMAGE)
+        "-signature", workdir / "fw/sha256-ecdsa.sig", FIRMWARE)
 
 
 def test_a_receipt_of_another_image(mint, workdir):
     submit(mint, fresh("1"), workdir / "fw")
-    (workdir / "other").write_bytes(IMAGE.read_bytes() + b"!")
+    (workdir / "other").write_bytes(FIRMWARE.read_bytes() + b"!")
     mintmark("receipt", "verify", *key(mint), "--image", workdir / "other",
-             workdir / "fw.receipt", ok=(NO,))
+             workdir / "fw/sha256-ecdsa.receipt", ok=(NO,))
 
 
 def test_release_submit_of_a_stranger(mint, workdir):
@@ -316,7 +318,7 @@ def test_release_submit_of_a_stranger(mint, workdir):
             "release", "submit", "--identity", mint.identity("release"),
             "--product", "demo", "--version", fresh("1"), "--officer",
             other.dir / "officer/officer.key", "--out", workdir / "fw",
-            IMAGE, ok=(REFUSED,))
+            FIRMWARE, ok=(REFUSED,))
     finally:
         other.remove()
     assert "statement-unknown-officer" in done.stderr
@@ -324,8 +326,7 @@ def test_release_submit_of_a_stranger(mint, workdir):
 
 def test_release_fetch_of_nothing(mint, workdir):
     mintmark("release", "fetch", "--identity", mint.identity("release"),
-             "--product", "demo", "--version", "never", "--out",
-             workdir / "fw", ok=(NO,))
+             "--out", workdir / "fw", "demo@never", ok=(NO,))
 
 
 # ------------------------------------------------------------------------- log
@@ -372,7 +373,7 @@ def test_the_appliance_is_away(mint, order, device, csr, workdir):
 
 def test_image_inspect():
     said = json.loads(mintmark("image", "inspect", "--json", IMAGE).stdout)
-    assert said["format"] == "plain"
+    assert said["format"] == "esp-app"
     assert said["size"] == IMAGE.stat().st_size
 
 
@@ -406,5 +407,5 @@ def test_an_officer_s_key_that_others_can_read(mint, workdir):
     done = mintmark("release", "submit", "--identity",
                     mint.identity("release"), "--product", "demo",
                     "--version", fresh("1"), "--officer", copy, "--out",
-                    workdir / "fw", IMAGE, ok=(DATA,))
+                    workdir / "fw", FIRMWARE, ok=(DATA,))
     assert "chmod 600" in done.stderr

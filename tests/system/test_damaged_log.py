@@ -67,7 +67,7 @@ def reads_only(mint):
             client.issue(mint.order, fresh("lamp"), new_csr())
         for device, answer in list(mint.known.items())[-5:]:
             assert client.show(device) == answer
-    image = os.urandom(500)
+    image = b"F" + os.urandom(500)
     with mint.client("release") as client, refused("log-inconsistent"):
         client.release(client.upload(image), [mint.approve(image)])
     with mint.client("officer") as client, refused("log-inconsistent"):

@@ -1,17 +1,11 @@
-"""Orders and releases by the commands, where every statement wants two of
-three officers: made, pending, approved by another, in force; withdrawn;
-extended, closed, opened again; and an image that two approve, each by a copy
-of one's own."""
-
-import json
-from hashlib import sha256
+"""Orders by the commands, where every statement wants two of three officers:
+made, pending, approved by another, in force; withdrawn; extended, closed,
+opened again."""
 
 import pytest
 
-from mint import MINTMARK, VECTORS, fresh, mintmark, new_csr, run
+from mint import MINTMARK, fresh, mintmark, new_csr, run
 from office import Terminal, open_office
-
-IMAGE = VECTORS / "esp/esp32_irom.bin"
 
 
 @pytest.fixture(scope="module")
@@ -304,62 +298,3 @@ def test_no_officer_at_all(office, workdir):
                       1, "--station", "station", "--pattern", "*",
                       "--officer", workdir / "k", ok=(77,))
     assert ": statement-unknown-officer: " in done.stderr
-
-
-# ----------------------------------------------------------------- releases
-
-def other_image(office):
-    """The same with two bytes changed, whose checksum stays what it was; its
-    SHA-256 is at its end."""
-    image = bytearray(IMAGE.read_bytes()[:-32])
-    image[0x50] ^= 1
-    image[0x51] ^= 1
-    return office.file("other.bin", bytes(image + sha256(image).digest()))
-
-def approve(office, version, by, image=IMAGE, **expect):
-    return office.say("release", "approve", image, "--product", "demo",
-                      "--version", version, "--yes", "--json", by=by,
-                      **expect)
-
-
-def submit(office, version, out, *more, **expect):
-    return office.say("release", "submit", IMAGE, "--product", "demo",
-                      "--version", version, "--out", out, *more,
-                      identity="release", **expect)
-
-
-def test_two_approve_from_copies_of_their_own(office, workdir):
-    version = fresh("v")
-    done = submit(office, version, workdir / "fw", ok=(77,))
-    assert ": release-not-approved: " in done.stderr
-    assert json.loads(approve(office, version, "ada").stdout)[
-        "state"] == "pending"
-    submit(office, version, workdir / "fw", ok=(77,))
-    other = other_image(office)
-    done = approve(office, version, "bob", image=other, ok=(77,))
-    assert ": statement-differs: " in done.stderr
-    assert "another image" in done.stderr and str(other) in done.stderr
-    assert json.loads(approve(office, version, "bob").stdout)[
-        "state"] == "in-force"
-    for officer in ("ada", "bob"):
-        done = approve(office, version, officer, ok=(77,))
-        assert ": statement-replayed: " in done.stderr
-        assert "approved already" in done.stderr
-    submit(office, version, workdir / "fw")
-    for suffix in (".sig", ".crt", ".receipt"):
-        assert (workdir / f"fw{suffix}").is_file()
-
-
-def test_one_officer_is_not_enough_for_a_submission(office, workdir):
-    done = submit(office, fresh("v"), workdir / "fw", "--officer",
-                  office.keys["ada"], ok=(77,))
-    assert ": statement-too-few: " in done.stderr
-    assert not list(workdir.iterdir())
-
-
-def test_files_are_looked_at_before_anything_is_signed(office, workdir):
-    (workdir / "fw.sig").write_text("mine")
-    done = submit(office, fresh("v"), workdir / "fw", "--officer",
-                  workdir / "no-key", ok=(64,))
-    assert ": file-exists: " in done.stderr
-    assert (workdir / "fw.sig").read_text() == "mine"

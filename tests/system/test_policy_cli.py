@@ -273,3 +273,94 @@ def test_check_gives_advice(office):
     advice = json.loads(done.stdout)["advice"]
     for row in advice:
         assert row["text"] in done.stderr
+
+
+# ------------------------------------------------------------------- products
+
+LAMP = """
+product "lamp" {
+	schemes = {"secure-boot-v2-%s:sb-1", "sha256-ecdsa"}
+	format = esp-app
+	chip = %s
+	project = lamp
+	versions = semver
+	%s
+	secure-version = 1
+	dirty = no
+	certificate = 90d
+	resign = append
+	unread = no
+}
+"""
+SLOTS = """# Name, Type, SubType, Offset, Size
+nvs,     data, nvs,     0x9000,  0x4000
+otadata, data, ota,     0xd000,  0x2000
+ota_0,   app,  ota_0,   0x10000, 0x180000
+ota_1,   app,  ota_1,   ,        0x100000
+"""
+
+
+def lamp(office, number, size="slot = 1M", chip="esp32c3", key="rsa3072"):
+    return office.text(number) + LAMP % (key, chip, size)
+
+
+def test_a_partition_table_is_as_good_as_its_slot(office):
+    office.file("slots.csv", SLOTS)
+    assert compiled(office, lamp(office, 9, 'partition-table = "slots.csv"')
+                    ) == compiled(office, lamp(office, 9, "slot = 1M"))
+    assert compiled(office, lamp(office, 9, "slot = 1023K")
+                    ) != compiled(office, lamp(office, 9, "slot = 1M"))
+
+
+@pytest.mark.parametrize("old,new,why", [
+    ("semver", "calver", "none of any, semver"),
+    ("esp32c3", "esp8266", "no chip"),
+    ("esp-app", "elf", "no format"),
+    ("rsa3072", "ecdsa256", "does not verify"),
+    ("rsa3072", "ed25519", "no signature scheme"),
+    ("secure-version = 1", "secure-version = 17", "counts to 16"),
+    ("unread = no", "unread = yes", "nobody reads"),
+    ("append", "sometimes", "none of refuse"),
+    ("slot = 1M", 'partition-table = "gone.csv"', "gone.csv"),
+    ("slot = 1M", 'slot = 1M\n\tpartition-table = "slots.csv"',
+     "one of the two")], ids=lambda t: t.replace("\n", " ").strip())
+def test_a_product_that_cannot_be_is_refused_at_its_line(office, old, new,
+                                                         why):
+    office.file("slots.csv", SLOTS)
+    text = lamp(office, 9)
+    before, after = text.split('product "lamp"')
+    text = before + 'product "lamp"' + after.replace(old, new, 1)
+    done = mintmark("policy", "check", office.file("bad.conf", text),
+                    ok=(78,))
+    line = text.count("\n", 0, text.rindex(new) + len(new)) + 1
+    assert f"bad.conf:{line}: " in done.stderr, done.stderr
+    assert why in done.stderr and done.stdout == ""
+
+
+@pytest.mark.parametrize("chip,rsa", [
+    ("esp32h2", True), ("esp32p4", True), ("esp32c5", True),
+    ("esp32c61", False)])
+def test_hardware_ecdsa_is_warned_of(office, chip, rsa):
+    path = office.file("h2.conf", lamp(office, 9, chip=chip, key="ecdsa256"))
+    said = json.loads(mintmark("policy", "check", "--json", path).stdout)
+    told = [row for row in said["advice"] if "insecure" in row["text"]]
+    assert len(told) == 1 and chip in told[0]["text"]
+    assert ("secure-boot-v2-rsa3072" in told[0]["text"]) == rsa
+    assert ("no RSA" in told[0]["text"]) == (not rsa)
+    line = path.read_text().splitlines()[told[0]["line"] - 1]
+    assert line.startswith("\tschemes = {\"secure-boot-v2-ecdsa256")
+
+
+def test_an_approver_needs_the_partition_table_too(office):
+    """The size that a table says is in the document: who signs that compiles
+    the text with their own copy of the table."""
+    office.file("slots.csv", SLOTS)
+    number = next_number(office)
+    text = lamp(office, number, 'partition-table = "slots.csv"')
+    payload = propose(office, text)["payload"]
+    done = office.say("policy", "approve", payload, "--yes", by="bob",
+                      ok=(78,))
+    assert "slots.csv" in done.stderr, done.stderr
+    office.say("policy", "approve", payload, "--yes", by="bob",
+               cwd=office.place)
+    assert not proposals(office)

@@ -520,7 +520,7 @@ def test_who_stands_for_an_image(made, workdir):
 def test_every_entry_has_its_bundle(made, workdir):
     """Each kind, as far as people stand for it."""
     words = {"genesis": "ceremony", "principal": "principal",
-             "order": "order", "image": "release"}
+             "order": "order", "image": "release", "release": "release"}
     for index, entry in enumerate(made.entries):
         made.receipt_of(index, workdir / "receipt")
         said = made.verify("--statements", workdir / "bundle", "--force",

@@ -30,6 +30,23 @@ def test_an_order_is_logged_word_for_word(mint, officer):
     assert receipt.item[3][1] == "officer"
 
 
+@pytest.mark.parametrize("kind, body", [
+    ("order", an_order()), ("revoke", mm.revoke_body([7])),
+    ("principal", mm.principal_body("line-9", "station", bytes(32))),
+    ("policy", mm.policy_body(2, b"policy")),
+    ("ceremony", {0: bytes(32), 3: ["root"]}),
+    ("withdraw", {0: bytes(32)})], ids=lambda v: v if type(v) is str else "")
+def test_who_releases_brings_statements_of_releases_alone(mint, release, kind,
+                                                          body):
+    """However good they are: the others are for officers to bring."""
+    before = len(mint.entries())
+    with refused("role-not-allowed"):
+        release.statement([mint.state(kind, body)])
+    made = mint.entries()[before:]
+    assert {e[0] for e in made} <= {auditor.REFUSAL}
+    release.statement([mint.approve(b"firmware", version=fresh("1"))])
+
+
 def test_the_same_statement_twice_is_a_replay(mint, officer):
     statement = mint.state("order", an_order())
     officer.statement([statement])

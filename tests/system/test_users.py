@@ -49,7 +49,7 @@ def test_each_process_is_somebody_else(own_mint):
     with own_mint.client() as client:
         assert client.issue(order, fresh("lamp"), new_csr())
     with own_mint.client("release") as client:
-        image = os.urandom(1000)
+        image = b"F" + os.urandom(1000)
         upload = client.upload(image)
         assert client.release(upload, [own_mint.approve(image)])
     own_mint.stop()

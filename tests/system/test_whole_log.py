@@ -19,8 +19,10 @@ from test_policy_change import certificate_of
 from test_reissue import serial_of
 
 HOLD, REMOVE = 6, 8
-# What a server never writes by itself in such a life.
-ELSEWHERE = {"void", "csr", "import", "inherited"}
+SEMVER = 1  # of a product's versions
+# What a server never writes by itself in such a life; a device's partition
+# is in test_partition.py.
+ELSEWHERE = {"void", "csr", "import", "inherited", "partition"}
 WORDS = {"genesis": "ceremony", "principal": "principal", "order": "order",
          "release": "release", "image": "release", "revocation": "revoke",
          "policy": "policy", "ceremony": "ceremony",
@@ -38,7 +40,9 @@ class Life:
 
     def live(self):
         mint = self.mint
-        change_policy(mint, next_policy(mint, self.people), mint.officer)
+        policy = mm.decode(next_policy(mint, self.people))
+        policy[3] = [{0: "demo", 1: ["sha256-ecdsa", "cose-sign1"], 6: SEMVER}]
+        change_policy(mint, mm.encode(policy), mint.officer)
         order = self.order()
         first, second, third = self.devices(order)
         self.hold_and_lift(first)
@@ -120,12 +124,28 @@ class Life:
         self.bring("withdraw", mm.withdraw_body(statements[0]), self.bob)
 
     def release(self):
-        image, version = os.urandom(4000), fresh("v")
-        body = mm.release_body(image, version=version)
-        self.say("release", body)
+        """Two versions by two signings each; one is stated by an officer and
+        brought by who submits it."""
+        self.submit("1.0.0-rc.1", "officer")
+        self.submit("v1.0.0", "release")
+        with self.mint.client("release") as client, \
+                refused("image-against-rules"):
+            client.release(client.upload(b"older"), [], version="0.9.0")
+
+    def submit(self, version, by_whom):
+        image = b"F" + os.urandom(4000)
+        body = mm.release_body(image, version=version, digests={
+            "sha256-ecdsa": auditor.sha256(image),
+            "cose-sign1": auditor.sha256(mm.encode(
+                ["Signature1", mm.encode({1: -7}), b"", image]))})
         statements = by(self.mint, "release", body, self.ada, self.bob)
         with self.mint.client("release") as client:
-            client.release(client.upload(image), statements, version=version)
+            client.submit(client.upload(image), version=version)
+            with self.mint.client(by_whom) as other:
+                for statement in statements:
+                    other.statement([statement])
+            for signing in ("sha256-ecdsa", "cose-sign1"):
+                assert client.fetch(version=version, scheme=signing)
 
     def ceremony(self):
         policy = next(e for e in reversed(self.mint.entries())
@@ -178,6 +198,7 @@ def test_both_auditors_have_seen_all_of_it(lived):
     counts = lived.audited.counts
     assert set(counts) >= set(KIND_NAMES) - ELSEWHERE, counts
     assert counts["order"] == 5 and counts["withdrawal"] == 1
+    assert counts["release"] == 2 and counts["image"] == 4
     assert sum(lived.audited.reissued.values()) == 2
 
 

@@ -1,13 +1,15 @@
 /*
  * The authority, whole: the process itself in its sandbox. Everybody whom it
- * talks to is played here: the supervisor, a gate, and notary, token and
- * archive that can be told to fail.
+ * talks to is played here: the supervisor, a gate, and notary, token, archive
+ * and inspectors that can be told to fail.
  */
 #ifndef MM_TEST_AUTHORITY_BOX_H
 #define MM_TEST_AUTHORITY_BOX_H
 
 #include <poll.h>
 #include <signal.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -16,13 +18,15 @@
 #include "server/ask.h"
 #include "server/configure.h"
 #include "server/role.h"
+#include "signer/inspector.h"
 #include "tests/unit/mint.h"
 
 enum {
 	CAS = 4,        /* keys of the token */
 	WAIT_MS = 8000, /* until a test gives up */
 	QUIET_MS = 40,  /* for what should not come */
-	ANSWERS = 64
+	ANSWERS = 64,
+	INSPECTORS = 8 /* as many as the supervisor starts */
 };
 
 enum who { CONTROL, NOTARY, TOKEN, ARCHIVE, GATE, PEERS };
@@ -31,6 +35,11 @@ enum who { CONTROL, NOTARY, TOKEN, ARCHIVE, GATE, PEERS };
 struct told {
 	uint64_t connection;
 	struct mm_envelope envelope;
+};
+
+/* An inspector, with the image that it was started for. */
+struct inspector {
+	int fd, image; /* fd -1: none */
 };
 
 static struct {
@@ -44,6 +53,7 @@ static struct {
 	uint64_t base;           /* how many they are */
 	uint64_t order;
 	struct mm_span station_key, officer_key, auditor_key, tls_key;
+	struct mm_span release_key;
 	struct mm_span serial;     /* of the client's certificate; empty: any */
 	enum mm_error notary_says; /* instead of storing what is new */
 	enum mm_error token_says;  /* instead of a signature */
@@ -65,6 +75,17 @@ static struct {
 	uint8_t force[32];         /* digest of the policy followed last */
 	struct told told[ANSWERS];
 	size_t told_count;
+	struct inspector inspectors[INSPECTORS];
+	bool hold_inspectors; /* they are slow */
+	bool inspectors_die;
+	bool inspectors_copy_less;
+	enum mm_error inspectors_say; /* instead of facts */
+	enum mm_error prove_says;
+	struct mm_image_facts facts; /* of every image, but size and hash */
+	struct mm_span fault;        /* of every signing; empty: none */
+	unsigned inspected, proved, started;
+	size_t proved_signatures; /* of the last one */
+	uint64_t room;            /* bytes for images */
 } box;
 
 /* --- the log before the start --- */
@@ -210,6 +231,35 @@ append_people(void)
 	box.order = mint.log.size;
 	body.statements = say(MM_STATEMENT_ORDER, &order);
 	append(MM_ENTRY_ORDER, &body);
+	body.statements =
+	    principal_statements("release", MM_ROLE_RELEASE, box.release_key);
+	append(MM_ENTRY_PRINCIPAL, &body);
+}
+
+/* Products of each sort, in the place of the mint's. */
+static inline struct mm_span
+with_products(struct mm_span document)
+{
+	struct mm_policy policy;
+	const struct mm_product products[] = {
+	    {.name = text("blind"),
+		.schemes = TEXTS("sha256-ecdsa", "cose-sign1"),
+		.size = 1048576,
+		.unread = true},
+	    {.name = text("duo"),
+		.schemes = TEXTS("sha256-ecdsa", "cose-sign1"),
+		.size = 1048576,
+		.versions = MM_VERSIONS_SEMVER},
+	    {.name = text("lamp"),
+		.schemes = TEXTS("sha256-ecdsa"),
+		.size = 1048576}};
+	mm_auto(buffer) out = {0};
+
+	ok(mm_policy_decode(document, &mint.arena, &policy));
+	policy.products = (struct mm_list){products, MM_COUNT(products)};
+	mm_buffer_init(&out, MM_POLICY_MAX);
+	ok(mm_shape_encode(&mm_policy_shape, &policy, &out));
+	return keep_buffer(&out);
 }
 
 static inline void
@@ -243,13 +293,14 @@ make_world(void **unused)
 	make_signer(&mint.ada);
 	make_signer(&mint.bob);
 	make_signer(&mint.log.key);
-	mint.policy = make_policy(1, &mint.ada, &mint.bob);
+	mint.policy = with_products(make_policy(1, &mint.ada, &mint.bob));
 	mm_policy_digest(mint.policy, mint.policy_digest);
 	ok(mm_policy_decode(mint.policy, &mint.arena, &mint.document));
 	box.moment = (uint64_t)time(NULL) - 5;
 	box.station_key = make_spki();
 	box.officer_key = make_spki();
 	box.auditor_key = make_spki();
+	box.release_key = make_spki();
 	box.tls_key = make_spki();
 	make_keys();
 	append_all();
@@ -398,6 +449,39 @@ key_named(struct mm_span name)
 	return box.keys[key_number(name)];
 }
 
+static inline struct mm_span
+sign_digest(EVP_PKEY *key, const uint8_t digest[32])
+{
+	EVP_PKEY_CTX *context = EVP_PKEY_CTX_new(key, NULL);
+	uint8_t out[128];
+	size_t size = sizeof(out);
+
+	assert_int_equal(EVP_PKEY_sign_init(context), 1);
+	assert_int_equal(EVP_PKEY_sign(context, out, &size, digest, 32), 1);
+	EVP_PKEY_CTX_free(context);
+	return mm_span(keep(out, size), size);
+}
+
+static inline struct mm_span
+sign_image(const struct mm_entry *frame)
+{
+	struct mm_image_entry body;
+
+	ok(mm_shape_decode(
+	    &mm_image_entry_shape, frame->body, &mint.arena, &body));
+	return sign_digest(key_named(body.key), body.digest);
+}
+
+static inline struct mm_span
+sign_partition(const struct mm_entry *frame)
+{
+	struct mm_partition_entry body;
+
+	ok(mm_shape_decode(
+	    &mm_partition_entry_shape, frame->body, &mint.arena, &body));
+	return sign_digest(key_named(body.key), body.digest);
+}
+
 /* What of an entry is signed, and by whom. */
 static inline struct mm_span
 signed_part(const struct mm_entry *frame, struct mm_span *by)
@@ -439,6 +523,14 @@ token_signs(const struct mm_proven *item)
 	if (box.token_says != MM_OK) {
 		result.error = box.token_says;
 		result.why = text("as the test wants it");
+		return result;
+	}
+	if (frame.kind == MM_ENTRY_IMAGE) {
+		result.signature = sign_image(&frame);
+		return result;
+	}
+	if (frame.kind == MM_ENTRY_PARTITION) {
+		result.signature = sign_partition(&frame);
 		return result;
 	}
 	part = signed_part(&frame, &by);
@@ -640,6 +732,132 @@ gate_hears(const struct mm_packet *packet)
 	box.told_count++;
 }
 
+/* --- inspectors --- */
+
+static inline void
+start_inspector(struct mm_received *message)
+{
+	struct inspector *free_one = box.inspectors;
+
+	while (free_one->fd >= 0)
+		free_one++;
+	assert_true(free_one < box.inspectors + INSPECTORS);
+	free_one->image = mm_take_fd(message->fds[0]);
+	free_one->fd = mm_take_fd(message->fds[1]);
+	box.started++;
+}
+
+static inline void
+end_inspector(struct inspector *one)
+{
+	if (one->fd < 0)
+		return;
+	close(one->fd);
+	close(one->image);
+	one->fd = one->image = -1;
+}
+
+static inline struct mm_span
+read_image(int fd)
+{
+	struct stat info;
+	uint8_t *bytes;
+
+	assert_int_equal(fstat(fd, &info), 0);
+	bytes = mm_arena_alloc(&mint.arena, (size_t)info.st_size);
+	assert_non_null(bytes);
+	assert_int_equal(
+	    pread(fd, bytes, (size_t)info.st_size, 0), info.st_size);
+	return mm_span(bytes, (size_t)info.st_size);
+}
+
+static inline void
+inspector_fails(int fd, const struct mm_packet *to, enum mm_error error)
+{
+	mm_auto(buffer) packet = {0};
+
+	mm_buffer_init(&packet, 4096);
+	ok(mm_packet_encode_error(
+	    to->type, to->id, mm_fail(error, "as the test wants it"), &packet));
+	sent(mm_channel_send_bytes(
+	    fd, mm_buffer_span(&packet), (const int[]){-1, -1}));
+}
+
+/* Whatever the scheme, the digest is that of the file. */
+static inline void
+inspector_reads(
+    int fd, struct mm_span image, const struct mm_received *message)
+{
+	struct mm_inspect_request in;
+	struct mm_hash_item digests[16];
+	struct mm_text_item faults[16];
+	struct mm_inspect_answer out = {.facts = box.facts};
+	size_t less = box.inspectors_copy_less ? 1 : 0;
+
+	decode(&mm_inspect_request_shape, &message->packet, &in);
+	assert_int_equal(in.keep, message->fds[0] >= 0);
+	if (in.keep)
+		assert_int_equal(
+		    write(message->fds[0], image.data, image.size - less),
+		    image.size - less);
+	out.facts.size = image.size;
+	crypto_hash_sha256(out.facts.sha256, image.data, image.size);
+	if (out.facts.format.size == 0)
+		out.facts.format = text("plain");
+	for (size_t i = 0; i < in.signings.count; i++) {
+		memcpy(digests[i].value, out.facts.sha256, 32);
+		faults[i].value = box.fault.size > 0 ? box.fault : text("-");
+	}
+	out.digests = (struct mm_list){digests, in.signings.count};
+	out.faults = (struct mm_list){faults, in.signings.count};
+	box.inspected++;
+	sent(mm_channel_send(fd, message->packet.type, message->packet.id,
+	    &mm_inspect_answer_shape, &out));
+}
+
+static inline void
+inspector_proves(
+    int fd, struct mm_span image, const struct mm_received *message)
+{
+	const struct mm_packet *packet = &message->packet;
+	struct mm_prove_image in;
+	uint8_t sha256[32];
+
+	decode(&mm_prove_image_shape, packet, &in);
+	crypto_hash_sha256(sha256, image.data, image.size);
+	box.proved++;
+	box.proved_signatures = in.signatures.count;
+	for (mm_list_each(const struct mm_prove_signature, one, in.signatures))
+		assert_true(one->signature.size > 0 && one->spki.size > 0);
+	if (memcmp(sha256, in.sha256, sizeof(sha256)) != 0)
+		inspector_fails(fd, packet, MM_E_IMAGE_ABSENT);
+	else if (box.prove_says != MM_OK)
+		inspector_fails(fd, packet, box.prove_says);
+	else
+		sent(mm_channel_send(
+		    fd, packet->type, packet->id, NULL, NULL));
+}
+
+/* One call, and its end. */
+static inline void
+inspector_hears(struct inspector *one)
+{
+	mm_auto(received) message = {.fds = {-1, -1}};
+	struct mm_span image;
+
+	ok(mm_channel_receive(one->fd, &message));
+	image = read_image(one->image);
+	if (message.closed || box.inspectors_die)
+		; /* nobody wants to know, or gets to */
+	else if (box.inspectors_say != MM_OK)
+		inspector_fails(one->fd, &message.packet, box.inspectors_say);
+	else if (message.packet.type == MM_INSPECTOR_INSPECT)
+		inspector_reads(one->fd, image, &message);
+	else
+		inspector_proves(one->fd, image, &message);
+	end_inspector(one);
+}
+
 static inline void
 control_hears(const struct mm_packet *packet)
 {
@@ -661,13 +879,20 @@ static void (*const hear[PEERS])(const struct mm_packet *) = {
 static inline bool
 turn(int timeout)
 {
-	struct pollfd wait[PEERS];
+	struct pollfd wait[PEERS + INSPECTORS];
 
 	for (int i = 0; i < PEERS; i++)
 		wait[i] = (struct pollfd){
 		    .fd = box.hold[i] ? -1 : box.fds[i], .events = POLLIN};
-	if (poll(wait, PEERS, timeout) <= 0)
+	for (int i = 0; i < INSPECTORS; i++)
+		wait[PEERS + i] = (struct pollfd){
+		    .fd = box.hold_inspectors ? -1 : box.inspectors[i].fd,
+		    .events = POLLIN};
+	if (poll(wait, PEERS + INSPECTORS, timeout) <= 0)
 		return false;
+	for (int i = 0; i < INSPECTORS; i++)
+		if (wait[PEERS + i].revents != 0)
+			inspector_hears(&box.inspectors[i]);
 	for (int i = 0; i < PEERS; i++) {
 		mm_auto(received) message = {.fds = {-1, -1}};
 
@@ -677,6 +902,9 @@ turn(int timeout)
 		if (message.closed) {
 			close(box.fds[i]);
 			box.fds[i] = -1;
+		} else if (i == CONTROL &&
+			   message.packet.type == MM_CONTROL_INSPECT) {
+			start_inspector(&message);
 		} else {
 			hear[i](&message.packet);
 		}
@@ -767,7 +995,9 @@ be_the_authority(int control)
 	const struct mm_configure configure = {.process = MM_AUTHORITY,
 	    .settings = {.index = text(box.directory),
 		.token_deadline = 1,
-		.image_max = 1 << 20}};
+		.image_max = 1 << 20,
+		.image_room = box.room,
+		.image_days = 30}};
 	int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
 
 	if (getenv("MM_TEST_JOURNAL") == NULL)
@@ -816,6 +1046,8 @@ ends(void)
 		close(box.fds[i]);
 		box.fds[i] = -1;
 	}
+	for (int i = 0; i < INSPECTORS; i++)
+		end_inspector(&box.inspectors[i]);
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
@@ -867,6 +1099,15 @@ set_up(void **unused)
 	box.instead = NULL;
 	box.blob_bytes = 0;
 	box.heritage = mm_span(NULL, 0);
+	box.hold_inspectors = box.inspectors_die = false;
+	box.inspectors_copy_less = false;
+	box.inspectors_say = box.prove_says = MM_OK;
+	box.facts = (struct mm_image_facts){0};
+	box.fault = mm_span(NULL, 0);
+	box.inspected = box.proved = box.started = 0;
+	box.room = 1 << 22;
+	for (int i = 0; i < INSPECTORS; i++)
+		box.inspectors[i] = (struct inspector){-1, -1};
 	mint.log.size = box.base;
 	snprintf(box.directory, sizeof(box.directory), "%.200s/mm-XXXXXX",
 	    parent != NULL ? parent : "/tmp");

@@ -92,11 +92,26 @@ sample_image(void)
 	return (struct mm_image_entry){.product = mm_span_text("lamp"),
 	    .version = mm_span_text("1.0"),
 	    .size = 4096,
-	    .scheme = mm_span_text("ecdsa-sha256"),
-	    .key = mm_span_text("codesign"),
-	    .format = mm_span_text("plain"),
+	    .scheme = mm_span_text("secure-boot-v2-rsa3072:sb-1"),
+	    .key = mm_span_text("sb-1"),
+	    .format = mm_span_text("esp-app"),
 	    .statements = sample_statements(),
-	    .principal = mm_span_text("release-1"),
+	    .chip = mm_span_text("esp32c3"),
+	    .project = mm_span_text("lamp"),
+	    .secure_version = 3};
+}
+
+static inline struct mm_partition_entry
+sample_partition(void)
+{
+	return (struct mm_partition_entry){.profile = mm_span_text("device"),
+	    .device = mm_span_text("unit-1"),
+	    .basis = 4,
+	    .certificate = 9,
+	    .size = 1500,
+	    .scheme = mm_span_text("secure-cert-ecdsa256:sb-1"),
+	    .key = mm_span_text("sb-1"),
+	    .principal = mm_span_text("station-1"),
 	    .request = mm_span_text("0123456789abcdef")};
 }
 

@@ -55,11 +55,18 @@ follow_later(struct later *later)
 }
 
 static inline struct mm_list
-one_key(const char *name, uint64_t use)
+one_key_of(const char *name, uint64_t use, uint64_t algorithm)
 {
-	struct mm_ceremony_key key = {.name = text(name), .use = use};
+	struct mm_ceremony_key key = {
+	    .name = text(name), .use = use, .algorithm = algorithm};
 
 	return (struct mm_list){keep(&key, sizeof(key)), 1};
+}
+
+static inline struct mm_list
+one_key(const char *name, uint64_t use)
+{
+	return one_key_of(name, use, 0);
 }
 
 static inline enum mm_error
@@ -87,15 +94,40 @@ log_key(const struct mm_genesis_key *key, uint64_t basis, bool retired)
 	    make_entry(MM_ENTRY_KEY, NOW + 25, mint.policy_digest, &body));
 }
 
+static inline void
+retire_key(const struct mm_genesis_key *key)
+{
+	struct later later = make_later();
+	struct mm_text_item name = {key->name};
+
+	later.claim.retired = (struct mm_list){keep(&name, sizeof(name)), 1};
+	log_key(key, follow_later(&later), true);
+	ok(follow_last());
+}
+
 /* A key of the mint retires, by a ceremony of its own. */
 static inline void
 retire(const char *name)
 {
-	struct later later = make_later();
+	retire_key(mint_key(name));
+}
 
-	later.claim.retired = TEXTS(name);
-	log_key(mint_key(name), follow_later(&later), true);
+/* Another code-signing key comes, by a ceremony of its own. */
+static inline struct mm_genesis_key
+add_code_key(const char *name, uint64_t algorithm)
+{
+	struct later later = make_later();
+	struct mm_genesis_key made;
+	uint64_t index;
+
+	later.claim.keys = one_key_of(name, MM_KEY_CODE_SIGNING, algorithm);
+	index = follow_later(&later);
+	ok(generate(index, later.claim.keys, &made));
+	made.spki =
+	    mm_span(keep(made.spki.data, made.spki.size), made.spki.size);
+	log_key(&made, index, false);
 	ok(follow_last());
+	return made;
 }
 
 #endif

@@ -137,6 +137,9 @@ make_profile(
 		profile.validity = 0;
 		profile.crl = 7 * DAY;
 	}
+	if (purpose == MM_PURPOSE_DEVICE)
+		profile.partitions =
+		    TEXTS("secure-cert-ecdsa256", "secure-cert-rsa3072");
 	if (purpose == MM_PURPOSE_PROOF)
 		profile.validity = 30 * DAY;
 	if (eku != NULL)
@@ -168,14 +171,29 @@ make_policy(
 		"1.3.6.1.5.5.7.3.2"),
 	    make_profile("tls-server", MM_PURPOSE_SERVER, "access-ca",
 		"1.3.6.1.5.5.7.3.1")};
-	struct mm_product product = {
-	    text("lamp"), TEXTS("sha256-ecdsa", "rot13"), 1048576};
+	struct mm_product products[] = {
+	    {.name = text("boot-1"), .schemes = TEXTS("secure-boot-v1")},
+	    {.name = text("boot-ec"),
+		.schemes = TEXTS("secure-boot-v2-ecdsa256:sb-ec",
+		    "secure-boot-v2-ecdsa256", "cose-sign1")},
+	    {.name = text("boot-rsa"),
+		.schemes = TEXTS("secure-boot-v2-rsa3072:sb-rsa",
+		    "secure-boot-v2-rsa3072", "sha256-ecdsa:sb-ec")},
+	    {.name = text("clock"),
+		.schemes = TEXTS("sha256-ecdsa", "cose-sign1"),
+		.versions = MM_VERSIONS_SEMVER},
+	    {.name = text("lamp"),
+		.schemes = TEXTS("sha256-ecdsa", "mcuboot"),
+		.size = 1048576},
+	    {.name = text("unread"),
+		.schemes = TEXTS("secure-boot-v2-ecdsa256"),
+		.unread = true}};
 	struct mm_officer officers[] = {{text("ada"), {0}}, {text("bob"), {0}}};
 	struct mm_threshold thresholds[MM_THRESHOLD_KINDS];
 	struct mm_policy policy = {.number = number,
 	    .names = TEXTS("localhost", "127.0.0.1"),
 	    .profiles = {profiles, MM_COUNT(profiles)},
-	    .products = {&product, 1},
+	    .products = {products, MM_COUNT(products)},
 	    .officers = {officers, MM_COUNT(officers)},
 	    .thresholds = {thresholds, MM_COUNT(thresholds)}};
 	mm_auto(buffer) out = {0};
@@ -409,11 +427,11 @@ mint_key(const char *name)
 }
 
 static const struct mm_ceremony_key ceremony_keys[] = {
-    {{(const uint8_t *)"root", 4}, MM_KEY_ROOT_CA, {NULL, 0}},
-    {{(const uint8_t *)"device-ca", 9}, MM_KEY_DEVICE_CA, {NULL, 0}},
-    {{(const uint8_t *)"access-ca", 9}, MM_KEY_ACCESS_CA, {NULL, 0}},
-    {{(const uint8_t *)"codesign", 8}, MM_KEY_CODE_SIGNING, {NULL, 0}},
-    {{(const uint8_t *)"spare-ca", 8}, MM_KEY_DEVICE_CA, {NULL, 0}}};
+    {.name = {(const uint8_t *)"root", 4}, .use = MM_KEY_ROOT_CA},
+    {.name = {(const uint8_t *)"device-ca", 9}, .use = MM_KEY_DEVICE_CA},
+    {.name = {(const uint8_t *)"access-ca", 9}, .use = MM_KEY_ACCESS_CA},
+    {.name = {(const uint8_t *)"codesign", 8}, .use = MM_KEY_CODE_SIGNING},
+    {.name = {(const uint8_t *)"spare-ca", 8}, .use = MM_KEY_DEVICE_CA}};
 
 static inline struct mm_ceremony_claim
 make_ceremony(void)

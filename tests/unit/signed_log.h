@@ -165,6 +165,8 @@ image_entry(struct mm_span image)
 	struct mm_image_entry entry = sample_image();
 
 	entry.scheme = mm_span_text("sha256-ecdsa");
+	entry.key = mm_span_text("codesign");
+	entry.format = mm_span_text("plain");
 	entry.size = image.size;
 	crypto_hash_sha256(entry.sha256, image.data, image.size);
 	crypto_hash_sha256(entry.digest, image.data, image.size);

@@ -57,9 +57,6 @@ static const char good[] = "number = 1\n"
 			   "	key-usage = {digitalSignature}\n"
 			   "	purposes = {codeSigning}\n"
 			   "}\n"
-			   "product \"demo\" {\n"
-			   "	schemes = {sha256-ecdsa}\n"
-			   "}\n"
 			   "officer \"first\" { key = \"KEY1\" }\n"
 			   "officer \"second\" { key = \"KEY2\" }\n"
 			   "officer \"third\" { key = \"KEY3\" }\n"
@@ -70,6 +67,12 @@ static const char good[] = "number = 1\n"
 			   "	principal = 2\n"
 			   "	policy = 2\n"
 			   "	ceremony = 2\n"
+			   "}\n"
+			   "product \"demo\" {\n"
+			   "	schemes = {sha256-ecdsa}\n"
+			   "	chip = esp32c3\n"
+			   "	versions = semver\n"
+			   "	slot = 1M\n"
 			   "}\n";
 
 static char hex[3][65];
@@ -148,9 +151,9 @@ static void
 thresholds_of_one_are_told(void **state)
 {
 	(void)state;
-	expect("order = 2", "order = 1", "54: any one of the 3 officers");
-	expect("release = 2", "release = 1", "55: any one of the 3");
-	expect("ceremony = 2", "ceremony = 1", "59: any one of the 3");
+	expect("order = 2", "order = 1", "51: any one of the 3 officers");
+	expect("release = 2", "release = 1", "52: any one of the 3");
+	expect("ceremony = 2", "ceremony = 1", "56: any one of the 3");
 	expect("revoke = 1", "revoke = 2", "");
 }
 
@@ -158,9 +161,9 @@ static void
 thresholds_of_all_are_told(void **state)
 {
 	(void)state;
-	expect("policy = 2", "policy = 3", "58: all 3 officers");
+	expect("policy = 2", "policy = 3", "55: all 3 officers");
 	expect("policy = 2\n	ceremony = 2", "policy = 3\n	ceremony = 2",
-	    "58: all 3 officers have to sign a statement of kind policy");
+	    "55: all 3 officers have to sign a statement of kind policy");
 }
 
 static void
@@ -171,9 +174,9 @@ a_policy_is_no_way_around_a_threshold(void **state)
 	(void)state;
 	assert_int_equal(advise("policy = 2", "policy = 1", &told), MM_OK);
 	assert_non_null(
-	    strstr(told.text, "58: any one of the 3 officers alone"));
+	    strstr(told.text, "55: any one of the 3 officers alone"));
 	assert_non_null(
-	    strstr(told.text, "54: 2 officers have to sign a statement of kind "
+	    strstr(told.text, "51: 2 officers have to sign a statement of kind "
 			      "order, but 1 can"));
 	assert_int_equal(told.count, 5);
 }
@@ -203,7 +206,7 @@ a_single_officer_is_told(void **state)
 			     &told),
 	    MM_OK);
 	assert_int_equal(told.count, 1);
-	assert_non_null(strstr(told.text, "50: there is one officer only"));
+	assert_non_null(strstr(told.text, "47: there is one officer only"));
 }
 
 static void
@@ -240,22 +243,21 @@ what_is_never_used_is_told(void **state)
 	    "	subject = {\"CN={name}\"}\n	validity = 20y\n"
 	    "	keys = {P-256}\n	key-usage = {keyCertSign}\n}\n"
 	    "product \"demo\"",
-	    "48: profile idle-ca is of a CA that issues nothing");
+	    "59: profile idle-ca is of a CA that issues nothing");
 	expect("product \"demo\"",
 	    "profile \"tls-later\" {\n	purpose = client\n	issuer = root\n"
 	    "	subject = {\"CN={name}\"}\n	validity = 7d\n"
 	    "	keys = {P-256}\n	key-usage = {digitalSignature}\n"
 	    "	purposes = {clientAuth}\n}\n"
 	    "product \"demo\"",
-	    "48: profile tls-later is never used: tls-client has");
+	    "59: profile tls-later is never used: tls-client has");
 }
 
 static void
 what_is_missing_is_told(void **state)
 {
 	(void)state;
-	expect(
-	    "	standard = aws-iot\n", "", "12: profile device names no");
+	expect("	standard = aws-iot\n", "", "12: profile device names no");
 	expect(", cRLSign", "",
 	    "4: profile root-ca: nobody outside learns of revoked");
 	expect("purpose = client\n	issuer = root\n	subject = "
@@ -268,7 +270,93 @@ what_is_missing_is_told(void **state)
 	       "	validity = 20y\n	keys = {P-256}\n"
 	       "	key-usage = {digitalSignature}\n"
 	       "	purposes = {codeSigning}\n}\n",
-	    "", "39: there are products, but no profile");
+	    "", "50: there are products, but no profile");
+}
+
+static void
+hardware_ecdsa_is_told(void **state)
+{
+	static const char *const chips[] = {"esp32h2", "esp32p4", "esp32c5"};
+	char with[200];
+
+	(void)state;
+	for (size_t i = 0; i < MM_COUNT(chips); i++) {
+		snprintf(with, sizeof(with),
+		    "schemes = {\"secure-boot-v2-ecdsa256:a\"}\n	chip = "
+		    "%s\n"
+		    "	secure-version = 1\n",
+		    chips[i]);
+		expect("schemes = {sha256-ecdsa}\n	chip = esp32c3\n", with,
+		    "59: product demo: the vendor calls secure boot by the "
+		    "hardware ECDSA");
+		expect("schemes = {sha256-ecdsa}\n	chip = esp32c3\n", with,
+		    "the chip has RSA: sign by secure-boot-v2-rsa3072");
+	}
+	expect("schemes = {sha256-ecdsa}\n	chip = esp32c3\n",
+	    "schemes = {sha256-ecdsa, secure-boot-v2-ecdsa256}\n"
+	    "	chip = esp32c61\n	secure-version = 1\n",
+	    "59: product demo: the vendor calls secure boot by the hardware "
+	    "ECDSA of esp32c61 insecure, and the chip has no RSA");
+	expect("schemes = {sha256-ecdsa}\n	chip = esp32c3\n",
+	    "schemes = {secure-boot-v2-ecdsa256}\n	chip = esp32c6\n"
+	    "	secure-version = 1\n",
+	    "");
+	expect("schemes = {sha256-ecdsa}\n	chip = esp32c3\n",
+	    "schemes = {secure-boot-v2-rsa3072}\n	chip = esp32h2\n"
+	    "	secure-version = 1\n",
+	    "");
+}
+
+static void
+products_without_limits_are_told(void **state)
+{
+	(void)state;
+	expect(
+	    "	chip = esp32c3\n", "", "59: product demo names no chip");
+	expect(
+	    "	chip = esp32c3\n", "	format = partition-table\n", "");
+	expect("	chip = esp32c3\n", "	format = esp-bootloader\n",
+	    "59: product demo names no chip");
+	expect("versions = semver", "versions = any",
+	    "61: product demo: its versions have no order");
+	expect("	versions = semver\n", "",
+	    "59: product demo: its versions have no order");
+	expect("	slot = 1M\n", "", "59: product demo: nothing says how");
+	expect("	slot = 1M\n", "	format = esp-bootloader\n", "");
+}
+
+static void
+lax_products_are_told(void **state)
+{
+	(void)state;
+	expect("slot = 1M", "slot = 1M\n	dirty = yes",
+	    "63: product demo allows versions that end in -dirty");
+	expect("slot = 1M", "slot = 1M\n	dirty = no", "");
+	expect("chip = esp32c3", "unread = yes",
+	    "60: product demo: its images are signed and nobody here");
+	expect("slot = 1M", "slot = 1M\n	resign = append",
+	    "63: product demo: resign says nothing");
+	expect("{sha256-ecdsa}", "{secure-boot-v2-rsa3072}",
+	    "59: product demo: secure boot without a secure version");
+	expect("{sha256-ecdsa}",
+	    "{secure-boot-v2-rsa3072}\n"
+	    "	secure-version = 1",
+	    "");
+	expect("chip = esp32c3", "format = mcuboot\n	resign = append",
+	    "61: product demo: resign says nothing");
+	expect("{sha256-ecdsa}\n	chip = esp32c3",
+	    "{mcuboot}\n	resign = replace\n	format = mcuboot", "");
+}
+
+static void
+plain_keys_are_told(void **state)
+{
+	(void)state;
+	expect("	standard = aws-iot\n",
+	    "	standard = aws-iot\n	plain-keys = yes\n",
+	    "16: profile device: partitions are signed that have");
+	expect("	standard = aws-iot\n",
+	    "	standard = aws-iot\n	plain-keys = no\n", "");
 }
 
 #define TEST(name) \
@@ -284,7 +372,10 @@ main(void)
 	    TEST(a_policy_is_no_way_around_a_threshold),
 	    TEST(a_single_officer_is_told), TEST(validities_are_told),
 	    TEST(profiles_without_an_issuer_are_told),
-	    TEST(what_is_never_used_is_told), TEST(what_is_missing_is_told)};
+	    TEST(what_is_never_used_is_told), TEST(what_is_missing_is_told),
+	    TEST(hardware_ecdsa_is_told),
+	    TEST(products_without_limits_are_told), TEST(lax_products_are_told),
+	    TEST(plain_keys_are_told)};
 
 	if (sodium_init() < 0)
 		return 1;

@@ -63,6 +63,22 @@ attested(uint64_t index)
 	return out;
 }
 
+/* Whether bytes are the image that a receipt speaks of. */
+static enum mm_error
+attests(const struct mm_attested *receipt, struct mm_span bytes)
+{
+	struct mm_own_image own = {.file = {.size = 0}};
+	mm_auto(buffer) copy = {0};
+	enum mm_error error;
+
+	mm_buffer_init(&copy, 1024);
+	mm_buffer_add(&copy, bytes.data, bytes.size);
+	assert_int_equal(mm_own_image_take(&copy, &own), MM_OK);
+	error = mm_attested_image(receipt, &own);
+	mm_own_image_clear(&own);
+	return error;
+}
+
 static void
 test_a_receipt_attests_its_entry(void **state)
 {
@@ -96,17 +112,16 @@ test_an_image_and_its_signature(void **state)
 	struct mm_attested other = attested(CERTIFICATE);
 
 	(void)state;
-	assert_int_equal(mm_attested_image(&one, image), MM_OK);
+	assert_int_equal(attests(&one, image), MM_OK);
 	assert_int_equal(
 	    mm_attested_signature(&one, image_signature, world.codesign.spki),
 	    MM_OK);
 	assert_int_equal(
-	    mm_attested_image(&one, mm_span_text("an imagf")), MM_E_MISMATCH);
+	    attests(&one, mm_span_text("an imagf")), MM_E_MISMATCH);
+	assert_int_equal(attests(&one, mm_span_text("an imag")), MM_E_MISMATCH);
 	assert_int_equal(
-	    mm_attested_image(&one, mm_span_text("an imag")), MM_E_MISMATCH);
-	assert_int_equal(
-	    mm_attested_image(&one, mm_span_text("an image ")), MM_E_MISMATCH);
-	assert_int_equal(mm_attested_image(&other, image), MM_E_MISMATCH);
+	    attests(&one, mm_span_text("an image ")), MM_E_MISMATCH);
+	assert_int_equal(attests(&other, image), MM_E_MISMATCH);
 	assert_int_equal(
 	    mm_attested_signature(&one, image_signature, world.ca.spki),
 	    MM_E_MISMATCH);
@@ -196,13 +211,13 @@ test_an_image_in_part(void **state)
 
 	(void)state;
 	one.body.image.size++;
-	assert_int_equal(mm_attested_image(&one, image), MM_E_MISMATCH);
+	assert_int_equal(attests(&one, image), MM_E_MISMATCH);
 	one = attested(IMAGE);
 	one.body.image.sha256[31] ^= 1;
-	assert_int_equal(mm_attested_image(&one, image), MM_E_MISMATCH);
+	assert_int_equal(attests(&one, image), MM_E_MISMATCH);
 	one = attested(IMAGE);
 	one.body.image.digest[31] ^= 1;
-	assert_int_equal(mm_attested_image(&one, image), MM_E_MISMATCH);
+	assert_int_equal(attests(&one, image), MM_E_MISMATCH);
 }
 
 static void
@@ -212,7 +227,7 @@ test_a_scheme_that_is_not_known_here(void **state)
 
 	(void)state;
 	one.body.image.scheme = mm_span_text("rot13");
-	assert_int_equal(mm_attested_image(&one, image), MM_E_FORMAT);
+	assert_int_equal(attests(&one, image), MM_E_FORMAT);
 }
 
 static void
@@ -388,86 +403,108 @@ release_answer(void)
 	    .signature = image_signature,
 	    .certificate = codesign_certificate("1.3.6.1.5.5.7.3.3"),
 	    .chain = {&chain, 1},
-	    .receipt = signed_log_receipt(&world, IMAGE)};
+	    .receipt = signed_log_receipt(&world, IMAGE),
+	    .key = mm_span_text("codesign"),
+	    .spki = world.codesign.spki};
 
 	crypto_hash_sha256(answer.sha256, image.data, image.size);
 	return answer;
 }
 
-static struct mm_release_wanted
-release_wanted(void)
+static struct mm_release_row
+release_row(void)
 {
-	return (struct mm_release_wanted){.product = mm_span_text("lamp"),
-	    .version = mm_span_text("1.0"),
-	    .scheme = mm_span_text("sha256-ecdsa"),
-	    .image = image};
+	struct mm_release_row row = {
+	    .product = mm_span_text("lamp"), .version = mm_span_text("1.0")};
+
+	crypto_hash_sha256(row.sha256, image.data, image.size);
+	return row;
 }
 
 static enum mm_error
-check_release(const struct mm_release_answer *answer,
-    const struct mm_release_wanted *wanted)
+check_as(const struct mm_release_answer *answer,
+    const struct mm_release_row *row, const char *signing)
 {
-	struct mm_attested out;
+	struct mm_release_signed one = {
+	    .signing = mm_span_text(signing), .answer = *answer};
 
-	return mm_release_answer_check(
-	    answer, wanted, &world.vkey, &world.arena, &out);
+	return mm_release_signed_check(row, &world.vkey, &world.arena, &one);
+}
+
+static enum mm_error
+check_release(const struct mm_release_answer *answer)
+{
+	const struct mm_release_row row = release_row();
+
+	return check_as(answer, &row, "sha256-ecdsa");
 }
 
 static void
 test_the_release_that_was_wanted(void **state)
 {
-	const struct mm_release_answer answer = release_answer();
-	struct mm_release_wanted wanted = release_wanted();
+	struct mm_release_answer answer = release_answer();
 
 	(void)state;
-	assert_int_equal(check_release(&answer, &wanted), MM_OK);
-	wanted.image = mm_span(NULL, 0);
-	assert_int_equal(check_release(&answer, &wanted), MM_OK);
+	assert_int_equal(check_release(&answer), MM_OK);
+	/* A Secure Boot key has none. */
+	answer.certificate = mm_span(NULL, 0);
+	answer.chain = (struct mm_list){NULL, 0};
+	assert_int_equal(check_release(&answer), MM_OK);
 }
 
 static void
 test_releases_that_were_not_wanted(void **state)
 {
 	const struct mm_release_answer answer = release_answer();
-	struct mm_release_wanted wanted = release_wanted();
+	struct mm_release_row row = release_row();
 
 	(void)state;
-	wanted.product = mm_span_text("lam");
-	assert_int_equal(check_release(&answer, &wanted), MM_E_MISMATCH);
-	wanted = release_wanted();
-	wanted.version = mm_span_text("1.1");
-	assert_int_equal(check_release(&answer, &wanted), MM_E_MISMATCH);
-	wanted = release_wanted();
-	wanted.scheme = mm_span_text("rot13");
-	assert_int_equal(check_release(&answer, &wanted), MM_E_MISMATCH);
-	wanted = release_wanted();
-	wanted.image = mm_span_text("an imago");
-	assert_int_equal(check_release(&answer, &wanted), MM_E_MISMATCH);
+	row.product = mm_span_text("lam");
+	assert_int_equal(
+	    check_as(&answer, &row, "sha256-ecdsa"), MM_E_MISMATCH);
+	row = release_row();
+	row.version = mm_span_text("1.1");
+	assert_int_equal(
+	    check_as(&answer, &row, "sha256-ecdsa"), MM_E_MISMATCH);
+	row = release_row();
+	row.sha256[0] ^= 1;
+	assert_int_equal(
+	    check_as(&answer, &row, "sha256-ecdsa"), MM_E_MISMATCH);
+	row = release_row();
+	assert_int_equal(check_as(&answer, &row, "rot13"), MM_E_SCHEME);
+	assert_int_equal(check_as(&answer, &row, "cose-sign1"), MM_E_MISMATCH);
+	assert_int_equal(
+	    check_as(&answer, &row, "sha256-ecdsa:codesign"), MM_E_MISMATCH);
 }
 
 static void
 test_releases_that_do_not_hold_together(void **state)
 {
-	const struct mm_release_wanted wanted = release_wanted();
 	struct mm_release_answer answer = release_answer();
 
 	(void)state;
 	answer.index--;
-	assert_int_equal(check_release(&answer, &wanted), MM_E_MISMATCH);
+	assert_int_equal(check_release(&answer), MM_E_MISMATCH);
 	answer = release_answer();
 	answer.sha256[0] ^= 1;
-	assert_int_equal(check_release(&answer, &wanted), MM_E_MISMATCH);
+	assert_int_equal(check_release(&answer), MM_E_MISMATCH);
 	answer = release_answer();
 	answer.signature = signature;
-	assert_int_equal(check_release(&answer, &wanted), MM_E_MISMATCH);
+	assert_int_equal(check_release(&answer), MM_E_MISMATCH);
 	answer = release_answer();
 	answer.receipt = signed_log_receipt(&world, CERTIFICATE);
-	assert_int_equal(check_release(&answer, &wanted), MM_E_MISMATCH);
+	assert_int_equal(check_release(&answer), MM_E_MISMATCH);
+	answer = release_answer();
+	answer.key = mm_span_text("code");
+	assert_int_equal(check_release(&answer), MM_E_MISMATCH);
+	answer = release_answer();
+	answer.spki = world.ca.spki;
+	assert_int_equal(check_release(&answer), MM_E_MISMATCH);
 	answer = release_answer();
 	answer.certificate = certificate;
-	assert_int_equal(check_release(&answer, &wanted), MM_E_CERTIFICATE);
+	assert_int_equal(check_release(&answer), MM_E_CERTIFICATE);
 	answer.certificate = codesign_certificate("1.3.6.1.5.5.7.3.2");
-	assert_int_equal(check_release(&answer, &wanted), MM_E_CERTIFICATE);
+	assert_int_equal(check_release(&answer), MM_E_CERTIFICATE);
 }
 
 #define CASE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)

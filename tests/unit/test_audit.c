@@ -1142,7 +1142,7 @@ images_are_checked(void **state)
 	    ATTACK(image_of_a_station, "may not ask for"),
 	    ATTACK(image_of_nobody, "does not say who asked"),
 	    ATTACK(image_twice, "its release has a live signature already"),
-	    ATTACK(image_scheme_unknown, "there is no scheme rot13"),
+	    ATTACK(image_scheme_unknown, "there is no signature scheme"),
 	};
 
 	(void)state;

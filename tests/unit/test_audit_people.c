@@ -485,13 +485,19 @@ ada_and_bob(uint64_t kind, const void *claim)
 
 /* The first `count` of the statements wait. */
 static void
-add_pending(struct mm_list statements, size_t count)
+add_pending_of(struct mm_list statements, size_t count, const char *principal)
 {
 	struct mm_pending_entry body = {.statements = {statements.items, count},
-	    .principal = text("officer-1"),
+	    .principal = text(principal),
 	    .request = new_request()};
 
 	add(MM_ENTRY_PENDING, &body);
+}
+
+static void
+add_pending(struct mm_list statements, size_t count)
+{
+	add_pending_of(statements, count, "officer-1");
 }
 
 static struct mm_list
@@ -720,6 +726,38 @@ a_release_is_approved_before_its_image(void **state)
 	passes();
 }
 
+/* Who releases firmware brings what officers have signed about it. */
+static void
+a_release_engineer_brings_releases(void **state_)
+{
+	struct mm_list statements;
+	struct release release;
+
+	(void)state_;
+	make_release(&release, "1.0");
+	add_statements(MM_ENTRY_RELEASE, release.entry.statements, "release-1");
+	want_two();
+	make_release(&release, "1.2");
+	statements = state(said(MM_STATEMENT_RELEASE, &release.claim));
+	add_pending_of(statements, 1, "release-1");
+	passes();
+}
+
+static void
+order_by_a_release_engineer(void)
+{
+	struct mm_order_claim order = make_order("order-2");
+
+	add_order(&order, "release-1");
+}
+
+static void
+pending_order_by_a_release_engineer(void)
+{
+	want_two();
+	add_pending_of(state_order(), 1, "release-1");
+}
+
 static void
 release_of_no_product(void)
 {
@@ -850,6 +888,8 @@ what_waits_is_checked(void **state)
 	    ATTACK(withdrawal_of_nothing, "withdraws what did not wait"),
 	    ATTACK(withdrawal_of_what_is_in_force, "its statement is also"),
 	    ATTACK(release_of_no_product, "toaster"),
+	    ATTACK(order_by_a_release_engineer, "releases alone"),
+	    ATTACK(pending_order_by_a_release_engineer, "releases alone"),
 	    ATTACK(release_again, "its statement is also that of"),
 	    ATTACK(image_of_a_withdrawn_release, "has withdrawn what it"),
 	};
@@ -872,6 +912,7 @@ main(void)
 	    TEST(approvals_gather),
 	    TEST(a_proof_waits_with_its_key),
 	    TEST(a_release_is_approved_before_its_image),
+	    TEST(a_release_engineer_brings_releases),
 	    TEST(a_principal_renews_its_certificate),
 	    TEST(orders_are_checked),
 	    TEST(reissues_are_checked),

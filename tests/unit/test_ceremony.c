@@ -95,6 +95,107 @@ what_is_written_is_read(void **state)
 	assert_int_equal(station->profiles.count, 1);
 }
 
+/* --- kinds of keys --- */
+
+static const struct mm_ceremony_key *
+key_of(const char *written, size_t i)
+{
+	char *all = text_replace(
+	    good, "request \"codesign\" {", "request \"device-ca\" {");
+	char *other = text_replace(all, "use = code-signing", written);
+
+	/* No code-signing key has a request here. */
+	free(all);
+	all = text_replace(other, "profile = codesign", "profile = device-ca");
+	free(other);
+	if (read_text(all, MM_CEREMONY_BIRTH) != MM_OK)
+		fail_msg("%s", mm_why(MM_E_FORMAT));
+	free(all);
+	return mm_list_at(text.keys, struct mm_ceremony_key, i);
+}
+
+static void
+a_key_is_p256_or_what_it_says(void **state)
+{
+	(void)state;
+	assert_int_equal(key_of("use = code-signing", 2)->algorithm, 0);
+	assert_int_equal(mm_ceremony_algorithm(key_of("use = code-signing", 2)),
+	    MM_ALGORITHM_P256);
+	assert_int_equal(
+	    key_of("use = code-signing\nalgorithm = P-256", 2)->algorithm, 0);
+	assert_int_equal(
+	    key_of("use = code-signing\nalgorithm = RSA-3072", 2)->algorithm,
+	    MM_ALGORITHM_RSA3072);
+	assert_int_equal(mm_ceremony_algorithm(key_of(
+			     "use = code-signing\nalgorithm = RSA-3072", 2)),
+	    MM_ALGORITHM_RSA3072);
+	refuse("use = code-signing", "use = code-signing\nalgorithm = RSA-2048",
+	    "P-256, RSA-3072");
+}
+
+static void
+only_code_is_signed_by_rsa(void **state)
+{
+	(void)state;
+	refuse("use = root-ca", "use = root-ca\nalgorithm = RSA-3072", ":6: ");
+	refuse("use = root-ca", "use = root-ca\nalgorithm = RSA-3072",
+	    "only a key for code signing may be RSA-3072");
+	refuse("use = device-ca", "use = device-ca\nalgorithm = RSA-3072",
+	    "\"device-ca\"");
+	/* Its CSR would want its own signature. */
+	refuse("use = code-signing", "use = code-signing\nalgorithm = RSA-3072",
+	    "neither certificates nor CSRs");
+}
+
+/* What an officer is handed, and what the token is asked for. */
+static void
+a_claim_is_held_against_the_same(void **state)
+{
+	const struct mm_span name = mm_span_text("sb"),
+			     root = mm_span_text("r");
+	struct mm_ceremony_key keys[] = {{.name = root, .use = MM_KEY_ROOT_CA},
+	    {.name = name,
+		.use = MM_KEY_CODE_SIGNING,
+		.algorithm = MM_ALGORITHM_RSA3072}};
+	struct mm_ceremony_certificate certificate = {
+	    .key = name, .issuer = root};
+	struct mm_ceremony_request request = {.key = root};
+	struct mm_ceremony_claim claim = {.keys = {keys, 2},
+	    .certificates = {&certificate, 1},
+	    .requests = {&request, 1}};
+
+	(void)state;
+	assert_int_equal(mm_ceremony_claim_check(&claim), MM_OK);
+	certificate.issuer = name;
+	assert_int_equal(mm_ceremony_claim_check(&claim), MM_E_KEY_TYPE);
+	certificate.issuer = root;
+	request.key = name;
+	assert_int_equal(mm_ceremony_claim_check(&claim), MM_E_KEY_TYPE);
+	request.key = root;
+	keys[0].algorithm = MM_ALGORITHM_RSA3072;
+	assert_int_equal(mm_ceremony_claim_check(&claim), MM_E_KEY_TYPE);
+	assert_int_equal(mm_ceremony_keys_check(&claim.keys), MM_E_KEY_TYPE);
+	keys[0].algorithm = 0;
+	assert_int_equal(mm_ceremony_keys_check(&claim.keys), MM_OK);
+}
+
+/* A key of Secure Boot needs none. */
+static void
+a_code_signing_key_may_have_no_certificate(void **state)
+{
+	char *written = text_replace(good,
+	    "request \"codesign\" {\n"
+	    "\tprofile = codesign\n"
+	    "\tsubject = \"Code\"\n"
+	    "}\n",
+	    "");
+
+	(void)state;
+	assert_int_equal(read_text(written, MM_CEREMONY_BIRTH), MM_OK);
+	assert_int_equal(text.requests.count, 0);
+	free(written);
+}
+
 static void
 a_beginning_is_whole(void **state)
 {
@@ -315,6 +416,10 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(what_is_written_is_read),
+	    cmocka_unit_test(a_key_is_p256_or_what_it_says),
+	    cmocka_unit_test(only_code_is_signed_by_rsa),
+	    cmocka_unit_test(a_claim_is_held_against_the_same),
+	    cmocka_unit_test(a_code_signing_key_may_have_no_certificate),
 	    cmocka_unit_test(a_beginning_is_whole),
 	    cmocka_unit_test(names_lead_somewhere),
 	    cmocka_unit_test(only_stations_have_profiles),

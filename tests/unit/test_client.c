@@ -404,11 +404,16 @@ pipelined_answers_carry_their_ids(void **state)
 	end_server(&server);
 }
 
+/* Bytes that are there from before, and added to what is answered. */
+static struct {
+	uint64_t there, more;
+} uploading;
+
 static void
 answer_chunks(struct server *server)
 {
-	static const struct mm_upload_answer upload = {77};
-	struct mm_chunk_answer received = {0};
+	const struct mm_upload_answer upload = {77, uploading.there};
+	struct mm_chunk_answer received = {uploading.there};
 	struct mm_upload_request request;
 	struct asked asked;
 
@@ -425,9 +430,11 @@ answer_chunks(struct server *server)
 		need(mm_shape_decode(&mm_chunk_request_shape,
 			 asked.envelope.body, &asked.arena, &chunk) == MM_OK);
 		need(chunk.upload == 77 && chunk.offset == received.received);
-		received.received += chunk.data.size;
+		received.received += chunk.data.size + uploading.more;
 		server_answer(server, asked.envelope.id, MM_MESSAGE_CHUNK,
 		    &mm_chunk_answer_shape, &received);
+		if (uploading.more > 0)
+			return; /* nobody should believe it */
 	}
 	need(received.received == request.size);
 }
@@ -448,12 +455,79 @@ an_image_goes_in_chunks(void **state)
 		start_server(&server, answer_chunks);
 		client = join();
 		assert_int_equal(
-		    mm_client_upload(client, mm_span(image, sizes[i]), &upload),
+		    mm_client_upload(
+			client, mm_span(image, sizes[i]), NULL, NULL, &upload),
 		    MM_OK);
 		assert_int_equal(upload, 77);
 		mm_client_close(client);
 		end_server(&server);
 	}
+}
+
+/* What was told of an upload: ascending, and the first and last. */
+struct told {
+	uint64_t first, last;
+	size_t count;
+};
+
+static void
+hear(void *self, uint64_t done, uint64_t size)
+{
+	struct told *told = self;
+
+	assert_int_equal(size, IMAGE);
+	assert_true(told->count == 0 || done > told->last);
+	if (told->count++ == 0)
+		told->first = done;
+	told->last = done;
+}
+
+static enum mm_error
+upload_where(uint64_t there, uint64_t more, struct told *told)
+{
+	static uint8_t image[IMAGE];
+	struct server server;
+	struct mm_client *client;
+	uint64_t upload = 0;
+	enum mm_error error;
+
+	uploading.there = there;
+	uploading.more = more;
+	start_server(&server, answer_chunks);
+	client = join();
+	error = mm_client_upload(
+	    client, mm_span(image, sizeof(image)), hear, told, &upload);
+	assert_int_equal(upload, error == MM_OK ? 77 : 0);
+	mm_client_close(client);
+	end_server(&server);
+	uploading.there = uploading.more = 0;
+	return error;
+}
+
+static void
+an_upload_goes_on_behind_what_is_there(void **state)
+{
+	static const uint64_t there[] = {0, 1, MM_CHUNK_MAX - 1, MM_CHUNK_MAX,
+	    MM_CHUNK_MAX + 1, IMAGE - 1, IMAGE};
+
+	(void)state;
+	for (size_t i = 0; i < MM_COUNT(there); i++) {
+		struct told told = {0};
+
+		assert_int_equal(upload_where(there[i], 0, &told), MM_OK);
+		assert_int_equal(told.first, there[i]);
+		assert_int_equal(told.last, IMAGE);
+	}
+}
+
+static void
+more_than_there_is_is_not_believed(void **state)
+{
+	struct told told = {0};
+
+	(void)state;
+	assert_int_equal(upload_where(0, IMAGE, &told), MM_E_PEER);
+	assert_int_equal(told.last, 0);
 }
 
 /* ---- servers that break the protocol */
@@ -472,7 +546,7 @@ answer_another(struct server *server)
 static void
 answer_otherwise(struct server *server)
 {
-	static const struct mm_upload_answer upload = {77};
+	static const struct mm_upload_answer upload = {.upload = 77};
 	struct asked asked;
 
 	need(server_shake(server, &who.server));
@@ -762,6 +836,8 @@ main(void)
 	    cmocka_unit_test(an_error_comes_back_with_its_text),
 	    cmocka_unit_test(pipelined_answers_carry_their_ids),
 	    cmocka_unit_test(an_image_goes_in_chunks),
+	    cmocka_unit_test(an_upload_goes_on_behind_what_is_there),
+	    cmocka_unit_test(more_than_there_is_is_not_believed),
 	    cmocka_unit_test(broken_answers_are_not_believed),
 	    cmocka_unit_test(silence_is_not_waited_for),
 	    cmocka_unit_test(others_than_the_appliance_are_refused),

@@ -53,6 +53,8 @@ static const struct mm_command *const commands[] = {&mm_quickstart_command,
     &mm_cert_list_command, &mm_cert_lint_command, &mm_cert_revoke_command,
     &mm_cert_crl_command, &mm_release_submit_command,
     &mm_release_approve_command, &mm_release_fetch_command,
+    &mm_release_list_command, &mm_release_show_command,
+    &mm_release_withdraw_command, &mm_release_keys_command,
     &mm_image_inspect_command, &mm_flash_der_command,
     &mm_station_request_command, &mm_station_add_command,
     &mm_station_fetch_command, &mm_station_list_command,
@@ -331,6 +333,18 @@ test_commands_refuse(void **state)
 		"--identity . --product p --version v --out o "
 		"--officer k --statement s i",
 		"--officer and --statement exclude"},
+	    {&mm_release_submit_command,
+		"--identity . --product p --version v --unread i",
+		"nothing to do"},
+	    {&mm_release_submit_command,
+		"--identity . --product p --version v --out - i",
+		"--out is a directory"},
+	    {&mm_release_fetch_command, "--identity . --out o p", "PRODUCT@"},
+	    {&mm_release_fetch_command, "--identity . --out o p@", "PRODUCT@"},
+	    {&mm_release_fetch_command, "--identity . --out o 1234567",
+		"8 or more hex digits"},
+	    {&mm_release_list_command, "--identity . --state odd",
+		"--state is waiting"},
 	    {&mm_order_create_command,
 		"--identity . --officer k --name n --units 1 --station s "
 		"--reissue 101% --pattern *",
@@ -383,9 +397,8 @@ test_commands_refuse(void **state)
 	    {&mm_cert_issue_command,
 		"--identity . --order= --device d --wait 3601 c",
 		"--wait is a number"},
-	    {&mm_release_fetch_command,
-		"--identity . --product p --version= --out o",
-		"--version is 1 to 64 bytes"},
+	    {&mm_release_fetch_command, "--identity . --out - p@1",
+		"--out is a directory"},
 	    {&mm_order_create_command,
 		"--identity . --officer k --name= --units 1 --station s",
 		"--name is 1 to 64 bytes"},
@@ -462,6 +475,27 @@ test_the_prefix_of_a_device(void **state)
 	assert_string_equal(prefix, "dir/x:y");
 }
 
+/* -o is --out, where there is one, and nothing else has a letter. */
+static void
+test_o_is_out(void **state)
+{
+	static const struct mm_cli_option rows[] = {
+	    {"out", "DIR", "where the files go", true}};
+	struct mm_command writer = command;
+	struct mm_invocation in;
+
+	(void)state;
+	writer.options = rows;
+	writer.option_count = MM_COUNT(rows);
+	assert_int_equal(read_line(&writer, "a -o there b", &in), MM_OK);
+	assert_string_equal(mm_option(&in, "out"), "there");
+	says(read_line(&writer, "a -o", &in), "--out wants DIR");
+	says(read_line(&writer, "a -o x --out y", &in), "--out is said twice");
+	says(read_line(&writer, "a -ox", &in), "there is no option -ox");
+	says(read_line(&command, "--name a b -o x", &in),
+	    "there is no option -o");
+}
+
 /* --force is an option only where there are files to overwrite. */
 static void
 test_force_is_for_what_writes(void **state)
@@ -472,9 +506,7 @@ test_force_is_for_what_writes(void **state)
 	says(read_line(&mm_log_status_command, "--identity . --force", &in),
 	    "there is no option --force");
 	assert_int_equal(read_line(&mm_release_fetch_command,
-			     "--identity . --product p --version v --out o "
-			     "--force",
-			     &in),
+			     "--identity . --out o --force p@1", &in),
 	    MM_OK);
 	assert_true(in.force);
 }
@@ -510,6 +542,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_a_line_is_taken_apart),
+	    cmocka_unit_test(test_o_is_out),
 	    cmocka_unit_test(test_force_is_for_what_writes),
 	    cmocka_unit_test(test_results_that_cannot_be_written),
 	    cmocka_unit_test(test_json_is_for_what_has_results),

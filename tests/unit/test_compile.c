@@ -8,6 +8,7 @@
 #include <sodium.h>
 
 #include "policy/document.h"
+#include "signer/scheme.h"
 #include "text_file.h"
 
 /* Lines are counted in the tests below. */
@@ -292,7 +293,7 @@ what_is_unsound_as_a_whole_is_refused(void **state)
 	expect_refused("{keyCertSign}", "{digitalSignature}",
 	    "text.conf:14:", "profile ca");
 	expect_refused("{sha256-ecdsa}", "{sha256-ecdsa, sha256-ecdsa}",
-	    "text.conf:23:", "a scheme is there twice");
+	    "text.conf:23:", "the scheme sha256-ecdsa is there twice");
 	expect_refused("\"127.0.0.1\"}", "\"localhost\"}",
 	    "text.conf:2:", "is there twice");
 }
@@ -311,7 +312,9 @@ compiled(struct mm_arena *arena, const char *profile, const char *what,
 	if (compile(text, &document) != MM_OK)
 		fail_msg("%s", mm_why(MM_E_POLICY));
 	assert_int_equal(
-	    mm_policy_decode(mm_buffer_span(&document), arena, &policy), MM_OK);
+	    mm_policy_decode(mm_arena_copy(arena, mm_buffer_span(&document)),
+		arena, &policy),
+	    MM_OK);
 	return *mm_policy_profile(&policy, mm_span_text(profile));
 }
 
@@ -627,6 +630,226 @@ a_byte_order_mark_is_named(void **state)
 	assert_null(strstr(mm_why(MM_E_POLICY), "byte order mark"));
 }
 
+/* The product of the good text, with these lines. */
+static void
+expect_product(
+    const char *lines, struct mm_arena *arena, struct mm_product *out)
+{
+	mm_autofree char *keyed = with_key(good);
+	mm_autofree char *text = text_replace(keyed, "	size = 16M\n", lines);
+	mm_auto(buffer) document = {0};
+	struct mm_policy policy;
+
+	if (compile(text, &document) != MM_OK)
+		fail_msg("%s", mm_why(MM_E_POLICY));
+	assert_int_equal(
+	    mm_policy_decode(mm_arena_copy(arena, mm_buffer_span(&document)),
+		arena, &policy),
+	    MM_OK);
+	*out = *mm_policy_product(&policy, mm_span_text("demo"));
+}
+
+static void
+products_have_all_their_words(void **state)
+{
+	mm_auto(arena) arena = {0};
+	struct mm_product product;
+
+	(void)state;
+	mm_arena_init(&arena, 1 << 20);
+	expect_product("	size = 1M\n	format = esp-app\n"
+		       "	chip = esp32c3\n	project = \"lamp fw\"\n"
+		       "	versions = dotted\n	slot = 1536K\n"
+		       "	secure-version = 3\n	dirty = yes\n"
+		       "	certificate = 90d\n	resign = replace\n"
+		       "	carries = {secure-boot-v2-rsa3072:a, "
+		       "\"secure-boot-v2-rsa3072:b c\"}\n",
+	    &arena, &product);
+	assert_int_equal(product.size, 1 << 20);
+	assert_true(mm_span_is(product.format, "esp-app"));
+	assert_true(mm_span_is(product.chip, "esp32c3"));
+	assert_true(mm_span_is(product.project, "lamp fw"));
+	assert_int_equal(product.versions, MM_VERSIONS_DOTTED);
+	assert_int_equal(product.slot, 1536 << 10);
+	assert_int_equal(product.secure_version, 3);
+	assert_true(product.dirty);
+	assert_int_equal(product.certificate, 90 * 86400);
+	assert_int_equal(product.resign, MM_RESIGN_REPLACE);
+	assert_int_equal(product.carries.count, 2);
+	assert_true(mm_span_is(
+	    mm_list_at(product.carries, struct mm_text_item, 1)->value,
+	    "secure-boot-v2-rsa3072:b c"));
+	assert_false(product.unread);
+	expect_product("	unread = yes\n	dirty = no\n"
+		       "	resign = refuse\n	versions = any\n"
+		       "	secure-version = 0\n",
+	    &arena, &product);
+	assert_true(product.unread);
+	assert_false(product.dirty);
+	assert_int_equal(product.resign, MM_RESIGN_REFUSE);
+	assert_int_equal(product.versions, MM_VERSIONS_ANY);
+	assert_int_equal(product.slot, 0);
+}
+
+static void
+products_words_are_told_with_their_line(void **state)
+{
+	(void)state;
+#define REFUSED(with, place, why) \
+	expect_refused("	size = 16M\n", "	" with "\n", \
+	    "text.conf:" place ":", why)
+	REFUSED("versions = calver", "24", "none of any, semver, dotted");
+	REFUSED("resign = maybe", "24", "none of refuse, append, replace");
+	REFUSED("dirty = 1", "24", "neither yes nor no");
+	REFUSED("unread = true", "24", "neither yes nor no");
+	REFUSED("slot = 0", "24", "not within");
+	REFUSED("secure-version = many", "24", "not a number");
+	REFUSED("certificate = 90", "24", "a time like");
+	REFUSED("carries = {md5}", "24", "no signature scheme");
+	REFUSED("carries = {mcuboot}", "24", "only Secure Boot V2");
+	REFUSED("chip = esp8266", "24", "no chip known here");
+	REFUSED("format = elf", "24", "no format of images");
+	REFUSED("chip = esp32c3\n	secure-version = 17", "25", "counts to");
+	REFUSED("size = 1M\n	chip = esp32\n	unread = yes", "26",
+	    "cannot be held against chip");
+	REFUSED("slots = 1M", "24",
+	    "known here: schemes, size, format, chip, project, versions, slot, "
+	    "partition-table, secure-version, dirty, certificate, resign, "
+	    "unread, carries");
+	expect_refused("schemes = {sha256-ecdsa}", "schemes = {\"mcuboot:\"}",
+	    "text.conf:23:", "names no key");
+	expect_refused("schemes = {sha256-ecdsa}",
+	    "schemes = {secure-cert-rsa3072}", "text.conf:23:", "profile");
+#undef REFUSED
+}
+
+static void
+partitions_of_a_profile(void **state)
+{
+	static const char line[] = "	backdate = 1h\n";
+
+	(void)state;
+	expect_allowed(line, "	partitions = {secure-cert-ecdsa256, "
+			     "secure-cert-rsa3072:p}\n	plain-keys = yes\n");
+	expect_refused(line, "	partitions = {sha256-ecdsa}\n",
+	    "text.conf:8:", "schemes of a product");
+	expect_refused(line, "	partitions = {secure-cert}\n",
+	    "text.conf:8:", "no signature scheme");
+	expect_refused(line, "	plain-keys = maybe\n",
+	    "text.conf:8:", "neither yes nor no");
+	expect_refused("	path-length = 0\n", "	plain-keys = yes\n",
+	    "text.conf:14:", "for purpose device");
+}
+
+/* Beside the text. */
+static void
+write_beside(const char *name, struct mm_span bytes)
+{
+	char path[400];
+
+	snprintf(path, sizeof(path), "%s/%s", text_directory, name);
+	assert_int_equal(mm_file_write(path, bytes, 0600, true), MM_OK);
+}
+
+static void
+remove_beside(const char *name)
+{
+	char path[400];
+
+	snprintf(path, sizeof(path), "%s/%s", text_directory, name);
+	unlink(path);
+}
+
+static const char two_slots[] = "nvs,data,nvs,0x9000,0x4000\n"
+				"otadata,data,ota,0xd000,0x2000\n"
+				"ota_0,app,ota_0,0x10000,0x180000\n"
+				"ota_1,app,ota_1,0x190000,0x170000\n";
+static const char no_slot[] = "nvs,data,nvs,0x9000,0x4000\n"
+			      "factory,app,factory,0x10000,0x180000\n";
+
+static void
+a_partition_table_says_the_slot(void **state)
+{
+	mm_auto(buffer) binary = {0};
+	mm_auto(arena) arena = {0};
+	struct mm_product product;
+	char line[500];
+
+	(void)state;
+	mm_arena_init(&arena, 1 << 20);
+	write_beside("two.csv", mm_span_text(two_slots));
+	expect_product(
+	    "	partition-table = \"two.csv\"\n", &arena, &product);
+	assert_int_equal(product.slot, 0x170000);
+	snprintf(line, sizeof(line), "	partition-table = \"%s/two.csv\"\n",
+	    text_directory);
+	expect_product(line, &arena, &product);
+	assert_int_equal(product.slot, 0x170000);
+	mm_buffer_init(&binary, 65536);
+	assert_int_equal(mm_file_read("tests/vectors/esp/partition_table/"
+				      "two_ota_auto.bin",
+			     65536, &binary),
+	    MM_OK);
+	write_beside("two.bin", mm_buffer_span(&binary));
+	expect_product("	partition-table = two.bin\n", &arena, &product);
+	assert_int_equal(product.slot, 1500 << 10);
+	remove_beside("two.csv");
+	remove_beside("two.bin");
+}
+
+static void
+a_partition_table_is_looked_at(void **state)
+{
+	static uint8_t large[65537];
+
+	(void)state;
+#define REFUSED(with, place, why) \
+	expect_refused("	size = 16M\n", "	" with "\n", \
+	    "text.conf:" place ": product \"demo\": ", why)
+	REFUSED("partition-table = \"gone.csv\"", "24", "gone.csv");
+	write_beside("two.csv", mm_span_text(two_slots));
+	REFUSED("slot = 1M\n	partition-table = \"two.csv\"", "25",
+	    "leave out one of the two");
+	write_beside("two.csv", mm_span_text(no_slot));
+	REFUSED("size = 1M\n	partition-table = \"two.csv\"", "25",
+	    "has no OTA slot");
+	write_beside("two.csv", mm_span_text("nonsense\n"));
+	REFUSED("partition-table = \"two.csv\"", "24", "two.csv: ");
+	write_beside("two.csv", mm_span("\xaa\x50\x00\x00", 4));
+	REFUSED("partition-table = \"two.csv\"", "24", "two.csv: ");
+	write_beside("two.csv", mm_span(large, sizeof(large)));
+	REFUSED("partition-table = \"two.csv\"", "24", "two.csv");
+	remove_beside("two.csv");
+	REFUSED("partition-table = \".\"", "24", "");
+#undef REFUSED
+}
+
+/* Somebody else's text names a file of ours. */
+static void
+a_text_from_elsewhere_names_files_here(void **state)
+{
+	mm_autofree char *keyed = with_key(good);
+	mm_autofree char *text = text_replace(
+	    keyed, "	size = 16M\n", "	partition-table = two.csv\n");
+	mm_auto(buffer) document = {0}, again = {0};
+
+	(void)state;
+	text_file_write(text);
+	mm_buffer_init(&document, MM_POLICY_MAX);
+	mm_buffer_init(&again, MM_POLICY_MAX);
+	write_beside("two.csv", mm_span_text(two_slots));
+	assert_int_equal(mm_policy_compile(text_path, &document), MM_OK);
+	assert_int_equal(
+	    mm_policy_compile_beside(text_path, text_directory, &again), MM_OK);
+	assert_true(
+	    mm_span_equal(mm_buffer_span(&document), mm_buffer_span(&again)));
+	assert_int_equal(
+	    mm_policy_compile_beside(text_path, "/nowhere", &again),
+	    MM_E_POLICY);
+	assert_non_null(strstr(mm_why(MM_E_POLICY), "/nowhere/two.csv"));
+	remove_beside("two.csv");
+}
+
 #define TEST(name) \
 	cmocka_unit_test_setup_teardown( \
 	    name, text_file_setup, text_file_teardown)
@@ -649,7 +872,13 @@ main(void)
 	    TEST(counts_are_told), TEST(counts_of_sections_are_told),
 	    TEST(missing_sections_are_told),
 	    TEST(files_that_cannot_be_read_are_refused),
-	    TEST(long_texts_are_refused), TEST(a_byte_order_mark_is_named)};
+	    TEST(long_texts_are_refused), TEST(products_have_all_their_words),
+	    TEST(products_words_are_told_with_their_line),
+	    TEST(partitions_of_a_profile),
+	    TEST(a_partition_table_says_the_slot),
+	    TEST(a_partition_table_is_looked_at),
+	    TEST(a_text_from_elsewhere_names_files_here),
+	    TEST(a_byte_order_mark_is_named)};
 	uint8_t seed[crypto_sign_SEEDBYTES] = {1};
 	uint8_t secret[crypto_sign_SECRETKEYBYTES];
 

@@ -86,7 +86,8 @@ setup(void **state)
 	schemes[0].value = text("sha256-ecdsa");
 	may_use[0].value = text("device");
 	stations[0].value = text("station-1");
-	products[0] = (struct mm_product){text("demo"), {schemes, 1}, 100};
+	products[0] = (struct mm_product){
+	    .name = text("demo"), .schemes = {schemes, 1}, .size = 100};
 	policy = (struct mm_policy){
 	    .profiles = {profiles, 2}, .products = {products, 1}};
 	setup_issue();
@@ -652,6 +653,35 @@ images_are_what_was_approved(void **state)
 	assert_int_equal(mm_decide_release(&release), MM_E_RELEASE);
 }
 
+static void
+unread_images_are_the_products_to_allow(void **state)
+{
+	(void)state;
+	release.format = text("unread");
+	assert_int_equal(mm_decide_release(&release), MM_E_RELEASE);
+	assert_non_null(strstr(mm_why(MM_E_RELEASE), "nobody has read"));
+	products[0].unread = true;
+	assert_int_equal(mm_decide_release(&release), MM_OK);
+	release.format = text("plain");
+	assert_int_equal(mm_decide_release(&release), MM_OK);
+	products[0].unread = false;
+	assert_int_equal(mm_decide_release(&release), MM_OK);
+}
+
+/* A signing is compared as text: its key, too. */
+static void
+signings_are_compared_as_text(void **state)
+{
+	(void)state;
+	release.scheme = text("sha256-ecdsa:other");
+	digests[0].scheme = release.scheme;
+	assert_int_equal(mm_decide_release(&release), MM_E_SCHEME);
+	schemes[0].value = release.scheme;
+	assert_int_equal(mm_decide_release(&release), MM_OK);
+	digests[0].scheme = text("sha256-ecdsa");
+	assert_int_equal(mm_decide_release(&release), MM_E_RELEASE);
+}
+
 #define TEST(name) cmocka_unit_test_setup(name, setup)
 
 int
@@ -683,7 +713,9 @@ main(void)
 	    TEST(a_day_has_its_limit), TEST(each_message_has_its_roles),
 	    TEST(an_approved_image_is_signed),
 	    TEST(products_and_schemes_are_the_policys),
-	    TEST(images_fit_their_product), TEST(images_are_what_was_approved)};
+	    TEST(images_fit_their_product), TEST(images_are_what_was_approved),
+	    TEST(unread_images_are_the_products_to_allow),
+	    TEST(signings_are_compared_as_text)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

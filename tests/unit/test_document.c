@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "policy/document.h"
+#include "signer/scheme.h"
 
 #define TEXT(s) \
 	{ \
@@ -22,7 +23,7 @@ enum { DEVICE = 0 };
 static struct fixture {
 	struct mm_text_item names[17];
 	struct mm_text_item eku[2];
-	struct mm_text_item schemes[2];
+	struct mm_text_item schemes[5], carries[9], partitions[5];
 	struct mm_subject_part subject[1];
 	struct mm_alternative alternatives[9];
 	struct mm_profile profiles[65];
@@ -66,8 +67,8 @@ setup(void **state)
 	    .keys = 1 << MM_KEY_P256,
 	    .key_usage = MM_KU_DIGITAL_SIGNATURE,
 	    .purposes = {f.eku, 1}};
-	f.products[0] =
-	    (struct mm_product){mm_span_text("demo"), {f.schemes, 1}, 0};
+	f.products[0] = (struct mm_product){
+	    .name = mm_span_text("demo"), .schemes = {f.schemes, 1}};
 	make_officer(&f.officers[0], mm_span_text("first"), 1);
 	make_officer(&f.officers[1], mm_span_text("second"), 2);
 	make_officer(&f.officers[2], mm_span_text("third"), 3);
@@ -363,7 +364,13 @@ code_signing_keys_are_the_tokens(void **state)
 	f.eku[0].value = mm_span_text("1.3.6.1.5.5.7.3.3");
 	assert_int_equal(try(), MM_OK);
 	f.profiles[DEVICE].keys |= 1 << MM_KEY_RSA;
-	expect_unsound("P-256");
+	assert_int_equal(try(), MM_OK);
+	f.profiles[DEVICE].keys = 1 << MM_KEY_RSA;
+	assert_int_equal(try(), MM_OK);
+	f.profiles[DEVICE].keys |= 1 << MM_KEY_P384;
+	expect_unsound("P-256 or RSA");
+	f.profiles[DEVICE].keys = 1 << MM_KEY_ED25519;
+	expect_unsound("P-256 or RSA");
 }
 
 static void
@@ -460,11 +467,291 @@ schemes_are_different(void **state)
 	(void)state;
 	f.schemes[1] = f.schemes[0];
 	f.products[0].schemes.count = 2;
-	expect_unsound("a scheme is there twice");
-	f.schemes[1].value = mm_span_text("another");
+	expect_unsound("the scheme sha256-ecdsa is there twice");
+	f.schemes[1].value = mm_span_text("cose-sign1");
 	assert_int_equal(try(), MM_OK);
 	f.products[0].schemes.count = 0;
 	assert_int_equal(try(), MM_E_RANGE);
+}
+
+/* The product has these signings, up to the NULL. */
+static void
+sign_by(const char *const *signings)
+{
+	size_t count = 0;
+
+	for (; signings[count] != NULL; count++)
+		f.schemes[count].value = mm_span_text(signings[count]);
+	f.products[0].schemes.count = count;
+}
+#define SIGN_BY(...) sign_by((const char *const[]){__VA_ARGS__, NULL})
+
+/* At this word of the text. */
+static void
+expect_product(const char *key, const char *why)
+{
+	struct mm_policy_place place = {0};
+
+	expect_unsound(why);
+	assert_int_equal(mm_policy_check(&f.policy, &place), MM_E_POLICY);
+	assert_string_equal(place.section, "product");
+	assert_string_equal(place.key, key);
+}
+
+static void
+a_product_keeps_all_that_it_says(void **state)
+{
+	mm_auto(buffer) document = {0};
+	mm_auto(arena) arena = {0};
+	struct mm_policy policy;
+	const struct mm_product *product;
+
+	(void)state;
+	f.carries[0].value = mm_span_text("secure-boot-v2-rsa3072:b");
+	SIGN_BY("sha256-ecdsa:ota", "secure-boot-v2-rsa3072:a");
+	f.products[0] = (struct mm_product){.name = mm_span_text("demo"),
+	    .schemes = {f.schemes, 2},
+	    .size = 1,
+	    .format = mm_span_text("esp-app"),
+	    .chip = mm_span_text("esp32c3"),
+	    .project = mm_span_text("lamp"),
+	    .versions = MM_VERSIONS_MCUBOOT,
+	    .slot = 2,
+	    .secure_version = 16,
+	    .dirty = true,
+	    .certificate = 3,
+	    .resign = MM_RESIGN_APPEND,
+	    .carries = {f.carries, 1}};
+	mm_arena_init(&arena, 1 << 20);
+	assert_int_equal(encode(&document), MM_OK);
+	assert_int_equal(
+	    mm_policy_decode(mm_buffer_span(&document), &arena, &policy),
+	    MM_OK);
+	product = mm_policy_product(&policy, mm_span_text("demo"));
+	assert_int_equal(product->schemes.count, 2);
+	assert_true(mm_span_is(product->format, "esp-app"));
+	assert_true(mm_span_is(product->chip, "esp32c3"));
+	assert_true(mm_span_is(product->project, "lamp"));
+	assert_int_equal(product->versions, MM_VERSIONS_MCUBOOT);
+	assert_int_equal(product->slot, 2);
+	assert_int_equal(product->secure_version, 16);
+	assert_true(product->dirty);
+	assert_int_equal(product->certificate, 3);
+	assert_int_equal(product->resign, MM_RESIGN_APPEND);
+	assert_false(product->unread);
+	assert_int_equal(product->carries.count, 1);
+	f.products[0].versions = MM_VERSIONS_WAYS;
+	assert_int_equal(try(), MM_E_RANGE);
+	f.products[0].versions = 0;
+	f.products[0].resign = MM_RESIGN_WAYS;
+	assert_int_equal(try(), MM_E_RANGE);
+}
+
+static void
+signings_are_known(void **state)
+{
+	static char longest[MM_SIGNING_MAX + 2];
+
+	(void)state;
+	SIGN_BY("md5");
+	expect_product("schemes", "no signature scheme \"md5\"");
+	SIGN_BY("sha256-ecdsa:");
+	expect_product("schemes", "names no key");
+	SIGN_BY("sha256-ecdsa:code signing: one");
+	assert_int_equal(try(), MM_OK);
+	memset(longest, 'k', MM_SIGNING_MAX + 1);
+	memcpy(longest, "mcuboot:", 8);
+	SIGN_BY(longest);
+	expect_product("schemes", "at most 64 bytes");
+	longest[MM_SIGNING_MAX] = '\0';
+	SIGN_BY(longest);
+	assert_int_equal(try(), MM_OK);
+	SIGN_BY("secure-cert-rsa3072");
+	expect_product("schemes", "partitions of a profile");
+}
+
+static void
+one_file_has_room_for_few(void **state)
+{
+	(void)state;
+	SIGN_BY("secure-boot-v2-rsa3072", "secure-boot-v2-rsa3072:a",
+	    "secure-boot-v2-rsa3072:b");
+	assert_int_equal(try(), MM_OK);
+	SIGN_BY("secure-boot-v2-rsa3072", "secure-boot-v2-rsa3072:a",
+	    "secure-boot-v2-rsa3072:b", "secure-boot-v2-rsa3072:c");
+	expect_product("schemes", "4 signatures of secure-boot-v2");
+	SIGN_BY("sha256-ecdsa", "cose-sign1", "secure-boot-v2-rsa3072:a",
+	    "secure-boot-v2-ecdsa256:a");
+	expect_product("schemes", "two algorithms");
+	SIGN_BY("secure-boot-v1", "sha256-ecdsa", "secure-boot-v2-rsa3072");
+	expect_product("schemes", "takes one of them");
+	SIGN_BY("mcuboot:a", "mcuboot:b");
+	expect_product("schemes", "2 signatures of mcuboot: one file takes 1");
+	SIGN_BY("sha256-ecdsa:a", "sha256-ecdsa:b");
+	expect_product("schemes", "one file takes 1");
+	SIGN_BY("secure-boot-v2-rsa3072:a", "secure-boot-v2-rsa3072:b");
+	f.products[0].chip = mm_span_text("esp32");
+	expect_product("schemes", "esp32 takes 1 in an image");
+	SIGN_BY("secure-boot-v2-rsa3072:a");
+	assert_int_equal(try(), MM_OK);
+}
+
+static void
+a_chip_verifies_its_schemes(void **state)
+{
+	static const struct {
+		const char *chip, *scheme;
+		bool good;
+	} rows[] = {{"esp32", "secure-boot-v1", true},
+	    {"esp32", "secure-boot-v2-ecdsa256", false},
+	    {"esp32s3", "secure-boot-v1", false},
+	    {"esp32c2", "secure-boot-v2-ecdsa256", true},
+	    {"esp32c2", "secure-boot-v2-rsa3072", false},
+	    {"esp32c6", "secure-boot-v2-ecdsa256", true},
+	    {"esp32c6", "secure-boot-v2-rsa3072", true},
+	    {"esp32h4", "secure-boot-v2-rsa3072", false},
+	    {"esp32h4", "sha256-ecdsa", true}, {"esp32c3", "mcuboot", true},
+	    {"esp32c3", "cose-sign1", true}};
+
+	(void)state;
+	for (size_t i = 0; i < MM_COUNT(rows); i++) {
+		f.products[0].chip = mm_span_text(rows[i].chip);
+		SIGN_BY(rows[i].scheme);
+		if (rows[i].good)
+			assert_int_equal(try(), MM_OK);
+		else
+			expect_product("schemes", "does not verify");
+	}
+	f.products[0].chip = mm_span_text("esp8266");
+	expect_product("chip", "no chip known here");
+	f.products[0].chip = mm_span_text("ESP32");
+	expect_product("chip", "no chip known here");
+}
+
+static void
+formats_are_known_and_fit(void **state)
+{
+	(void)state;
+	for (int i = MM_FORMAT_PLAIN; i <= MM_FORMAT_SECURE_CERT; i++) {
+		f.products[0].format =
+		    mm_span_text(mm_image_format_name((enum mm_image_format)i));
+		assert_int_equal(try(), MM_OK);
+	}
+	SIGN_BY("mcuboot");
+	f.products[0].format = mm_span_text("mcuboot");
+	assert_int_equal(try(), MM_OK);
+	f.products[0].format = mm_span("", 0);
+	assert_int_equal(try(), MM_OK);
+	f.products[0].format = mm_span_text("esp-app");
+	expect_product("schemes", "mcuboot signs images of format mcuboot");
+	f.products[0].format = mm_span_text("elf");
+	expect_product("format", "no format of images");
+}
+
+static void
+secure_versions_fit_the_chip(void **state)
+{
+	(void)state;
+	f.products[0].secure_version = INT64_MAX;
+	assert_int_equal(try(), MM_OK);
+	f.products[0].chip = mm_span_text("esp32c5");
+	f.products[0].secure_version = 9;
+	assert_int_equal(try(), MM_OK);
+	f.products[0].secure_version = 10;
+	expect_product(
+	    "secure-version", "the eFuse of esp32c5 counts to 9, not 10");
+	f.products[0].chip = mm_span_text("esp32h4");
+	assert_int_equal(try(), MM_OK);
+}
+
+static void
+carried_signatures_are_attached_ones(void **state)
+{
+	struct mm_product *product = &f.products[0];
+
+	(void)state;
+	product->carries = (struct mm_list){f.carries, 1};
+	f.carries[0].value = mm_span_text("secure-boot-v2-rsa3072:a");
+	assert_int_equal(try(), MM_OK);
+	product->chip = mm_span_text("esp32c2");
+	expect_product("carries", "does not verify");
+	product->chip = mm_span("", 0);
+	f.carries[0].value = mm_span_text("cose-sign1");
+	expect_product("carries", "a file of its own");
+	f.carries[0].value = mm_span_text("mcuboot");
+	expect_product("carries", "only Secure Boot V2");
+	f.carries[0].value = mm_span_text("secure-cert-rsa3072");
+	expect_product("carries", "partitions of a profile");
+	f.carries[0].value = mm_span_text("secure-boot-v3");
+	expect_product("carries", "no signature scheme");
+	product->carries.count = 2;
+	f.carries[0].value = mm_span_text("secure-boot-v2-rsa3072:a");
+	f.carries[1].value = mm_span_text("secure-boot-v2-rsa3072:a");
+	expect_product("carries", "is there twice");
+	f.carries[1].value = mm_span_text("secure-boot-v2-ecdsa256");
+	expect_product("carries", "two algorithms");
+	f.carries[1].value = mm_span_text("secure-boot-v2-rsa3072:b");
+	assert_int_equal(try(), MM_OK);
+	SIGN_BY("secure-boot-v2-rsa3072:c");
+	expect_product("carries", "resign = append");
+	product->resign = MM_RESIGN_APPEND;
+	assert_int_equal(try(), MM_OK);
+	product->resign = MM_RESIGN_REPLACE;
+	assert_int_equal(try(), MM_OK);
+}
+
+static void
+what_is_unread_is_held_against_nothing(void **state)
+{
+	struct mm_product *product = &f.products[0], good;
+
+	(void)state;
+	product->unread = true;
+	product->slot = product->size = product->certificate = 1;
+	assert_int_equal(try(), MM_OK);
+	good = *product;
+	product->format = mm_span_text("esp-app");
+	expect_product("unread", "cannot be held against format");
+	*product = good;
+	product->chip = mm_span_text("esp32");
+	expect_product("unread", "cannot be held against chip");
+	*product = good;
+	product->project = mm_span_text("lamp");
+	expect_product("unread", "cannot be held against project");
+	*product = good;
+	product->secure_version = 1;
+	expect_product("unread", "cannot be held against secure-version");
+	*product = good;
+	f.carries[0].value = mm_span_text("secure-boot-v2-rsa3072:a");
+	product->carries = (struct mm_list){f.carries, 1};
+	expect_product("unread", "cannot be held against carries");
+}
+
+static void
+partitions_are_a_devices(void **state)
+{
+	struct mm_profile *profile = &f.profiles[DEVICE];
+
+	(void)state;
+	f.partitions[0].value = mm_span_text("secure-cert-ecdsa256");
+	f.partitions[1].value = mm_span_text("secure-cert-rsa3072:p");
+	profile->partitions = (struct mm_list){f.partitions, 2};
+	profile->plain_keys = true;
+	assert_int_equal(try(), MM_OK);
+	f.partitions[1].value = f.partitions[0].value;
+	expect_unsound("is there twice");
+	f.partitions[1].value = mm_span_text("mcuboot");
+	expect_unsound("schemes of a product");
+	f.partitions[1].value = mm_span_text("secure-cert");
+	expect_unsound("no signature scheme");
+	profile->partitions.count = 1;
+	f.subject[0].template = mm_span_text("{name}");
+	profile->purpose = MM_PURPOSE_CLIENT;
+	expect_unsound("for purpose device");
+	profile->partitions.count = 0;
+	expect_unsound("for purpose device");
+	profile->plain_keys = false;
+	assert_int_equal(try(), MM_OK);
 }
 
 static void
@@ -571,6 +858,12 @@ main(void)
 	    TEST(subjects_name_what_they_are_for),
 	    TEST(each_purpose_has_its_one_eku), TEST(servers_last_a_week),
 	    TEST(code_signing_keys_are_the_tokens), TEST(schemes_are_different),
+	    TEST(a_product_keeps_all_that_it_says), TEST(signings_are_known),
+	    TEST(one_file_has_room_for_few), TEST(a_chip_verifies_its_schemes),
+	    TEST(formats_are_known_and_fit), TEST(secure_versions_fit_the_chip),
+	    TEST(carried_signatures_are_attached_ones),
+	    TEST(what_is_unread_is_held_against_nothing),
+	    TEST(partitions_are_a_devices),
 	    TEST(officers_have_real_and_different_keys),
 	    TEST(proofs_last_ninety_days),
 	    TEST(crls_are_a_cas_and_last_a_minute_to_a_year),

@@ -28,6 +28,7 @@ union body {
 	struct mm_csr_entry csr;
 	struct mm_import_entry import;
 	struct mm_inherited_entry inherited;
+	struct mm_partition_entry partition;
 };
 
 static union body
@@ -54,7 +55,8 @@ sample_body(uint64_t kind)
 	    [MM_ENTRY_CEREMONY] = {.statement = sample_statement()},
 	    [MM_ENTRY_CSR] = {.csr = sample_csr()},
 	    [MM_ENTRY_IMPORT] = {.import = sample_import()},
-	    [MM_ENTRY_INHERITED] = {.inherited = sample_inherited()}};
+	    [MM_ENTRY_INHERITED] = {.inherited = sample_inherited()},
+	    [MM_ENTRY_PARTITION] = {.partition = sample_partition()}};
 
 	return bodies[kind];
 }
@@ -216,6 +218,9 @@ lengths_end_at_their_limits(void **state)
 		offsetof(struct mm_certificate_entry, principal), 64, true},
 	    {MM_ENTRY_IMAGE, offsetof(struct mm_image_entry, version), 64,
 		false},
+	    {MM_ENTRY_IMAGE, offsetof(struct mm_image_entry, chip), 64, true},
+	    {MM_ENTRY_PARTITION, offsetof(struct mm_partition_entry, device),
+		64, false},
 	    {MM_ENTRY_START, offsetof(struct mm_start_entry, version), 64,
 		false},
 	    {MM_ENTRY_KEY, offsetof(struct mm_key_entry, name), 64, false},

@@ -77,6 +77,7 @@ the_frame_of_every_kind(void **state)
 	const struct mm_csr_entry csr = sample_csr();
 	const struct mm_import_entry import = sample_import();
 	const struct mm_inherited_entry inherited = sample_inherited();
+	const struct mm_partition_entry partition = sample_partition();
 	const struct mm_crl_entry crl = {.issuer = mm_span_text("device-ca"),
 	    .number = 3,
 	    .tbs = mm_span_text("tbs")};
@@ -87,7 +88,8 @@ the_frame_of_every_kind(void **state)
 	const void *const bodies[MM_ENTRY_KINDS] = {&genesis, &policy,
 	    &statement, &statement, &certificate, &image, &signatures, &voids,
 	    &refusals, &start, &key, &statement, &crl, &export, &pending,
-	    &statement, &statement, &statement, &csr, &import, &inherited};
+	    &statement, &statement, &statement, &csr, &import, &inherited,
+	    &partition};
 
 	(void)state;
 	for (uint64_t kind = 0; kind < MM_ENTRY_KINDS; kind++) {

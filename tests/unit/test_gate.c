@@ -1322,16 +1322,13 @@ expect_chunk(struct client *client, uint64_t received, unsigned number)
 }
 
 static void
-release(struct client *client, uint64_t upload, unsigned number)
+submit(struct client *client, uint64_t upload, unsigned number)
 {
-	struct mm_bytes_item statement = {mm_span_text("statement")};
-	struct mm_release_request body = {.upload = upload,
+	struct mm_submit_request body = {.upload = upload,
 	    .product = mm_span_text("p"),
-	    .version = mm_span_text("1"),
-	    .scheme = mm_span_text("s"),
-	    .statements = {&statement, 1}};
+	    .version = mm_span_text("1")};
 
-	request(client, MM_MESSAGE_RELEASE, &body, number);
+	request(client, MM_MESSAGE_SUBMIT, &body, number);
 }
 
 static void
@@ -1351,9 +1348,9 @@ a_whole_upload_goes_on_sealed(void **state)
 	expect_chunk(&client, 5, 1);
 	put_chunk(&client, upload, 5, "56789", 2);
 	expect_chunk(&client, 10, 2);
-	release(&client, upload, 3);
+	submit(&client, upload, 3);
 	take_ask(&asked);
-	assert_int_equal(asked.ask.type, MM_MESSAGE_RELEASE);
+	assert_int_equal(asked.ask.type, MM_MESSAGE_SUBMIT);
 	assert_true(asked.message.fds[0] >= 0);
 	assert_true(asked.message.fds[1] < 0);
 	assert_int_equal(
@@ -1364,8 +1361,54 @@ a_whole_upload_goes_on_sealed(void **state)
 	mm_received_clear(&asked.message);
 	/* It is the authority's now, and gone here. */
 	await_fds(gate.fds + 1);
-	release(&client, upload, 4);
+	submit(&client, upload, 4);
 	expect_error(&client, MM_E_UPLOAD, 4);
+	end(&client);
+}
+
+/* Its bytes, which may hold a private key, are in the memfd alone. */
+static void
+a_partition_goes_beside_its_request(void **state)
+{
+	const int seals =
+	    F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL;
+	static const uint8_t zeros[32];
+	uint8_t bytes[MM_PARTITION_MAX], there[MM_PARTITION_MAX + 1];
+	struct mm_partition_request body = {.order = mm_span_text("o"),
+	    .device = mm_span_text("d"),
+	    .scheme = mm_span_text("s"),
+	    .partition = {bytes, sizeof(bytes)}};
+	struct mm_partition_ask ask;
+	struct client client;
+	struct asked asked;
+	mm_auto(arena) arena = {0};
+
+	(void)state;
+	memset(bytes, 'k', sizeof(bytes));
+	mm_arena_init(&arena, 4096);
+	join(&client, &who.station);
+	/* What is announced of an upload says nothing of it. */
+	begin_upload(&client, &small);
+	request(&client, MM_MESSAGE_PARTITION, &body, 3);
+	take_ask(&asked);
+	assert_int_equal(asked.ask.type, MM_MESSAGE_PARTITION);
+	assert_memory_equal(asked.ask.announced, zeros, sizeof(zeros));
+	assert_true(asked.message.bytes.size < 512);
+	assert_int_equal(mm_shape_decode(&mm_partition_ask_shape,
+			     asked.ask.body, &arena, &ask),
+	    MM_OK);
+	assert_true(mm_span_is(ask.order, "o"));
+	assert_true(mm_span_is(ask.device, "d"));
+	assert_true(mm_span_is(ask.scheme, "s"));
+	assert_true(asked.message.fds[0] >= 0);
+	assert_int_equal(
+	    fcntl(asked.message.fds[0], F_GET_SEALS) & seals, seals);
+	assert_int_equal(pread(asked.message.fds[0], there, sizeof(there), 0),
+	    sizeof(bytes));
+	assert_memory_equal(there, bytes, sizeof(bytes));
+	mm_received_clear(&asked.message);
+	/* Only the upload's own is left. */
+	await_fds(gate.fds + 2);
 	end(&client);
 }
 
@@ -1399,7 +1442,7 @@ broken_uploads_are_dropped(void **state)
 }
 
 static void
-an_upload_that_is_not_whole_is_not_released(void **state)
+an_upload_that_is_not_whole_is_not_submitted(void **state)
 {
 	struct client client;
 	struct asked asked;
@@ -1410,16 +1453,125 @@ an_upload_that_is_not_whole_is_not_released(void **state)
 	upload = begin_upload(&client, &small);
 	put_chunk(&client, upload, 0, "012345678", 1);
 	expect_chunk(&client, 9, 1);
-	release(&client, upload, 2);
+	submit(&client, upload, 2);
 	expect_error(&client, MM_E_UPLOAD, 2);
-	release(&client, upload + 1, 3);
+	submit(&client, upload + 1, 3);
 	expect_error(&client, MM_E_UPLOAD, 3);
 	put_chunk(&client, upload, 9, "9", 4);
 	expect_chunk(&client, 10, 4);
-	release(&client, upload, 5);
+	submit(&client, upload, 5);
 	take_ask(&asked);
 	mm_received_clear(&asked.message);
 	end(&client);
+}
+
+/* What came of an upload when its connection was lost. */
+static int
+take_park(struct mm_park *park)
+{
+	mm_auto(received) message = {.fds = {-1, -1}};
+	mm_auto(arena) arena = {0};
+	int fd;
+
+	mm_arena_init(&arena, sizeof(*park));
+	await(gate.authority);
+	assert_int_equal(mm_channel_receive(gate.authority, &message), MM_OK);
+	assert_int_equal(message.packet.type, MM_PARK);
+	assert_int_equal(
+	    mm_shape_decode(&mm_park_shape, message.packet.body, &arena, park),
+	    MM_OK);
+	fd = message.fds[0];
+	message.fds[0] = -1;
+	return fd;
+}
+
+/* The authority gives a part back, of which it says `received`. */
+static struct mm_upload_answer
+resume(struct client *client, uint64_t received, int fd)
+{
+	const int fds[MM_CHANNEL_FDS] = {fd, -1};
+	struct mm_upload_answer answer = {.received = received};
+	mm_auto(buffer) envelope = {0}, packet = {0};
+	struct mm_tell tell_packet;
+	struct asked asked;
+
+	mm_buffer_init(&envelope, MM_FRAME_MAX);
+	mm_buffer_init(&packet, MM_CHANNEL_MAX);
+	request(client, MM_MESSAGE_UPLOAD, &small, 901);
+	take_ask(&asked);
+	assert_int_equal(mm_envelope_encode(asked.ask.type, asked.ask.id,
+			     &mm_upload_answer_shape, &answer, &envelope),
+	    MM_OK);
+	tell_packet =
+	    (struct mm_tell){asked.ask.connection, mm_buffer_span(&envelope)};
+	assert_int_equal(
+	    mm_packet_encode(MM_TELL, 0, &mm_tell_shape, &tell_packet, &packet),
+	    MM_OK);
+	assert_int_equal(
+	    mm_channel_send_bytes(gate.authority, mm_buffer_span(&packet), fds),
+	    MM_OK);
+	mm_received_clear(&asked.message);
+	expect(client, MM_MESSAGE_UPLOAD, 901, &answer);
+	return answer;
+}
+
+static void
+an_upload_goes_on_after_its_connection_was_lost(void **state)
+{
+	struct mm_upload_answer answer;
+	struct client client;
+	struct asked asked;
+	struct mm_park park;
+	uint8_t key[32];
+	char bytes[16];
+	int fd;
+
+	(void)state;
+	join(&client, &who.station);
+	put_chunk(&client, begin_upload(&client, &small), 0, "01234", 1);
+	expect_chunk(&client, 5, 1);
+	end(&client);
+	fd = take_park(&park);
+	identity_digest(&who.station, key);
+	assert_memory_equal(park.client, key, sizeof(key));
+	assert_memory_equal(park.sha256, small.sha256, sizeof(small.sha256));
+	assert_int_equal(park.size, 10);
+	assert_int_equal(park.received, 5);
+	join(&client, &who.station);
+	answer = resume(&client, 5, fd);
+	close(fd);
+	assert_int_equal(answer.received, 5);
+	put_chunk(&client, answer.upload, 5, "56789", 2);
+	expect_chunk(&client, 10, 2);
+	submit(&client, answer.upload, 3);
+	take_ask(&asked);
+	assert_int_equal(
+	    pread(asked.message.fds[0], bytes, sizeof(bytes), 0), 10);
+	assert_memory_equal(bytes, "0123456789", 10);
+	mm_received_clear(&asked.message);
+	end(&client);
+}
+
+static void
+what_is_no_part_of_it_is_uploaded_anew(void **state)
+{
+	int parts[] = {memfd_create("short", MFD_ALLOW_SEALING),
+	    memfd_create("sealed", MFD_ALLOW_SEALING),
+	    open("/dev/null", O_RDWR), -1};
+	struct client client;
+
+	(void)state;
+	assert_int_equal(pwrite(parts[0], "0123", 4, 0), 4);
+	assert_int_equal(pwrite(parts[1], "01234", 5, 0), 5);
+	assert_int_equal(fcntl(parts[1], F_ADD_SEALS, F_SEAL_GROW), 0);
+	for (size_t i = 0; i < MM_COUNT(parts); i++) {
+		join(&client, &who.station);
+		assert_int_equal(resume(&client, 5, parts[i]).received, 0);
+		if (parts[i] >= 0)
+			close(parts[i]);
+		end(&client);
+		await_fds(gate.fds);
+	}
 }
 
 static void
@@ -1494,6 +1646,7 @@ static void
 who_disconnects_half_way_leaves_nothing(void **state)
 {
 	struct client client;
+	struct mm_park park;
 	uint64_t upload;
 
 	(void)state;
@@ -1503,6 +1656,7 @@ who_disconnects_half_way_leaves_nothing(void **state)
 	expect_chunk(&client, 5, 1);
 	assert_int_equal(gate_fds(), gate.fds + 2);
 	end(&client);
+	close(take_park(&park));
 	/* at_rest() counts. */
 }
 
@@ -1843,8 +1997,11 @@ main(void)
 	    TEST(who_does_not_read_is_not_read_from),
 	    TEST(answers_for_who_has_gone_are_dropped),
 	    TEST(a_whole_upload_goes_on_sealed),
+	    TEST(a_partition_goes_beside_its_request),
 	    TEST(broken_uploads_are_dropped),
-	    TEST(an_upload_that_is_not_whole_is_not_released),
+	    TEST(an_upload_that_is_not_whole_is_not_submitted),
+	    TEST(an_upload_goes_on_after_its_connection_was_lost),
+	    TEST(what_is_no_part_of_it_is_uploaded_anew),
 	    TEST(announced_sizes_are_bounded),
 	    TEST(an_upload_that_the_authority_refuses),
 	    TEST(uploads_are_limited),

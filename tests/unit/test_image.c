@@ -1,49 +1,50 @@
-/* Images: their facts, the schemes, and the inspector's one answer. */
+/* Which reader reads a file, and what is said of files that none knows. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include <cmocka.h>
-#include <fcntl.h>
+#include <dirent.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "signer/image.h"
-#include "signer/scheme.h"
+#include "tests/unit/esp_make.h"
+#include "tests/unit/hex.h"
 
-enum {
-	SEALS = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE,
-	CALL = MM_INSPECTOR_INSPECT
-};
+enum { ARENA = 65536 };
 
-/* FIPS 180-2 appendix B.1 */
-static const uint8_t sha256_abc[32] = {0xba, 0x78, 0x16, 0xbf, 0x8f, 0x01, 0xcf,
-    0xea, 0x41, 0x41, 0x40, 0xde, 0x5d, 0xae, 0x22, 0x23, 0xb0, 0x03, 0x61,
-    0xa3, 0x96, 0x17, 0x7a, 0x9c, 0xb4, 0x10, 0xff, 0x61, 0xf2, 0x00, 0x15,
-    0xad};
-
-static int
-make_memfd(const char *bytes, int seals)
+/* Reads, and checks that a refusal leaves `facts` alone. */
+static enum mm_error
+read_as(struct mm_span image, const char *as, struct mm_image_facts *facts)
 {
-	int fd = memfd_create("image", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	/* Until the next call: the facts point into it. */
+	static struct mm_arena arena;
+	struct mm_image_facts before = *facts;
+	enum mm_error error;
 
-	assert_true(fd >= 0);
-	assert_int_equal(
-	    write(fd, bytes, strlen(bytes)), (ssize_t)strlen(bytes));
-	assert_int_equal(fcntl(fd, F_ADD_SEALS, seals), 0);
-	return fd;
+	mm_arena_clear(&arena);
+	mm_arena_init(&arena, ARENA);
+	error = mm_image_read(image, mm_span_text(as), &arena, facts);
+	if (error != MM_OK)
+		assert_memory_equal(&before, facts, sizeof(before));
+	return error;
 }
 
 static void
 facts_are_read_from_the_bytes(void **state)
 {
-	struct mm_image_facts facts;
+	struct mm_image_facts facts = {0};
 
 	(void)state;
-	assert_int_equal(mm_image_read(mm_span("abc", 3), &facts), MM_OK);
+	assert_int_equal(read_as(mm_span_text("abc"), "", &facts), MM_OK);
 	assert_int_equal(facts.size, 3);
-	assert_memory_equal(facts.sha256, sha256_abc, 32);
+	assert_int_equal(facts.length, 3);
+	assert_int_equal(facts.trailing, 0);
+	assert_true(facts.blank);
+	/* FIPS 180-2 appendix B.1 */
+	assert_hex(mm_span(facts.sha256, 32),
+	    "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 	assert_true(mm_span_is(facts.format, "plain"));
 }
 
@@ -53,189 +54,212 @@ nothing_is_no_image(void **state)
 	struct mm_image_facts facts = {.size = 77};
 
 	(void)state;
-	assert_int_equal(mm_image_read(mm_span("", 0), &facts), MM_E_INSPECTOR);
-	assert_int_equal(facts.size, 77);
+	assert_int_equal(read_as(mm_span("", 0), "", &facts), MM_E_INSPECTOR);
 }
 
 static void
-schemes_are_known_by_their_whole_name(void **state)
+formats_have_names(void **state)
 {
-	const struct mm_scheme *scheme =
-	    mm_scheme_find(mm_span_text("sha256-ecdsa"));
-	uint8_t digest[32];
-
 	(void)state;
-	assert_non_null(scheme);
-	assert_int_equal(
-	    scheme->digest(mm_span("abc", 3), sha256_abc, digest), MM_OK);
-	assert_memory_equal(digest, sha256_abc, 32);
-	assert_null(mm_scheme_find(mm_span_text("sha256-ecds")));
-	assert_null(mm_scheme_find(mm_span_text("sha256-ecdsa2")));
-	assert_null(mm_scheme_find(mm_span_text("")));
+	for (unsigned i = 0; i <= MM_FORMAT_SECURE_CERT; i++)
+		assert_non_null(mm_image_format_name(i));
+	assert_null(mm_image_format_name(MM_FORMAT_SECURE_CERT + 1));
+	assert_string_equal(
+	    mm_image_format_name(MM_FORMAT_ESP_IMAGE), "esp-image");
 }
 
-/*
- * Asks an inspector, which has the request before it runs: a SEQPACKET pair
- * keeps it. `ran` is how the inspector's life ended.
- */
-static enum mm_error
-ask_bytes(int memfd, struct mm_span packet, struct mm_received *received,
-    enum mm_error *ran)
-{
-	static const int no_fds[MM_CHANNEL_FDS] = {-1, -1};
-	int ends[2];
-	enum mm_error error;
-
-	assert_int_equal(mm_channel_pair(ends), MM_OK);
-	assert_int_equal(mm_channel_send_bytes(ends[0], packet, no_fds), MM_OK);
-	*ran = mm_inspector_run(memfd, ends[1]);
-	close(ends[1]);
-	error = mm_channel_receive(ends[0], received);
-	close(ends[0]);
-	return error;
-}
-
-static enum mm_error
-ask(int memfd, uint64_t type, const char *scheme, uint64_t max,
-    struct mm_inspect_answer *answer)
-{
-	const struct mm_inspect_request request = {mm_span_text(scheme), max};
-	mm_auto(received) received = {.fds = {-1, -1}};
-	mm_auto(buffer) packet = {0};
-	mm_auto(arena) arena = {0};
-	enum mm_error ran;
-
-	mm_buffer_init(&packet, 4096);
-	mm_arena_init(&arena, 4096);
-	assert_int_equal(mm_packet_encode(type, 5, &mm_inspect_request_shape,
-			     &request, &packet),
-	    MM_OK);
-	assert_int_equal(
-	    ask_bytes(memfd, mm_buffer_span(&packet), &received, &ran), MM_OK);
-	assert_int_equal(received.packet.type, type);
-	assert_int_equal(received.packet.id, 5);
-	assert_int_equal(received.packet.error, ran);
-	if (ran == MM_OK)
-		assert_int_equal(mm_shape_decode(&mm_inspect_answer_shape,
-				     received.packet.body, &arena, answer),
-		    MM_OK);
-	return ran;
-}
-
+/* What begins so and goes on otherwise is broken, and not plain. */
 static void
-a_sealed_image_is_answered(void **state)
+a_beginning_is_a_promise(void **state)
 {
-	mm_autoclose int memfd = make_memfd("abc", SEALS);
-	struct mm_inspect_answer answer;
+	static const struct {
+		uint8_t bytes[4];
+		size_t size; /* of the magic */
+	} magics[] = {{{0xE9}, 1}, {{0x3D, 0xB8, 0xF3, 0x96}, 4},
+	    {{0xAA, 0x50}, 2}, {{0x11, 0xBA, 0x5E, 0xBA}, 4}};
+	struct mm_image_facts facts = {0};
 
 	(void)state;
-	assert_int_equal(ask(memfd, CALL, "sha256-ecdsa", 100, &answer), MM_OK);
-	assert_int_equal(answer.facts.size, 3);
-	assert_memory_equal(answer.facts.sha256, sha256_abc, 32);
-	assert_memory_equal(answer.digest, sha256_abc, 32);
-}
+	for (size_t i = 0; i < MM_COUNT(magics); i++) {
+		uint8_t file[64];
 
-static void
-images_have_a_limit(void **state)
-{
-	mm_autoclose int memfd = make_memfd("abc", SEALS);
-	struct mm_inspect_answer answer;
-
-	(void)state;
-	assert_int_equal(ask(memfd, CALL, "sha256-ecdsa", 4, &answer), MM_OK);
-	assert_int_equal(ask(memfd, CALL, "sha256-ecdsa", 3, &answer), MM_OK);
-	assert_int_equal(
-	    ask(memfd, CALL, "sha256-ecdsa", 2, &answer), MM_E_IMAGE_SIZE);
-}
-
-static void
-every_seal_is_needed(void **state)
-{
-	static const int seals[] = {
-	    F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_GROW, F_SEAL_WRITE, SEALS};
-	struct mm_inspect_answer answer;
-
-	(void)state;
-	for (size_t i = 0; i < MM_COUNT(seals); i++) {
-		mm_autoclose int memfd = make_memfd("abc", SEALS & ~seals[i]);
-
-		assert_int_equal(ask(memfd, CALL, "sha256-ecdsa", 100, &answer),
-		    MM_E_INSPECTOR);
+		memset(file, 0x5A, sizeof(file));
+		memcpy(file, magics[i].bytes, magics[i].size);
+		assert_int_equal(
+		    read_as(mm_span(file, 64), "", &facts), MM_E_IMAGE);
+		assert_int_equal(
+		    read_as(mm_span(file, magics[i].size), "", &facts),
+		    MM_E_IMAGE);
+		assert_int_equal(
+		    read_as(mm_span(file, 64), "plain", &facts), MM_OK);
+		/* One byte less of it promises nothing. */
+		file[magics[i].size - 1] ^= 1;
+		assert_int_equal(read_as(mm_span(file, 64), "", &facts), MM_OK);
+		assert_true(mm_span_is(facts.format, "plain"));
 	}
 }
 
 static void
-only_memfds_are_images(void **state)
+a_file_must_be_what_is_wanted(void **state)
 {
-	mm_autoclose int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	struct mm_inspect_answer answer;
+	static const char *const others[] = {"esp-bootloader", "esp-image",
+	    "mcuboot", "partition-table", "secure-cert", "esp", "esp-app2",
+	    "PLAIN"};
+	struct mm_image_facts facts = {0};
+	mm_auto(buffer) app = {0};
 
 	(void)state;
+	esp_vector("c3_min.bin", &app);
 	assert_int_equal(
-	    ask(null, CALL, "sha256-ecdsa", 100, &answer), MM_E_INSPECTOR);
-	assert_int_equal(
-	    ask(-1, CALL, "sha256-ecdsa", 100, &answer), MM_E_INSPECTOR);
+	    read_as(mm_buffer_span(&app), "esp-app", &facts), MM_OK);
+	assert_int_equal(read_as(mm_buffer_span(&app), "plain", &facts), MM_OK);
+	assert_true(mm_span_is(facts.format, "plain"));
+	assert_int_equal(facts.esp.count, 0);
+	for (size_t i = 0; i < MM_COUNT(others); i++) {
+		assert_int_equal(
+		    read_as(mm_buffer_span(&app), others[i], &facts),
+		    MM_E_IMAGE);
+		assert_int_equal(
+		    read_as(mm_span_text("abc"), others[i], &facts),
+		    MM_E_IMAGE);
+	}
 }
 
 static void
-empty_images_are_refused(void **state)
+signatures_behind_plain_files_are_seen(void **state)
 {
-	mm_autoclose int memfd = make_memfd("", SEALS);
-	struct mm_inspect_answer answer;
+	static const struct {
+		const char *path, *family;
+		uint64_t length;
+		size_t count;
+	} cases[] = {
+	    {"tests/vectors/esp/secure_boot_v1/data1000_signed.bin",
+		"secure-boot-v1", 1000, 1},
+	    {"tests/vectors/esp/secure_boot_v2/rsa_x3.bin", "secure-boot-v2", 0,
+		3},
+	};
 
 	(void)state;
+	for (size_t i = 0; i < MM_COUNT(cases); i++) {
+		struct mm_image_facts facts = {0};
+		mm_auto(buffer) file = {0};
+
+		esp_load(cases[i].path, &file);
+		assert_int_equal(
+		    read_as(mm_buffer_span(&file), "plain", &facts), MM_OK);
+		assert_int_equal(facts.signatures.count, cases[i].count);
+		for (mm_list_each(const struct mm_signature_block, block,
+			 facts.signatures)) {
+			assert_true(mm_span_is(block->family, cases[i].family));
+			assert_true(block->sound);
+		}
+		assert_int_equal(facts.length,
+		    cases[i].length != 0 ? cases[i].length : facts.size - 4096);
+		assert_int_equal(facts.trailing, 0);
+	}
+}
+
+/* --- the shapes --- */
+
+static void
+facts_pass(const struct mm_image_facts *facts)
+{
+	struct mm_image_facts back;
+	mm_auto(buffer) one = {0};
+	mm_auto(buffer) two = {0};
+	mm_auto(arena) arena = {0};
+
+	mm_arena_init(&arena, ARENA);
+	mm_buffer_init(&one, ARENA);
+	mm_buffer_init(&two, ARENA);
 	assert_int_equal(
-	    ask(memfd, CALL, "sha256-ecdsa", 100, &answer), MM_E_INSPECTOR);
+	    mm_shape_encode(&mm_image_facts_shape, facts, &one), MM_OK);
+	assert_int_equal(mm_shape_decode(&mm_image_facts_shape,
+			     mm_buffer_span(&one), &arena, &back),
+	    MM_OK);
+	assert_int_equal(
+	    mm_shape_encode(&mm_image_facts_shape, &back, &two), MM_OK);
+	assert_true(mm_span_equal(mm_buffer_span(&one), mm_buffer_span(&two)));
+}
+
+/* How many files of a directory are of the format. */
+static size_t
+pass_all(const char *directory, const char *format)
+{
+	DIR *files = opendir(directory);
+	struct dirent *entry;
+	size_t count = 0;
+
+	assert_non_null(files);
+	while ((entry = readdir(files)) != NULL) {
+		struct mm_image_facts facts = {0};
+		mm_auto(buffer) file = {0};
+		char path[512];
+
+		if (strstr(entry->d_name, ".bin") == NULL)
+			continue;
+		snprintf(
+		    path, sizeof(path), "%s/%.200s", directory, entry->d_name);
+		esp_load(path, &file);
+		if (read_as(mm_buffer_span(&file), format, &facts) != MM_OK)
+			continue;
+		facts_pass(&facts);
+		count++;
+	}
+	closedir(files);
+	return count;
 }
 
 static void
-unknown_schemes_and_calls_are_refused(void **state)
+all_facts_pass_between_processes(void **state)
 {
-	mm_autoclose int memfd = make_memfd("abc", SEALS);
-	struct mm_inspect_answer answer;
+	(void)state;
+	assert_int_equal(pass_all("tests/vectors/esp/app_image", "esp-app"), 9);
+	assert_true(pass_all("tests/vectors/esp/mcuboot", "mcuboot") > 8);
+	assert_true(pass_all("tests/vectors/esp/partition_table",
+			"partition-table") > 3);
+	assert_true(
+	    pass_all("tests/vectors/esp/secure_cert", "secure-cert") > 3);
+	assert_true(pass_all("tests/vectors/esp/secure_boot_v2", "plain") > 20);
+}
+
+/* --- hashing --- */
+
+static void
+prefixes_are_hashed_in_one_pass(void **state)
+{
+	struct mm_prefix_hash prefixes[] = {{.size = 0}, {.size = 1},
+	    {.size = 1, .fill = 5000}, {.size = 3}, {.size = 3, .fill = 1}};
+	uint8_t text[8192], wanted[32];
 
 	(void)state;
-	assert_int_equal(
-	    ask(memfd, CALL, "md5-rsa", 100, &answer), MM_E_SCHEME);
-	assert_int_equal(
-	    ask(memfd, CALL + 1, "sha256-ecdsa", 100, &answer), MM_E_PEER);
+	assert_int_equal(mm_hash_prefixes(mm_span_text("h"),
+			     mm_span_text("abc"), prefixes, 5),
+	    MM_OK);
+	for (size_t i = 0; i < MM_COUNT(prefixes); i++) {
+		size_t size = 1 + (size_t)prefixes[i].size;
+
+		memcpy(text, "habc", 4);
+		memset(text + size, 0xFF, (size_t)prefixes[i].fill);
+		size += (size_t)prefixes[i].fill;
+		assert_int_equal(mm_hash(mm_span(text, size), wanted), MM_OK);
+		assert_memory_equal(prefixes[i].out, wanted, 32);
+	}
 }
 
 static void
-malformed_requests_are_refused(void **state)
+prefixes_lie_inside_and_ascend(void **state)
 {
-	mm_autoclose int memfd = make_memfd("abc", SEALS);
-	mm_auto(received) received = {.fds = {-1, -1}};
-	mm_auto(received) other = {.fds = {-1, -1}};
-	mm_auto(buffer) packet = {0};
-	enum mm_error ran;
+	struct mm_prefix_hash over[] = {{.size = 4}};
+	struct mm_prefix_hash back[] = {{.size = 2}, {.size = 1}};
 
 	(void)state;
-	mm_buffer_init(&packet, 4096);
 	assert_int_equal(
-	    mm_packet_encode(CALL, 5, &mm_nothing_shape, "", &packet), MM_OK);
+	    mm_hash_prefixes((struct mm_span){0}, mm_span_text("abc"), over, 1),
+	    MM_E_INSPECTOR);
 	assert_int_equal(
-	    ask_bytes(memfd, mm_buffer_span(&packet), &received, &ran), MM_OK);
-	assert_int_equal(ran, MM_E_SHAPE);
-	assert_int_equal(received.packet.error, MM_E_SHAPE);
-	/* What is no packet at all is not worth an answer. */
-	assert_int_equal(
-	    ask_bytes(memfd, mm_span("\xff\xff", 2), &other, &ran), MM_OK);
-	assert_int_equal(ran, MM_E_PEER);
-	assert_true(other.closed);
-}
-
-static void
-nobody_asking_is_the_end(void **state)
-{
-	mm_autoclose int memfd = make_memfd("abc", SEALS);
-	int ends[2];
-
-	(void)state;
-	assert_int_equal(mm_channel_pair(ends), MM_OK);
-	close(ends[0]);
-	assert_int_equal(mm_inspector_run(memfd, ends[1]), MM_E_INSPECTOR);
-	close(ends[1]);
+	    mm_hash_prefixes((struct mm_span){0}, mm_span_text("abc"), back, 2),
+	    MM_E_INSPECTOR);
 }
 
 int
@@ -244,15 +268,13 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(facts_are_read_from_the_bytes),
 	    cmocka_unit_test(nothing_is_no_image),
-	    cmocka_unit_test(schemes_are_known_by_their_whole_name),
-	    cmocka_unit_test(a_sealed_image_is_answered),
-	    cmocka_unit_test(images_have_a_limit),
-	    cmocka_unit_test(every_seal_is_needed),
-	    cmocka_unit_test(only_memfds_are_images),
-	    cmocka_unit_test(empty_images_are_refused),
-	    cmocka_unit_test(unknown_schemes_and_calls_are_refused),
-	    cmocka_unit_test(malformed_requests_are_refused),
-	    cmocka_unit_test(nobody_asking_is_the_end)};
+	    cmocka_unit_test(formats_have_names),
+	    cmocka_unit_test(a_beginning_is_a_promise),
+	    cmocka_unit_test(a_file_must_be_what_is_wanted),
+	    cmocka_unit_test(signatures_behind_plain_files_are_seen),
+	    cmocka_unit_test(all_facts_pass_between_processes),
+	    cmocka_unit_test(prefixes_are_hashed_in_one_pass),
+	    cmocka_unit_test(prefixes_lie_inside_and_ascend)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

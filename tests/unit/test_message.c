@@ -98,10 +98,10 @@ who_may_ask_for_what_is_one_table(void **state)
 	    {MM_MESSAGE_STATUS, "status", S | R | A | O},
 	    {MM_MESSAGE_ISSUE, "issue", S},
 	    {MM_MESSAGE_SHOW, "show", S | A | O},
-	    {MM_MESSAGE_STATEMENT, "statement", O},
+	    {MM_MESSAGE_STATEMENT, "statement", R | O},
 	    {MM_MESSAGE_UPLOAD, "upload", R},
 	    {MM_MESSAGE_CHUNK, "chunk", R},
-	    {MM_MESSAGE_RELEASE, "release", R},
+	    {MM_MESSAGE_SUBMIT, "submit", R},
 	    {MM_MESSAGE_FETCH, "fetch", R | A | O},
 	    {MM_MESSAGE_ENTRIES, "entries", A | O},
 	    {MM_MESSAGE_PROVE, "prove", A | O},
@@ -114,6 +114,9 @@ who_may_ask_for_what_is_one_table(void **state)
 	    {MM_MESSAGE_ORDERS, "orders", S | A | O},
 	    {MM_MESSAGE_PRINCIPALS, "principals", A | O},
 	    {MM_MESSAGE_CRL, "crl", S | R | A | O},
+	    {MM_MESSAGE_RELEASES, "releases", R | A | O},
+	    {MM_MESSAGE_IMAGE, "image", R | O},
+	    {MM_MESSAGE_PARTITION, "partition", S},
 	};
 
 	(void)state;
@@ -167,13 +170,26 @@ static const struct mm_statement_answer statement_answer = {
 static const struct mm_statement_answer statement_alone = {
     3, TEXT("receipt"), {NULL, 0}, {NULL, 0}, 2};
 static const struct mm_upload_request upload_request = {1048576, {7}};
-static const struct mm_upload_answer upload_answer = {1};
+static const struct mm_upload_answer upload_answer = {1, 0};
+static const struct mm_upload_answer upload_resumed = {2, 65536};
 static const struct mm_chunk_request chunk_request = {1, 65536, TEXT("image")};
 static const struct mm_chunk_answer chunk_answer = {65541};
-static const struct mm_release_request release_request = {
-    1, TEXT("lamp"), TEXT("1.0.0"), TEXT("sha256-ecdsa"), SOME};
-static const struct mm_release_answer release_answer = {
-    14, TEXT("signature"), TEXT("der"), SOME, TEXT("receipt"), {9}};
+static const struct mm_submit_request submit_request = {
+    1, TEXT("lamp"), TEXT("1.0.0")};
+static const struct mm_rule_row some_rules[] = {
+    {TEXT("chip"), MM_RULE_PASSED, TEXT("esp32c3")},
+    {TEXT("slot"), MM_RULE_SILENT, {NULL, 0}}};
+static const struct mm_text_item some_schemes[] = {
+    {TEXT("sha256-ecdsa")}, {TEXT("secure-boot-v1:sb-1")}};
+static const struct mm_submit_answer submit_answer = {MM_RELEASE_KEPT, {9},
+    1048576, TEXT("esp-app"), {some_rules, MM_COUNT(some_rules)},
+    {some_schemes, MM_COUNT(some_schemes)}};
+static const struct mm_submit_answer submit_plain = {
+    MM_RELEASE_KEPT, {9}, 1, TEXT("plain"), {NULL, 0}, {NULL, 0}};
+static const struct mm_release_answer release_answer = {14, TEXT("signature"),
+    TEXT("der"), SOME, TEXT("receipt"), {9}, TEXT("codesign"), TEXT("spki")};
+static const struct mm_release_answer release_bare = {14, TEXT("signature"),
+    {NULL, 0}, {NULL, 0}, TEXT("receipt"), {9}, TEXT("sb-1"), TEXT("spki")};
 static const struct mm_fetch_request fetch_request = {
     TEXT("lamp"), TEXT("1.0.0"), TEXT("sha256-ecdsa")};
 static const struct mm_entries_request entries_request = {0, 256};
@@ -227,6 +243,26 @@ static const struct mm_principals_answer principals_answer = {
 static const struct mm_crl_request crl_request = {TEXT("device-ca")};
 static const struct mm_crl_answer crl_answer = {
     77, TEXT("signature"), TEXT("receipt")};
+static const struct mm_releases_request releases_request = {
+    TEXT("lamp"), TEXT("1.0.0"), 0};
+static const struct mm_releases_request releases_after = {
+    {NULL, 0}, {NULL, 0}, 14};
+static const struct mm_release_signing some_signings[] = {
+    {TEXT("sha256-ecdsa"), 14, true},
+    {TEXT("secure-boot-v2-rsa3072:sb-1"), 0, false}};
+static const struct mm_release_row release_rows[] = {{13, TEXT("lamp"),
+    TEXT("1.0.0"), MM_RELEASE_APPROVED, 1700000000, 1048576, {9}, true,
+    1700600000, {8}, {some_signings, MM_COUNT(some_signings)}, 1}};
+static const struct mm_releases_answer releases_answer = {
+    {release_rows, MM_COUNT(release_rows)}};
+static const struct mm_image_request image_request = {{9}, 65536, false};
+static const struct mm_image_request image_done = {{9}, 0, true};
+static const struct mm_image_answer image_answer = {1048576, TEXT("piece")};
+static const struct mm_image_answer image_forgotten = {1048576, {NULL, 0}};
+static const struct mm_partition_request partition_request = {TEXT("2024-17"),
+    TEXT("lamp-0001"), TEXT("secure-cert-ecdsa256:sb-1"), TEXT("partition")};
+static const struct mm_partition_answer partition_answer = {
+    15, TEXT("signature"), TEXT("receipt"), TEXT("sb-1"), TEXT("spki")};
 static const struct mm_nothing nothing;
 
 static const struct sample {
@@ -246,11 +282,15 @@ static const struct sample {
     {4, &mm_statement_answer_shape, &statement_alone},
     {5, &mm_upload_request_shape, &upload_request},
     {5, &mm_upload_answer_shape, &upload_answer},
+    {5, &mm_upload_answer_shape, &upload_resumed},
     {6, &mm_chunk_request_shape, &chunk_request},
     {6, &mm_chunk_answer_shape, &chunk_answer},
-    {7, &mm_release_request_shape, &release_request},
-    {7, &mm_release_answer_shape, &release_answer},
+    {7, &mm_submit_request_shape, &submit_request},
+    {7, &mm_submit_answer_shape, &submit_answer},
+    {7, &mm_submit_answer_shape, &submit_plain},
     {8, &mm_fetch_request_shape, &fetch_request},
+    {8, &mm_release_answer_shape, &release_answer},
+    {8, &mm_release_answer_shape, &release_bare},
     {9, &mm_entries_request_shape, &entries_request},
     {9, &mm_entries_answer_shape, &entries_answer},
     {10, &mm_prove_request_shape, &prove_request},
@@ -280,6 +320,15 @@ static const struct sample {
     {18, &mm_principals_answer_shape, &principals_answer},
     {19, &mm_crl_request_shape, &crl_request},
     {19, &mm_crl_answer_shape, &crl_answer},
+    {20, &mm_releases_request_shape, &releases_request},
+    {20, &mm_releases_request_shape, &releases_after},
+    {20, &mm_releases_answer_shape, &releases_answer},
+    {21, &mm_image_request_shape, &image_request},
+    {21, &mm_image_request_shape, &image_done},
+    {21, &mm_image_answer_shape, &image_answer},
+    {21, &mm_image_answer_shape, &image_forgotten},
+    {22, &mm_partition_request_shape, &partition_request},
+    {22, &mm_partition_answer_shape, &partition_answer},
 };
 
 union any_body {

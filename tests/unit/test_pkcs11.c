@@ -60,7 +60,8 @@ a_generated_key_signs_and_verifies(void **state)
 
 	(void)state;
 	mm_buffer_init(&spki, MM_SPKI_MAX);
-	assert_int_equal(mm_pkcs11_generate(token, "one"), MM_OK);
+	assert_int_equal(
+	    mm_pkcs11_generate(token, "one", MM_ALGORITHM_P256), MM_OK);
 	assert_int_equal(mm_pkcs11_public(token, "one", &spki), MM_OK);
 	assert_int_equal(spki.size, 91);
 	/* Often enough to meet short and padded integers. */
@@ -89,7 +90,8 @@ a_key_outlives_the_session(void **state)
 	mm_buffer_init(&before, MM_SPKI_MAX);
 	mm_buffer_init(&after, MM_SPKI_MAX);
 	mm_buffer_init(&signature, 80);
-	assert_int_equal(mm_pkcs11_generate(token, "lasting"), MM_OK);
+	assert_int_equal(
+	    mm_pkcs11_generate(token, "lasting", MM_ALGORITHM_P256), MM_OK);
 	assert_int_equal(mm_pkcs11_public(token, "lasting", &before), MM_OK);
 	mm_pkcs11_close(token);
 	token = open_token();
@@ -108,8 +110,10 @@ a_taken_label_is_refused(void **state)
 	struct mm_pkcs11 *token = open_token();
 
 	(void)state;
-	assert_int_equal(mm_pkcs11_generate(token, "taken"), MM_OK);
-	assert_int_equal(mm_pkcs11_generate(token, "taken"), MM_E_EXISTS);
+	assert_int_equal(
+	    mm_pkcs11_generate(token, "taken", MM_ALGORITHM_P256), MM_OK);
+	assert_int_equal(
+	    mm_pkcs11_generate(token, "taken", MM_ALGORITHM_P256), MM_E_EXISTS);
 	mm_pkcs11_close(token);
 }
 
@@ -122,11 +126,14 @@ a_label_has_1_to_64_characters(void **state)
 
 	(void)state;
 	mm_buffer_init(&spki, MM_SPKI_MAX);
-	assert_int_equal(mm_pkcs11_generate(token, label), MM_E_RANGE);
+	assert_int_equal(
+	    mm_pkcs11_generate(token, label, MM_ALGORITHM_P256), MM_E_RANGE);
 	memset(label, 'x', 64);
-	assert_int_equal(mm_pkcs11_generate(token, label), MM_OK);
+	assert_int_equal(
+	    mm_pkcs11_generate(token, label, MM_ALGORITHM_P256), MM_OK);
 	label[64] = 'x';
-	assert_int_equal(mm_pkcs11_generate(token, label), MM_E_RANGE);
+	assert_int_equal(
+	    mm_pkcs11_generate(token, label, MM_ALGORITHM_P256), MM_E_RANGE);
 	assert_int_equal(mm_pkcs11_public(token, label, &spki), MM_E_RANGE);
 	mm_pkcs11_close(token);
 }
@@ -159,7 +166,8 @@ more_keys_than_are_remembered_are_found(void **state)
 	const struct mm_pair *pair;
 
 	(void)state;
-	assert_int_equal(mm_pkcs11_generate(token, "sixteenth"), MM_OK);
+	assert_int_equal(
+	    mm_pkcs11_generate(token, "sixteenth", MM_ALGORITHM_P256), MM_OK);
 	for (token->pairs_count = 0; token->pairs_count < MM_PAIRS_MAX;
 	     token->pairs_count++)
 		token->pairs[token->pairs_count].label[0] = '?';
@@ -298,7 +306,8 @@ a_key_signs_by_its_one_mechanism_only(void **state)
 	const struct mm_pair *pair;
 
 	(void)state;
-	assert_int_equal(mm_pkcs11_generate(token, "locked"), MM_OK);
+	assert_int_equal(
+	    mm_pkcs11_generate(token, "locked", MM_ALGORITHM_P256), MM_OK);
 	assert_int_equal(mm_pair_find(token, "locked", &pair), MM_OK);
 	assert_int_not_equal(token->module.call->C_SignInit(
 				 token->session, &hashed, pair->private_key),
@@ -320,8 +329,10 @@ a_signature_of_another_key_does_not_leave(void **state)
 	(void)state;
 	mm_buffer_init(&spki, MM_SPKI_MAX);
 	mm_buffer_init(&signature, 80);
-	assert_int_equal(mm_pkcs11_generate(token, "right"), MM_OK);
-	assert_int_equal(mm_pkcs11_generate(token, "wrong"), MM_OK);
+	assert_int_equal(
+	    mm_pkcs11_generate(token, "right", MM_ALGORITHM_P256), MM_OK);
+	assert_int_equal(
+	    mm_pkcs11_generate(token, "wrong", MM_ALGORITHM_P256), MM_OK);
 	assert_int_equal(mm_pkcs11_public(token, "right", &spki), MM_OK);
 	assert_int_equal(mm_pkcs11_sign(token, "wrong", mm_buffer_span(&spki),
 			     digest, &signature),

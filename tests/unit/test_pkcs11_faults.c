@@ -18,6 +18,8 @@ static unsigned calls, fail_at; /* of the function that is watched */
 static CK_RV fail_with;
 static CK_FLAGS flags; /* more of them, of every token */
 
+static const char *label; /* of the key that signs */
+
 static int
 begin(void **state)
 {
@@ -30,7 +32,10 @@ begin(void **state)
 	good = *module.call;
 	assert_int_equal(
 	    mm_pkcs11_open(SOFTHSM, hsm.uri, hsm.pin_file, &token), MM_OK);
-	assert_int_equal(mm_pkcs11_generate(token, "key"), MM_OK);
+	assert_int_equal(
+	    mm_pkcs11_generate(token, "p256", MM_ALGORITHM_P256), MM_OK);
+	assert_int_equal(
+	    mm_pkcs11_generate(token, "rsa", MM_ALGORITHM_RSA3072), MM_OK);
 	mm_pkcs11_close(token);
 	return 0;
 }
@@ -51,6 +56,15 @@ mend(void **state)
 	(void)state;
 	*module.call = good;
 	calls = 0;
+	label = "p256";
+	return 0;
+}
+
+static int
+mend_for_rsa(void **state)
+{
+	mend(state);
+	label = "rsa";
 	return 0;
 }
 
@@ -159,12 +173,12 @@ sign_once(struct mm_buffer *signature)
 	    mm_pkcs11_open(SOFTHSM, hsm.uri, hsm.pin_file, &token);
 
 	mm_buffer_init(&spki, MM_SPKI_MAX);
-	mm_buffer_init(signature, 80);
+	mm_buffer_init(signature, MM_RSA_BYTES);
 	if (error == MM_OK)
-		error = mm_pkcs11_public(token, "key", &spki);
+		error = mm_pkcs11_public(token, label, &spki);
 	if (error == MM_OK)
 		error = mm_pkcs11_sign(
-		    token, "key", mm_buffer_span(&spki), digest, signature);
+		    token, label, mm_buffer_span(&spki), digest, signature);
 	mm_pkcs11_close(token);
 	return error;
 }
@@ -248,16 +262,16 @@ each_failing_call_ends_without_a_signature(void **state)
 	(void)state;
 	module.call->C_FindObjectsInit = watched_find_init;
 	fail_each_call();
-	mend(NULL);
+	*module.call = good;
 	module.call->C_FindObjects = watched_find;
 	fail_each_call();
-	mend(NULL);
+	*module.call = good;
 	module.call->C_GetAttributeValue = watched_attribute;
 	fail_each_call();
-	mend(NULL);
+	*module.call = good;
 	module.call->C_SignInit = watched_sign_init;
 	fail_each_call();
-	mend(NULL);
+	*module.call = good;
 	module.call->C_Sign = watched_sign;
 	fail_each_call();
 }
@@ -280,6 +294,10 @@ a_signature_that_does_not_verify_does_not_leave(void **state)
 }
 
 #define CASE(test) cmocka_unit_test_setup_teardown(test, mend, mend)
+#define RSA(test) \
+	{ \
+#test " of RSA", test, mend_for_rsa, mend, NULL \
+	}
 
 int
 main(void)
@@ -288,7 +306,9 @@ main(void)
 	    CASE(a_login_that_fails_otherwise_is_no_pin_fault),
 	    CASE(a_locked_pin_and_the_last_try_are_left_alone),
 	    CASE(each_failing_call_ends_without_a_signature),
-	    CASE(a_signature_that_does_not_verify_does_not_leave)};
+	    CASE(a_signature_that_does_not_verify_does_not_leave),
+	    RSA(each_failing_call_ends_without_a_signature),
+	    RSA(a_signature_that_does_not_verify_does_not_leave)};
 
 	return cmocka_run_group_tests(tests, begin, end);
 }

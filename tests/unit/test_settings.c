@@ -123,6 +123,8 @@ values_and_defaults(void **state)
 	assert_int_equal(s.image_max, 1 << 20);
 	assert_int_equal(s.idle_deadline, 7200);
 	assert_int_equal(s.uploads, 4);
+	assert_int_equal(s.image_room, 1 << 30);
+	assert_int_equal(s.image_days, 30);
 	assert_int_equal(s.connections, 4096);
 	assert_int_equal(s.connections_source, 512);
 	assert_int_equal(s.handshake_deadline, 10);
@@ -246,6 +248,15 @@ numbers_have_types_and_bounds(void **state)
 	expect_allowed("image = 1M", "image = 1G");
 	expect_refused(
 	    "image = 1M", "image = 1073741825", "text.conf:16:", "not within");
+	expect_allowed("image = 1M", "image-room = 1M");
+	expect_refused("image = 1M", "image-room = 1023K", "text.conf:16:",
+	    "not within");
+	expect_allowed("image = 1M", "image-days = 1");
+	expect_refused(
+	    "image = 1M", "image-days = 0", "text.conf:16:", "within");
+	expect_allowed("image = 1M", "image-days = 3650");
+	expect_refused(
+	    "image = 1M", "image-days = 3651", "text.conf:16:", "within");
 	expect_refused("image = 1M", "image = 1m", "text.conf:16:", "16M");
 	expect_allowed("idle = 2h", "reserve = 1048576G");
 	expect_refused(

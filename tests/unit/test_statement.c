@@ -280,8 +280,8 @@ static const struct mm_scheme_digest digests[] = {
 		(const uint8_t *)(literal), sizeof(literal) - 1 \
 	}
 static const uint8_t known[32] = {7};
-static const struct mm_ceremony_key keys[] = {
-    {TEXT("root"), 1, {NULL, 0}}, {TEXT("device-ca"), 2, {known, 32}}};
+static const struct mm_ceremony_key keys[] = {{TEXT("root"), 1, {NULL, 0}, 0},
+    {TEXT("device-ca"), 2, {known, 32}, 0}, {TEXT("sb-1"), 4, {NULL, 0}, 2}};
 static const struct mm_ceremony_certificate certificates[] = {
     {TEXT("root"), TEXT("root"), TEXT("root-ca"), TEXT("Root")}};
 static const struct mm_ceremony_request requests[] = {
