@@ -94,9 +94,11 @@ mm_attested_tbs(const struct mm_attested *attested, struct mm_span tbs)
 	return error;
 }
 
-static enum mm_error
-other_image(const struct mm_image_entry *entry)
+enum mm_error
+mm_attested_other_image(const struct mm_attested *attested)
 {
+	const struct mm_image_entry *entry = &attested->body.image;
+
 	return mm_fail(MM_E_MISMATCH,
 	    "the receipt speaks of another image (%.*s %.*s, %llu bytes)",
 	    MM_SPAN(entry->product), MM_SPAN(entry->version),
@@ -115,7 +117,7 @@ mm_attested_image(
 		return error;
 	if (image->facts.size != entry->size ||
 	    memcmp(image->facts.sha256, entry->sha256, SHA256_SIZE) != 0)
-		return other_image(entry);
+		return mm_attested_other_image(attested);
 	error = mm_own_image_as(image, entry->format);
 	if (error == MM_OK)
 		error = mm_own_image_digest(image, entry->scheme, digest);

@@ -56,6 +56,13 @@ enum mm_error mm_attested_tbs(
  * digest of the entry's signing. */
 enum mm_error mm_attested_image(
     const struct mm_attested *attested, struct mm_own_image *image) mm_must_use;
+/* The same with its signatures in it, as it is flashed: one of them is by the
+ * entry's key, which Secure Boot V2 brings along, and else `spki` is. */
+enum mm_error mm_attested_image_signed(const struct mm_attested *attested,
+    struct mm_own_image *image, struct mm_span spki) mm_must_use;
+/* MM_E_MISMATCH, with the image's name that it should be. */
+enum mm_error
+mm_attested_other_image(const struct mm_attested *attested) mm_must_use;
 /* A signature over the image entry's digest, P-256 or RSA-3072; where `spki`
  * is empty, by the key whose hash the entry has: MM_E_KEY_TYPE where that
  * cannot be told, with RSA. */

@@ -219,8 +219,7 @@ run(const struct mm_invocation *invocation)
 	struct mm_partition_request request = {
 	    .order = mm_value_text(invocation, "order", NULL),
 	    .device = mm_value_text(invocation, "device", NULL),
-	    .scheme =
-		mm_value_text(invocation, "scheme", "secure-cert-ecdsa256")};
+	    .scheme = mm_value_text(invocation, "scheme", NULL)};
 	struct mm_own_image partition = {.facts = {.size = 0}};
 	struct mm_appliance appliance;
 	enum mm_error error =
@@ -244,8 +243,10 @@ static const struct mm_cli_option options[] = {
     MM_OPTION_IDENTITY,
     {"order", "ORDER", "the order of the device's certificate", true},
     {"device", "ID", "the device's id", true},
-    {"scheme", "SIGNING", "as the profile names it (secure-cert-ecdsa256)",
-	false},
+    {"scheme", "SIGNING",
+	"as the device's profile has it (partitions): "
+	"secure-cert-rsa3072:cert-1",
+	true},
     {"out", "FILE", "the signed partition; its receipt is FILE.receipt", true},
     MM_OPTION_WAIT,
 };

@@ -149,7 +149,8 @@ const struct mm_command mm_image_digest_command = {
     .about =
 	"PUB is a public key or a certificate. PREFIX.digest.bin is what\n"
 	"`espefuse burn-key BLOCK_KEYn PREFIX.digest.bin SECURE_BOOT_DIGEST0`\n"
-	"takes, in the order of its bytes; an ESP32-C2 keeps the first 16.\n"
+	"takes, in the order of its bytes; an ESP32 by `burn-key "
+	"secure_boot_v2`,\nand an ESP32-C2 keeps the first 16.\n"
 	"PREFIX.pub.der, .pub.pem: the key. Of P-256 also PREFIX.mcuboot.c "
 	"and\n"
 	".keyhash.bin for MCUboot, and PREFIX.v1.bin, X and Y, as the\n"

@@ -8,7 +8,7 @@
 #include "cli/proposal.h"
 #include "policy/advice.h"
 
-/* What is told as it comes, and once more as JSON in the end. */
+/* What is told as it comes, and with --json once more in the end. */
 struct told {
 	const char *path;
 	json_t *advice;
@@ -36,6 +36,7 @@ report(const struct mm_invocation *invocation, const struct mm_buffer *document,
 	mm_auto(arena) arena = {0};
 	struct mm_policy policy;
 	enum mm_error error;
+	json_t *out;
 
 	mm_arena_init(&arena, 1 << 22);
 	error = mm_policy_decode(mm_buffer_span(document), &arena, &policy);
@@ -45,12 +46,16 @@ report(const struct mm_invocation *invocation, const struct mm_buffer *document,
 	}
 	mm_policy_digest(mm_buffer_span(document), digest);
 	sodium_bin2hex(hex, sizeof(hex), digest, sizeof(digest));
-	mm_print(invocation,
-	    json_pack("{s:I, s:s, s:I, s:I, s:I, s:o}", "number",
-		(json_int_t)policy.number, "sha256", hex, "size",
-		(json_int_t)document->size, "profiles",
-		(json_int_t)policy.profiles.count, "officers",
-		(json_int_t)policy.officers.count, "advice", advice));
+	out = json_pack("{s:I, s:s, s:I, s:I, s:I}", "number",
+	    (json_int_t)policy.number, "sha256", hex, "size",
+	    (json_int_t)document->size, "profiles",
+	    (json_int_t)policy.profiles.count, "officers",
+	    (json_int_t)policy.officers.count);
+	/* People have been told. */
+	if (invocation->json)
+		json_object_set(out, "advice", advice);
+	json_decref(advice);
+	mm_print(invocation, out);
 	return MM_OK;
 }
 

@@ -3,8 +3,9 @@
 #include "ca/der.h"
 #include "cli/chain.h"
 #include "cli/command.h"
+#include "cli/public_key_file.h"
 
-enum { SIGNATURE_MAX = 4096 };
+enum { SIGNATURE_MAX = 4096, SPKI_MAX = 1024 };
 
 static const struct mm_match
     by_inclusion = {"inclusion", NULL, "the entry is in the log"},
@@ -19,6 +20,9 @@ static const struct mm_match
 	"the key that the log names"},
     by_signature = {"image+signature", "signature",
 	"the image is in the log, and the certificate's key signed it"},
+    by_image_signed = {"signature", "image",
+	"the image's digest is in the log, and it is signed by the key that "
+	"the log names"},
     by_partition = {"partition", "partition",
 	"the partition is in the log; it is not signed yet"},
     by_partition_signed = {"signature", "partition",
@@ -88,26 +92,40 @@ match_certificate(const struct mm_match_facts *facts, struct mm_arena *arena,
 	return error;
 }
 
-/* By the certificate's key, else as the genesis or the entry names it. */
+/* The certificate's key or the public key that was brought, else the bundle's;
+ * empty where there is neither. `own` is what it may point to. */
+static enum mm_error
+signer_key(const struct mm_match_facts *facts, struct mm_buffer *own,
+    struct mm_span *out)
+{
+	struct mm_public_key key;
+	enum mm_error error;
+
+	mm_buffer_init(own, SPKI_MAX);
+	*out = bundled_key(facts, facts->attested->body.image.key);
+	if (facts->signer == NULL)
+		return MM_OK;
+	error = mm_public_key_file(facts->signer, &key);
+	if (error == MM_OK)
+		error = mm_public_key_spki(&key, own);
+	*out = mm_buffer_span(own);
+	return error;
+}
+
 static enum mm_error
 match_signature(const struct mm_match_facts *facts, struct mm_span signature,
-    struct mm_arena *arena, struct mm_match *out)
+    struct mm_span spki, struct mm_match *out)
 {
-	struct mm_span spki =
-	    bundled_key(facts, facts->attested->body.image.key);
-	struct mm_certificate signer;
-	struct mm_span der;
-	enum mm_error error = MM_OK;
+	enum mm_error error =
+	    mm_attested_signature(facts->attested, signature, spki);
 
-	if (facts->signer != NULL) {
-		error =
-		    mm_certificate_input(facts->signer, arena, &der, &signer);
-		spki = signer.read.spki;
-	}
-	if (error != MM_OK)
-		return error;
 	*out = facts->image != NULL ? by_signature : by_digest;
-	return mm_attested_signature(facts->attested, signature, spki);
+	if (error == MM_E_KEY_TYPE && spki.size == 0)
+		error = mm_fail(MM_E_USAGE,
+		    "an RSA signature does not tell its key: say --certificate "
+		    "with the signer's public key (`mintmark release keys`), "
+		    "or --statements");
+	return error;
 }
 
 /* RSA's bytes, or ECDSA-Sig-Value: two numbers, as a .sig file has them. */
@@ -141,43 +159,67 @@ check_image(const struct mm_match_facts *facts)
 	return error;
 }
 
-/* The same of bytes, which are taken. */
+/* The same of bytes, which are taken: as it was submitted, or signed. */
 static enum mm_error
-check_bytes(const struct mm_match_facts *facts, struct mm_buffer *bytes)
+check_bytes(const struct mm_match_facts *facts, struct mm_buffer *bytes,
+    struct mm_span spki, struct mm_match *out)
 {
 	struct mm_own_image image;
 	enum mm_error error = mm_own_image_take(bytes, &image);
 
+	*out = by_image;
+	/* Where a signer is named, the image alone is not enough. */
 	if (error == MM_OK)
-		error = mm_attested_image(facts->attested, &image);
+		error = facts->signer != NULL
+			    ? MM_E_MISMATCH
+			    : mm_attested_image(facts->attested, &image);
+	if (error == MM_E_MISMATCH) {
+		*out = by_image_signed;
+		error = mm_attested_image_signed(facts->attested, &image, spki);
+	}
 	mm_own_image_clear(&image);
 	return error;
 }
 
-/* The file is a signature where a signer is named, else what it looks like. */
+/* Where a signer is named, all but an image with its signature in it. */
+static bool
+is_signature(const struct mm_match_facts *facts, struct mm_span file)
+{
+	struct mm_signing_name name;
+
+	if (facts->image != NULL ||
+	    (file.size <= SIGNATURE_MAX && looks_like_signature(facts, file)))
+		return true;
+	return facts->signer != NULL &&
+	       (mm_signing_read(facts->attested->body.image.scheme, &name) !=
+		       MM_OK ||
+		   name.scheme->detached);
+}
+
 static enum mm_error
 match_image(const struct mm_match_facts *facts, struct mm_arena *arena,
     struct mm_match *out)
 {
-	mm_auto(buffer) bytes = {0};
-	struct mm_span file;
+	mm_auto(buffer) bytes = {0}, own = {0};
+	struct mm_span file, spki;
 	enum mm_error error = facts->image != NULL ? check_image(facts) : MM_OK;
 
+	(void)arena;
 	mm_buffer_init(&bytes, MM_OWN_IMAGE_MAX);
 	if (error == MM_OK)
 		error = mm_input(facts->file, MM_OWN_IMAGE_MAX, &bytes);
+	if (error == MM_OK)
+		error = signer_key(facts, &own, &spki);
 	if (error != MM_OK)
 		return error;
 	file = mm_buffer_span(&bytes);
-	if (facts->signer != NULL || facts->image != NULL ||
-	    (file.size <= SIGNATURE_MAX && looks_like_signature(facts, file)))
-		return match_signature(facts, file, arena, out);
+	if (is_signature(facts, file))
+		return match_signature(facts, file, spki, out);
 	*out = by_statement;
 	if (file.size <= MM_STATEMENT_MAX &&
 	    mm_attested_statement(facts->attested, file) == MM_OK)
 		return MM_OK;
-	*out = by_image;
-	return check_bytes(facts, &bytes);
+	return check_bytes(facts, &bytes, spki, out);
 }
 
 static enum mm_error

@@ -268,7 +268,8 @@ run(const struct mm_invocation *invocation)
 static const struct mm_cli_option options[] = {
     {"key", "VKEY", "the log's verifier key, a file", true},
     {"image", "IMAGE", "the image; FILE is its signature", false},
-    {"certificate", "CRT", "whose key signed FILE", false},
+    {"certificate", "CRT",
+	"whose key signed FILE; of an image a public key, too", false},
     {"entry", "ENTRY", "the entry itself; what the receipt carries is not used",
 	false},
     MM_WITNESS_OPTIONS,

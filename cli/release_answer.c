@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "cli/chain.h"
-#include "protocol/statement.h"
+#include "cli/release_terms.h"
 
 static enum mm_error
 check_wanted(
@@ -140,10 +140,6 @@ read_claim(const struct mm_release_all *all, struct mm_arena *arena,
     struct mm_release_claim *out)
 {
 	const struct mm_release_signed *newest = &all->one[0];
-	const struct mm_bytes_item *first;
-	struct mm_statement statement;
-	struct mm_claim claim;
-	enum mm_error error;
 
 	for (size_t i = 1; i < all->count; i++)
 		if (all->one[i].answer.index > newest->answer.index)
@@ -151,15 +147,11 @@ read_claim(const struct mm_release_all *all, struct mm_arena *arena,
 	if (newest->attested.body.image.statements.count == 0)
 		return mm_fail(
 		    MM_E_MISMATCH, "the receipt's entry rests on no statement");
-	first = mm_list_at(
-	    newest->attested.body.image.statements, struct mm_bytes_item, 0);
-	error = mm_statement_decode(first->value, &statement);
-	if (error == MM_OK)
-		error = mm_shape_decode(
-		    &mm_claim_shape, statement.payload, arena, &claim);
-	return error == MM_OK ? mm_shape_decode(&mm_release_claim_shape,
-				    claim.body, arena, out)
-			      : error;
+	return mm_release_claim_read(
+	    mm_list_at(
+		newest->attested.body.image.statements, struct mm_bytes_item, 0)
+		->value,
+	    arena, out);
 }
 
 /* A row is the appliance's word; what belongs to a release is in its entries.

@@ -36,6 +36,20 @@ tell(const struct approval *approval)
 	return MM_OK;
 }
 
+/* By which devices would know it. */
+static enum mm_error
+check_version(const struct approval *approval, struct mm_span version)
+{
+	struct mm_span own = approval->image.facts.version;
+
+	if (own.size == 0 || mm_span_equal(own, version))
+		return MM_OK;
+	return mm_fail(MM_E_STATEMENT_DIFFERS,
+	    "%s says that it is version %.*s, and would be released as %.*s",
+	    mm_option(approval->invocation, "image"), MM_SPAN(own),
+	    MM_SPAN(version));
+}
+
 /* ---- one that waits */
 
 static enum mm_error
@@ -46,6 +60,8 @@ approve_waiting(struct approval *approval, const struct mm_waiting_one *one,
 	enum mm_error error = mm_release_holds(
 	    &approval->claim, &approval->image, mm_option(invocation, "image"));
 
+	if (error == MM_OK)
+		error = check_version(approval, approval->claim.version);
 	if (error == MM_OK)
 		error = mm_waiting_tell(one);
 	if (error == MM_OK)
@@ -63,24 +79,11 @@ approve_waiting(struct approval *approval, const struct mm_waiting_one *one,
 /* Whether it was approved before, and whether that still counts, is for the
  * appliance to tell: an approval expires, and a policy may want more. */
 static enum mm_error
-check_version(const struct approval *approval)
-{
-	struct mm_span own = approval->image.facts.version;
-	struct mm_span version = approval->id.version;
-
-	if (own.size > 0 && !mm_span_equal(own, version))
-		return mm_fail(MM_E_STATEMENT_DIFFERS,
-		    "%s says that it is version %.*s",
-		    mm_option(approval->invocation, "image"), MM_SPAN(own));
-	return MM_OK;
-}
-
-static enum mm_error
 begin(struct approval *approval, struct mm_stated *out)
 {
 	const struct mm_invocation *invocation = approval->invocation;
 	struct mm_list schemes;
-	enum mm_error error = check_version(approval);
+	enum mm_error error = check_version(approval, approval->id.version);
 
 	if (error == MM_OK)
 		error = mm_release_schemes(invocation, approval->id.product,

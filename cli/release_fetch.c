@@ -25,6 +25,19 @@ fetch(const struct mm_invocation *invocation,
 			      : error;
 }
 
+/* What people read; release.json has the rest. */
+static void
+shorten(json_t *report)
+{
+	const json_t *one;
+	json_t *names = json_array();
+	size_t i;
+
+	json_array_foreach(json_object_get(report, "signings"), i, one)
+	    json_array_append(names, json_object_get(one, "scheme"));
+	json_object_set_new(report, "signings", names);
+}
+
 static enum mm_error
 run(const struct mm_invocation *invocation)
 {
@@ -40,9 +53,12 @@ run(const struct mm_invocation *invocation)
 		error = mm_appliance_read(invocation, MM_WAIT, &appliance);
 	if (error == MM_OK)
 		error = fetch(invocation, &appliance, &id, &report);
-	if (error == MM_OK)
-		mm_print(invocation, report);
-	return error;
+	if (error != MM_OK)
+		return error;
+	if (!invocation->json)
+		shorten(report);
+	mm_print(invocation, report);
+	return MM_OK;
 }
 
 static const struct mm_cli_option options[] = {

@@ -338,7 +338,10 @@ mm_release_directory_check(
 		return mm_fail(MM_E_USAGE,
 		    "--out is a directory; there are too many files for "
 		    "stdout");
-	if (stat(directory, &info) < 0 && errno == ENOENT)
+	if (stat(directory, &info) == 0 && !S_ISDIR(info.st_mode))
+		return mm_fail(
+		    MM_E_FILE, "--out: %s is not a directory", directory);
+	if (access(directory, F_OK) < 0 && errno == ENOENT)
 		return MM_OK;
 	if (access(directory, W_OK | X_OK) < 0)
 		return mm_fail(MM_E_FILE, "cannot write into %s: %s", directory,

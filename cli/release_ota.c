@@ -9,6 +9,8 @@ enum {
 	JOB_ID_MAX = 72, /* formats of OTA: what the agent takes */
 	NAME_SIZE = 256
 };
+/* AWS puts it before an update's id, which gives the id of the update's job. */
+static const char job_prefix[] = "AFR_OTA-";
 
 static const char *
 said(const struct mm_ota_facts *facts, const char *name, const char *otherwise)
@@ -27,14 +29,20 @@ is_plain(const char *text)
 	       text[0] != '\0';
 }
 
-/* AWS takes letters, digits, _ and - in a job's id. */
+/* AWS takes letters, digits, _ and - in a job's id. Of a name that is too long
+ * the end stays: the version, by which jobs differ. */
 static void
 default_id(const struct mm_ota_facts *facts, char out[JOB_ID_MAX + 1])
 {
 	const struct mm_image_entry *entry = &facts->one->attested.body.image;
+	char name[NAME_SIZE];
+	size_t room = JOB_ID_MAX - strlen(job_prefix), size;
 
-	snprintf(out, JOB_ID_MAX + 1, "AFR_OTA-%.*s-%.*s",
-	    MM_SPAN(entry->product), MM_SPAN(entry->version));
+	snprintf(name, sizeof(name), "%.*s-%.*s", MM_SPAN(entry->product),
+	    MM_SPAN(entry->version));
+	size = strlen(name);
+	snprintf(out, JOB_ID_MAX + 1, "%s%s", job_prefix,
+	    name + (size > room ? size - room : 0));
 	for (char *c = out; *c != '\0'; c++) {
 		const char one[2] = {*c, '\0'};
 
@@ -115,6 +123,16 @@ code_signing(const struct mm_ota_facts *facts)
 	    "hashAlgorithm", "SHA256", "signatureAlgorithm", "ECDSA");
 }
 
+static const char *
+update_id(const char *job)
+{
+	size_t prefix = strlen(job_prefix);
+
+	return strncmp(job, job_prefix, prefix) == 0 && job[prefix] != '\0'
+		   ? job + prefix
+		   : job;
+}
+
 enum mm_error
 mm_ota_update(const struct mm_ota_facts *facts, json_t **out)
 {
@@ -129,12 +147,12 @@ mm_ota_update(const struct mm_ota_facts *facts, json_t **out)
 	return made(
 	    json_pack("{s:s, s:s%, s:o, s:[s], s:s, s:[{s:s, s:s%, s:{s:{s:s, "
 		      "s:s}}, s:o}], s:s}",
-		"otaUpdateId", id, "description", entry->product.data,
-		entry->product.size, "targets", targets(facts), "protocols",
-		"MQTT", "targetSelection", "SNAPSHOT", "files", "fileName",
-		facts->file, "fileVersion", entry->version.data,
-		entry->version.size, "fileLocation", "s3Location", "bucket",
-		said(facts, "bucket", "BUCKET"), "key",
+		"otaUpdateId", update_id(id), "description",
+		entry->product.data, entry->product.size, "targets",
+		targets(facts), "protocols", "MQTT", "targetSelection",
+		"SNAPSHOT", "files", "fileName", facts->file, "fileVersion",
+		entry->version.data, entry->version.size, "fileLocation",
+		"s3Location", "bucket", said(facts, "bucket", "BUCKET"), "key",
 		said(facts, "object", object), "codeSigning",
 		code_signing(facts), "roleArn",
 		said(facts, "role-arn", "arn:aws:iam::ACCOUNT:role/OTA-ROLE")),

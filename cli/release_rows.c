@@ -127,8 +127,9 @@ is_meant(const struct mm_release_id *id, const struct mm_release_row *row)
 	return strncmp(hex, id->hex, strlen(id->hex)) == 0;
 }
 
-static bool
-is_called(const struct mm_release_id *id, const struct mm_pending_row *row)
+bool
+mm_release_is_called(
+    const struct mm_release_id *id, const struct mm_pending_row *row)
 {
 	char hex[2 * HASH + 1];
 
@@ -149,7 +150,7 @@ not_approved(const struct mm_appliance *appliance,
 	if (error != MM_OK)
 		return error;
 	for (mm_list_each(const struct mm_pending_row, row, rows))
-		if (is_called(id, row))
+		if (mm_release_is_called(id, row))
 			return mm_fail(MM_E_NOT_FOUND,
 			    "%.*s waits for %ju more officers yet: see "
 			    "`mintmark release show`",

@@ -36,6 +36,10 @@ enum mm_error mm_release_waiting(const struct mm_appliance *appliance,
     const struct mm_release_id *id, struct mm_arena *arena,
     struct mm_waiting_one *out, struct mm_release_claim *claim) mm_must_use;
 
+/* Whether a row of what waits is the one that is meant. */
+bool mm_release_is_called(
+    const struct mm_release_id *id, const struct mm_pending_row *row);
+
 json_t *mm_release_row_json(const struct mm_release_row *row);
 #define MM_RELEASE_ROW_RESULTS \
 	"id, product, version, state, time, expires, index, size, sha256,\n" \

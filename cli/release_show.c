@@ -2,9 +2,12 @@
  * mintmark release show: one release, what its statements say of it and who
  * has signed them, as it is in the log.
  */
+#include <string.h>
+
 #include "cli/attested.h"
 #include "cli/entry_json.h"
 #include "cli/release_rows.h"
+#include "cli/release_terms.h"
 
 enum { ARENA = 16 << 20 };
 
@@ -20,12 +23,34 @@ print(const struct mm_invocation *invocation, json_t *out)
 	return MM_OK;
 }
 
+/* Its own statements say that it is this release's. */
+static enum mm_error
+check_own(const struct mm_release_row *row, const struct mm_list *statements,
+    struct mm_arena *arena)
+{
+	struct mm_release_claim claim;
+	enum mm_error error;
+
+	if (statements->count == 0)
+		return mm_fail(MM_E_MISMATCH, "the entry rests on nothing");
+	error = mm_release_claim_read(
+	    mm_list_at(*statements, struct mm_bytes_item, 0)->value, arena,
+	    &claim);
+	if (error == MM_OK &&
+	    (!mm_span_equal(claim.product, row->product) ||
+		!mm_span_equal(claim.version, row->version) ||
+		memcmp(claim.sha256, row->sha256, sizeof(claim.sha256)) != 0))
+		error = mm_fail(MM_E_MISMATCH,
+		    "the appliance shows the entry of another release");
+	return error;
+}
+
 /* The entry of an index, by its receipt. */
 static enum mm_error
-prove(const struct mm_appliance *appliance, uint64_t index,
+prove(const struct mm_appliance *appliance, const struct mm_release_row *row,
     struct mm_arena *arena, json_t **entry)
 {
-	const struct mm_prove_request request = {.index = index};
+	const struct mm_prove_request request = {.index = row->index};
 	struct mm_prove_answer answer;
 	struct mm_attested attested;
 	enum mm_error error = mm_appliance_ask(
@@ -34,12 +59,30 @@ prove(const struct mm_appliance *appliance, uint64_t index,
 	if (error == MM_OK)
 		error = mm_attested_read(
 		    answer.receipt, &appliance->vkey, arena, &attested);
-	if (error == MM_OK && attested.receipt.index != index)
+	if (error == MM_OK && attested.receipt.index != row->index)
 		error =
 		    mm_fail(MM_E_MISMATCH, "the receipt is of another entry");
+	if (error == MM_OK)
+		error = mm_attested_is(&attested, MM_ENTRY_RELEASE);
+	if (error == MM_OK)
+		error =
+		    check_own(row, &attested.body.statement.statements, arena);
 	return error == MM_OK
-		   ? mm_entry_json(index, attested.receipt.entry, entry)
+		   ? mm_entry_json(row->index, attested.receipt.entry, entry)
 		   : error;
+}
+
+/* Who may not is not refused, which would be logged: the appliance says what
+ * role one has. */
+static bool
+may_prove(const struct mm_appliance *appliance, struct mm_arena *arena)
+{
+	const struct mm_nothing nothing = {0};
+	struct mm_status_answer answer;
+
+	return mm_appliance_ask(appliance, MM_MESSAGE_STATUS, &nothing, arena,
+		   &answer) != MM_OK ||
+	       !mm_span_is(answer.role, mm_role_name(MM_ROLE_RELEASE));
 }
 
 /* An engineer may not read the log, but what has been signed. */
@@ -61,9 +104,16 @@ fetch(const struct mm_appliance *appliance, const struct mm_release_row *row,
 		return MM_OK;
 	error = mm_appliance_ask(
 	    appliance, MM_MESSAGE_FETCH, &request, arena, &answer);
+	/* It is proven by the image before it is given out again. */
+	if (error == MM_E_IMAGE_ABSENT)
+		return MM_OK;
 	if (error == MM_OK)
 		error = mm_attested_read(
 		    answer.receipt, &appliance->vkey, arena, &attested);
+	if (error == MM_OK)
+		error = mm_attested_is(&attested, MM_ENTRY_IMAGE);
+	if (error == MM_OK)
+		error = check_own(row, &attested.body.image.statements, arena);
 	return error == MM_OK ? mm_entry_json(attested.receipt.index,
 				    attested.receipt.entry, entry)
 			      : error;
@@ -75,16 +125,36 @@ show_approved(const struct mm_invocation *invocation,
     struct mm_arena *arena)
 {
 	json_t *out, *entry;
-	enum mm_error error = prove(appliance, row->index, arena, &entry);
+	enum mm_error error = may_prove(appliance, arena)
+				  ? prove(appliance, row, arena, &entry)
+				  : fetch(appliance, row, arena, &entry);
 
-	if (error == MM_E_ROLE)
-		error = fetch(appliance, row, arena, &entry);
 	if (error != MM_OK)
 		return error;
 	out = mm_release_row_json(row);
 	if (entry != NULL)
 		json_object_set_new(out, "entry", entry);
 	return print(invocation, out);
+}
+
+/* An engineer may not read the log, and is told what the appliance lists. */
+static enum mm_error
+list_waiting(const struct mm_appliance *appliance,
+    const struct mm_release_id *id, struct mm_arena *arena,
+    struct mm_pending_row *out)
+{
+	struct mm_list rows;
+	enum mm_error error =
+	    mm_waiting_list(appliance, MM_STATEMENT_RELEASE, arena, &rows);
+
+	if (error != MM_OK)
+		return error;
+	for (mm_list_each(const struct mm_pending_row, row, rows))
+		if (mm_release_is_called(id, row)) {
+			*out = *row;
+			return MM_OK;
+		}
+	return mm_fail(MM_E_NOT_FOUND, "%s waits no more", id->waiting);
 }
 
 static enum mm_error
@@ -94,19 +164,27 @@ show_waiting(const struct mm_invocation *invocation,
 {
 	struct mm_release_claim claim;
 	struct mm_waiting_one one;
-	json_t *out, *entry;
+	json_t *out, *entry = NULL;
+	bool proven = may_prove(appliance, arena);
 	enum mm_error error =
-	    mm_release_waiting(appliance, id, arena, &one, &claim);
+	    proven ? mm_release_waiting(appliance, id, arena, &one, &claim)
+		   : list_waiting(appliance, id, arena, &one.row);
 
-	if (error == MM_OK)
+	if (error == MM_OK && proven)
 		error = mm_entry_json(one.row.index, one.receipt.entry, &entry);
+	if (error == MM_E_NOT_FOUND)
+		error = mm_fail(MM_E_NOT_FOUND,
+		    "no release is called %s, and none waits: see `mintmark "
+		    "release list`; what was only submitted is in no list",
+		    id->waiting);
 	if (error != MM_OK)
 		return error;
 	out = mm_waiting_json(&one.row);
 	json_object_set(out, "id", json_object_get(out, "payload"));
 	json_object_del(out, "payload");
 	json_object_set_new(out, "state", json_string("waiting"));
-	json_object_set_new(out, "entry", entry);
+	if (entry != NULL)
+		json_object_set_new(out, "entry", entry);
 	return print(invocation, out);
 }
 
@@ -152,7 +230,8 @@ const struct mm_command mm_release_show_command = {
     .summary = "one release, as it is in the log",
     .results = MM_RELEASE_ROW_RESULTS
     ", entry;\nof one that waits: id, state, kind, subject, index, time, "
-    "expires, officers,\nmissing, entry",
+    "expires, officers,\nmissing, entry (not for engineers, who may not read "
+    "the log)",
     MM_COMMAND_OPTIONS(options),
     .run = run,
 };

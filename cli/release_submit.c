@@ -152,19 +152,8 @@ static enum mm_error
 check_statement(struct submission *s, struct mm_span bytes)
 {
 	struct mm_release_claim claim;
-	struct mm_statement statement;
-	struct mm_claim frame;
-	enum mm_error error = mm_statement_decode(bytes, &statement);
+	enum mm_error error = mm_release_claim_read(bytes, &s->arena, &claim);
 
-	if (error == MM_OK)
-		error = mm_shape_decode(
-		    &mm_claim_shape, statement.payload, &s->arena, &frame);
-	if (error == MM_OK && frame.kind != MM_STATEMENT_RELEASE)
-		error = mm_fail(
-		    MM_E_STATEMENT_KIND, "a statement is not about a release");
-	if (error == MM_OK)
-		error = mm_shape_decode(
-		    &mm_release_claim_shape, frame.body, &s->arena, &claim);
 	if (error != MM_OK)
 		return error;
 	if (!mm_span_equal(claim.product, s->product) ||
@@ -410,7 +399,8 @@ const struct mm_command mm_release_submit_command = {
 	       "signed,\n" MM_OWN_IMAGE_RESULTS
 	       "\nrules: {rule, verdict, why}\nwith --officer: digests: "
 	       "{scheme, digest}\nwhere something was stated: id, statement: "
-	       "{" MM_STATED_RESULTS "}\nwith --out: release: as `release "
+	       "{state, missing, log, size,\nindex, time}\nwith --out: "
+	       "release: as `release "
 	       "fetch` has it",
     .writes = true,
     MM_COMMAND_OPTIONS(options),

@@ -132,6 +132,25 @@ mm_release_terms(const struct mm_own_image *image, struct mm_span product,
 }
 
 enum mm_error
+mm_release_claim_read(
+    struct mm_span bytes, struct mm_arena *arena, struct mm_release_claim *out)
+{
+	struct mm_statement statement;
+	struct mm_claim claim;
+	enum mm_error error = mm_statement_decode(bytes, &statement);
+
+	if (error == MM_OK)
+		error = mm_shape_decode(
+		    &mm_claim_shape, statement.payload, arena, &claim);
+	if (error == MM_OK && claim.kind != MM_STATEMENT_RELEASE)
+		error = mm_fail(
+		    MM_E_STATEMENT_KIND, "a statement is not about a release");
+	return error == MM_OK ? mm_shape_decode(&mm_release_claim_shape,
+				    claim.body, arena, out)
+			      : error;
+}
+
+enum mm_error
 mm_release_holds(const struct mm_release_claim *claim,
     const struct mm_own_image *image, const char *path)
 {

@@ -39,6 +39,9 @@ mm_release_terms(const struct mm_own_image *image, struct mm_span product,
     struct mm_span version, const struct mm_list *schemes,
     struct mm_arena *arena, struct mm_release_claim *out) mm_must_use;
 
+/* What a statement claims of a release. MM_E_STATEMENT, MM_E_STATEMENT_KIND. */
+enum mm_error mm_release_claim_read(struct mm_span statement,
+    struct mm_arena *arena, struct mm_release_claim *out) mm_must_use;
 /*
  * Whether a claim is about this image: its size and SHA-256, and every digest
  * the one computed here. MM_E_STATEMENT_DIFFERS names what differs.

@@ -8,13 +8,18 @@
 #include "cli/progress.h"
 #include "protocol/text.h"
 
-enum { NAMES = 256, WHY = 256 };
+enum {
+	NAMES = 256,
+	WHY = 256,
+	WAITS = 5 /* for what has arrived; then all of it goes again */
+};
 
 struct uploading {
 	struct mm_submit_request request;
 	struct mm_span image;
 	struct mm_progress progress;
 	uint64_t there; /* bytes that have arrived, of any attempt */
+	unsigned waits; /* attempts that would have begun anew */
 	struct mm_arena *arena;
 	struct mm_submit_answer answer;
 };
@@ -36,7 +41,9 @@ attempt(struct mm_client *client, void *self)
 	enum mm_error error;
 
 	mm_progress_begin(&u->progress, "bytes");
-	error = mm_client_upload(client, u->image, tell, u, &u->request.upload);
+	error = mm_client_upload(client, u->image,
+	    u->there > 0 && u->waits++ < WAITS ? u->there : 0, tell, u,
+	    &u->request.upload);
 	mm_progress_end(&u->progress);
 	if (error != MM_OK)
 		return error;

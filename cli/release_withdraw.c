@@ -22,7 +22,7 @@ too_late(const struct mm_appliance *appliance, const struct mm_release_id *id,
 	return mm_fail(MM_E_RELEASE_EXISTS,
 	    "%.*s@%.*s is %s, which stays: do not roll it out, release a "
 	    "higher version and, where the key is the trouble, retire it "
-	    "(`mintmark ceremony succeed`)%s",
+	    "(`mintmark ceremony amend`)%s",
 	    MM_SPAN(row.product), MM_SPAN(row.version),
 	    mm_release_state_name(row.state),
 	    row.state == MM_RELEASE_SIGNED

@@ -1,6 +1,7 @@
 #include "hsm/judged.h"
 
 #include "hsm/verify.h"
+#include "policy/partition.h"
 #include "signer/scheme.h"
 
 #include <sodium.h>
@@ -38,6 +39,11 @@ mm_judge_signing_key(const struct mm_judge *judge,
 		return mm_judge_refuse(
 		    "%.*s is signed by the key that it names, not by \"%.*s\"",
 		    MM_SPAN(of->signing), MM_SPAN(of->key));
+	if (name->key.size == 0 &&
+	    mm_policy_names_key(&judge->force->policy, of->key))
+		return mm_judge_refuse("the policy has \"%.*s\" for signings "
+				       "that name it, which %.*s does not",
+		    MM_SPAN(of->key), MM_SPAN(of->signing));
 	error = mm_spki_algorithm(key->spki, &algorithm);
 	if (error != MM_OK)
 		return error;

@@ -15,7 +15,7 @@ static uint8_t exponent[] = {0x01, 0x00, 0x01}; /* 65537, big-endian */
 static const struct recipe {
 	enum mm_algorithm algorithm;
 	CK_MECHANISM_TYPE mechanism;
-	CK_ATTRIBUTE public[2];
+	CK_ATTRIBUTE asked[2];
 	CK_ULONG count;
 } recipes[] = {{MM_ALGORITHM_P256, CKM_EC_KEY_PAIR_GEN,
 		   {{CKA_EC_PARAMS, p256, sizeof(p256)}}, 1},
@@ -103,9 +103,9 @@ generate(struct mm_pkcs11 *token, const char *label,
 	CK_ATTRIBUTE public[] = {flag(CKA_TOKEN, true),
 	    flag(CKA_PRIVATE, false), flag(CKA_VERIFY, true),
 	    flag(CKA_VERIFY_RECOVER, false), flag(CKA_ENCRYPT, false),
-	    flag(CKA_WRAP, false), named[0], named[1], recipe->public[0],
-	    recipe -> public[1]};
-	CK_ULONG more = MM_COUNT(recipe->public) - recipe->count;
+	    flag(CKA_WRAP, false), named[0], named[1], recipe->asked[0],
+	    recipe->asked[1]};
+	CK_ULONG more = MM_COUNT(recipe->asked) - recipe->count;
 	CK_OBJECT_HANDLE public_key, private_key;
 	CK_RV rv = token->module.call->C_GenerateKeyPair(token->session,
 	    &mechanism, public, MM_COUNT(public) - more, private,

@@ -290,9 +290,58 @@ check_claim(const struct mm_release_facts *facts)
 	return check_digest(facts);
 }
 
+/* What the entry says of the image is what the product asks for; whether the
+ * image says so, too, knew who has read it (policy/rules.h). */
+static enum mm_error
+check_facts(
+    const struct mm_release_facts *facts, const struct mm_product *product)
+{
+	const struct {
+		const char *what;
+		struct mm_span wanted, said;
+	} texts[] = {{"format", product->format, facts->format},
+	    {"chip", product->chip, facts->chip},
+	    {"project", product->project, facts->project}};
+
+	for (size_t i = 0; i < MM_COUNT(texts); i++)
+		if (texts[i].wanted.size > 0 &&
+		    !mm_span_equal(texts[i].wanted, texts[i].said))
+			return mm_fail(MM_E_IMAGE_RULES,
+			    "the image's %s is \"%.*s\"; product %.*s is for "
+			    "%.*s",
+			    texts[i].what, MM_SPAN(texts[i].said),
+			    MM_SPAN(facts->product), MM_SPAN(texts[i].wanted));
+	if (facts->secure_version < product->secure_version)
+		return mm_fail(MM_E_IMAGE_RULES,
+		    "the image's secure_version is %llu; product %.*s asks "
+		    "for %llu",
+		    (unsigned long long)facts->secure_version,
+		    MM_SPAN(facts->product),
+		    (unsigned long long)product->secure_version);
+	return MM_OK;
+}
+
+/* Of statements alone, and of what nobody has read, there are no facts. */
+static enum mm_error
+check_rules(
+    const struct mm_release_facts *facts, const struct mm_product *product)
+{
+	if (product->slot != 0 && facts->size > product->slot)
+		return mm_fail(MM_E_IMAGE_SIZE,
+		    "the image has %llu bytes; the smallest OTA slot of "
+		    "product %.*s has %llu",
+		    (unsigned long long)facts->size, MM_SPAN(facts->product),
+		    (unsigned long long)product->slot);
+	return facts->format.size == 0 ||
+		       mm_span_is(facts->format, MM_FORMAT_UNREAD)
+		   ? MM_OK
+		   : check_facts(facts, product);
+}
+
 enum mm_error
 mm_decide_release(const struct mm_release_facts *facts)
 {
+	enum mm_error error;
 	const struct mm_product *product =
 	    mm_policy_product(facts->policy, facts->product);
 
@@ -314,5 +363,6 @@ mm_decide_release(const struct mm_release_facts *facts)
 		    "nobody has read the image; product %.*s allows no such "
 		    "one (unread = yes)",
 		    MM_SPAN(facts->product));
-	return check_claim(facts);
+	error = check_rules(facts, product);
+	return error == MM_OK ? check_claim(facts) : error;
 }

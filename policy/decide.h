@@ -106,14 +106,16 @@ struct mm_release_facts {
 	const struct mm_policy *policy;
 	struct mm_span product, version, scheme; /* scheme: a signing */
 	/* As the image's entry has it; empty where there is no entry yet. */
-	struct mm_span format;
+	struct mm_span format, chip, project;
+	uint64_t secure_version;
 	uint64_t size;
 	const uint8_t *sha256;                /* 32, of the image */
 	const uint8_t *digest;                /* 32, to be signed */
 	const struct mm_release_claim *claim; /* checked by the roster */
 };
-/* Whether policy and claim allow this signature; the token process asks the
- * same. MM_E_PRODUCT, MM_E_SCHEME, MM_E_IMAGE_SIZE, MM_E_RELEASE. */
+/* Whether policy and claim allow this signature; the token process and an audit
+ * ask the same. MM_E_PRODUCT, MM_E_SCHEME, MM_E_IMAGE_SIZE, MM_E_IMAGE_RULES,
+ * MM_E_RELEASE. */
 enum mm_error
 mm_decide_release(const struct mm_release_facts *facts) mm_must_use;
 

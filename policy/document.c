@@ -4,6 +4,7 @@
 #include <sodium.h>
 #include <string.h>
 
+#include "policy/partition.h"
 #include "policy/product.h"
 
 static const struct mm_field officer_fields[] = {
@@ -189,7 +190,8 @@ check_ascending(const struct mm_list *list, size_t size, const char *what)
 
 /* A station has a partition signed under the order of its device. */
 static enum mm_error
-check_partitions(const struct mm_profile *profile)
+check_partitions(
+    const struct mm_policy *policy, const struct mm_profile *profile)
 {
 	enum mm_error error;
 
@@ -200,7 +202,7 @@ check_partitions(const struct mm_profile *profile)
 		    "device",
 		    MM_SPAN(profile->name));
 	error = mm_signings_check(&profile->partitions, true);
-	return error == MM_OK ? MM_OK
+	return error == MM_OK ? mm_partition_keys_check(policy, profile)
 			      : mm_fail(MM_E_POLICY, "profile %.*s: %s",
 				    MM_SPAN(profile->name), mm_why(error));
 }
@@ -221,7 +223,7 @@ check_profiles(const struct mm_policy *policy, struct mm_policy_place *place)
 		if (error != MM_OK)
 			break;
 		place->key = "partitions";
-		error = check_partitions(profile);
+		error = check_partitions(policy, profile);
 	}
 	return error;
 }

@@ -66,3 +66,70 @@ mm_partition_check(const struct mm_profile *profile,
 		    MM_SPAN(profile->name));
 	return error;
 }
+
+/* ---- keys */
+
+static bool
+names_key(const struct mm_list *signings, struct mm_span key)
+{
+	struct mm_signing_name name;
+
+	for (mm_list_each(const struct mm_text_item, one, *signings))
+		if (mm_signing_read(one->value, &name) == MM_OK &&
+		    name.key.size > 0 && mm_span_equal(name.key, key))
+			return true;
+	return false;
+}
+
+/* The first product whose images are signed by the key, or NULL. */
+static const struct mm_product *
+product_of(const struct mm_policy *policy, struct mm_span key)
+{
+	for (mm_list_each(const struct mm_product, product, policy->products))
+		if (names_key(&product->schemes, key) ||
+		    names_key(&product->carries, key))
+			return product;
+	return NULL;
+}
+
+enum mm_error
+mm_partition_keys_check(
+    const struct mm_policy *policy, const struct mm_profile *profile)
+{
+	for (mm_list_each(
+		 const struct mm_text_item, one, profile->partitions)) {
+		const struct mm_product *product;
+		struct mm_signing_name name;
+		enum mm_error error = mm_signing_read(one->value, &name);
+
+		if (error != MM_OK)
+			return error;
+		if (name.key.size == 0)
+			return mm_fail(MM_E_POLICY,
+			    "profile %.*s: %.*s names no key: a partition "
+			    "needs no release, so write \"%.*s:KEY\" with a "
+			    "key that signs partitions alone",
+			    MM_SPAN(profile->name), MM_SPAN(one->value),
+			    MM_SPAN(one->value));
+		product = product_of(policy, name.key);
+		if (product != NULL)
+			return mm_fail(MM_E_POLICY,
+			    "profile %.*s: the key of %.*s also signs images "
+			    "of product %.*s, which need a release: have "
+			    "another key for partitions",
+			    MM_SPAN(profile->name), MM_SPAN(one->value),
+			    MM_SPAN(product->name));
+	}
+	return MM_OK;
+}
+
+bool
+mm_policy_names_key(const struct mm_policy *policy, struct mm_span key)
+{
+	if (product_of(policy, key) != NULL)
+		return true;
+	for (mm_list_each(const struct mm_profile, profile, policy->profiles))
+		if (names_key(&profile->partitions, key))
+			return true;
+	return false;
+}

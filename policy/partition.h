@@ -24,4 +24,16 @@ enum mm_error mm_partition_check(const struct mm_profile *profile,
     const struct mm_image_facts *facts,
     const uint8_t certificate[32]) mm_must_use;
 
+/*
+ * The token process sees digests only, and a partition's needs an order and no
+ * release: so each of a profile's partition signings names a key, and no
+ * product's image is signed by that one. MM_E_POLICY.
+ */
+enum mm_error mm_partition_keys_check(const struct mm_policy *policy,
+    const struct mm_profile *profile) mm_must_use;
+
+/* Whether a signing of the policy names this key: then no signing that names
+ * none is made by it. */
+bool mm_policy_names_key(const struct mm_policy *policy, struct mm_span key);
+
 #endif

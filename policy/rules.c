@@ -11,7 +11,7 @@ enum {
 };
 
 uint64_t
-mm_rule_say(struct mm_buffer *why, uint64_t verdict, const char *format, ...)
+mm_rule_say_(struct mm_buffer *why, uint64_t verdict, const char *format, ...)
 {
 	char text[600];
 	va_list arguments;

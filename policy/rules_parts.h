@@ -23,12 +23,12 @@ mm_rule mm_rule_version, mm_rule_version_order, mm_rule_clean,
 mm_rule mm_rule_schemes, mm_rule_unsigned, mm_rule_carries, mm_rule_certificate;
 
 /* Appends one more reason, and is the verdict. */
-uint64_t mm_rule_say(struct mm_buffer *why, uint64_t verdict,
+uint64_t mm_rule_say_(struct mm_buffer *why, uint64_t verdict,
     const char *format, ...) __attribute__((format(printf, 3, 4)));
-#define PASS(...) mm_rule_say(why, MM_RULE_PASSED, __VA_ARGS__)
-#define FAIL(...) mm_rule_say(why, MM_RULE_FAILED, __VA_ARGS__)
-#define SILENT(...) mm_rule_say(why, MM_RULE_SILENT, __VA_ARGS__)
+#define PASS(...) mm_rule_say_(why, MM_RULE_PASSED, __VA_ARGS__)
+#define FAIL(...) mm_rule_say_(why, MM_RULE_FAILED, __VA_ARGS__)
+#define SILENT(...) mm_rule_say_(why, MM_RULE_SILENT, __VA_ARGS__)
 /* A reason of several: the verdict comes at their end. */
-#define TELL(...) (void)mm_rule_say(why, 0, __VA_ARGS__)
+#define TELL(...) (void)mm_rule_say_(why, 0, __VA_ARGS__)
 
 #endif

@@ -16,14 +16,20 @@ key_of(const struct mm_rules_facts *facts, struct mm_span signing)
 	return NULL;
 }
 
+/* NULL: of an image that is for none, or that nobody has read. */
+static const struct mm_chip *
+chip_of(const struct mm_rules_facts *facts)
+{
+	return facts->image != NULL ? mm_chip_named(facts->image->chip) : NULL;
+}
+
 static bool
 can_sign(const struct mm_rules_facts *facts, size_t i, struct mm_buffer *why)
 {
 	struct mm_span signing =
 	    mm_list_at(facts->product->schemes, struct mm_text_item, i)->value;
 	const struct mm_signing_key *key = key_of(facts, signing);
-	const struct mm_chip *chip =
-	    facts->image != NULL ? mm_chip_named(facts->image->chip) : NULL;
+	const struct mm_chip *chip = chip_of(facts);
 	struct mm_span fault = mm_span_text("-");
 	struct mm_signing_name name;
 
@@ -44,6 +50,25 @@ can_sign(const struct mm_rules_facts *facts, size_t i, struct mm_buffer *why)
 	return false;
 }
 
+/* A product that names no chip may have more signings than this one takes. */
+static bool
+has_room(const struct mm_rules_facts *facts, struct mm_buffer *why)
+{
+	const struct mm_list *schemes = &facts->product->schemes;
+	const struct mm_scheme *scheme = mm_signings_attached(schemes);
+	const struct mm_chip *chip = chip_of(facts);
+	size_t count, room;
+
+	if (scheme == NULL || chip == NULL)
+		return true;
+	count = mm_signings_count(schemes, scheme->family);
+	room = mm_scheme_room(scheme, chip);
+	if (count > room)
+		TELL("%zu signatures of %s: %s takes %zu in an image", count,
+		    scheme->family, chip->name, room);
+	return count <= room;
+}
+
 uint64_t
 mm_rule_schemes(const struct mm_rules_facts *facts, struct mm_buffer *why)
 {
@@ -55,8 +80,9 @@ mm_rule_schemes(const struct mm_rules_facts *facts, struct mm_buffer *why)
 		    facts->faults.count, count);
 	for (size_t i = 0; i < count; i++)
 		good += can_sign(facts, i, why);
-	return good == count ? PASS("all %zu can be made", count)
-			     : MM_RULE_FAILED;
+	if (good < count || !has_room(facts, why))
+		return MM_RULE_FAILED;
+	return PASS("all %zu can be made", count);
 }
 
 /* Signatures of the family that the image brings. */
@@ -110,12 +136,12 @@ rule_append(const struct mm_rules_facts *facts, const struct mm_scheme *scheme,
 
 	for (mm_list_each(const struct mm_signature_block, block,
 		 facts->image->signatures)) {
-		const char *not = mm_span_is(block->family, scheme->family)
-				      ? why_not_beside(facts, scheme, block)
-				      : NULL;
+		const char *fault = mm_span_is(block->family, scheme->family)
+					? why_not_beside(facts, scheme, block)
+					: NULL;
 
-		if (not != NULL)
-			return FAIL("%s", not );
+		if (fault != NULL)
+			return FAIL("%s", fault);
 	}
 	if (ours > room || brought > room - ours)
 		return FAIL("it brings %zu signatures of %s, and %zu more do "

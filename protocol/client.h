@@ -45,10 +45,14 @@ enum mm_error mm_client_call(struct mm_client *client, uint64_t type,
  * already from a connection that was lost; `upload` is for the submission.
  * `tell` (may be NULL) hears how many of the bytes are there, ascending; each
  * of its numbers but the image's size is a multiple of MM_CHUNK_MAX, or where
- * a lost connection ended. MM_E_PEER: the appliance has more than there is.
+ * a lost connection ended. `least` bytes have arrived before: as long as the
+ * appliance has fewer at hand, since it has not seen yet that their connection
+ * is lost, nothing is uploaded and the error is MM_E_AWAY. MM_E_PEER: the
+ * appliance has more than there is.
  */
 typedef void mm_upload_tell(void *self, uint64_t done, uint64_t size);
-enum mm_error mm_client_upload(struct mm_client *client, struct mm_span image,
+enum mm_error
+mm_client_upload(struct mm_client *client, struct mm_span image, uint64_t least,
     mm_upload_tell *tell, void *self, uint64_t *upload) mm_must_use;
 
 #endif

@@ -176,7 +176,7 @@ const char *mm_release_state_name(uint64_t state); /* NULL: unknown */
 enum mm_rule_verdict {
 	MM_RULE_PASSED = 1,
 	MM_RULE_FAILED = 2,
-	MM_RULE_SILENT = 3 /* the product says nothing about it */
+	MM_RULE_SILENT = 3 /* nothing is asked for, or all is signed already */
 };
 /* One rule and what it says of an image. */
 struct mm_rule_row {

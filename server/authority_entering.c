@@ -9,15 +9,6 @@
 
 #include "policy/decide.h"
 
-static const struct mm_scheme_digest *
-claimed(const struct mm_release_claim *claim, struct mm_span signing)
-{
-	for (mm_list_each(const struct mm_scheme_digest, one, claim->schemes))
-		if (mm_span_equal(one->scheme, signing))
-			return one;
-	return NULL;
-}
-
 /* What officers computed from their own builds, and what was read here. */
 static enum mm_error
 check_read(const struct mm_releasing *r, const struct mm_product *product,
@@ -35,7 +26,8 @@ check_read(const struct mm_releasing *r, const struct mm_product *product,
 	for (size_t i = 0; i < product->schemes.count; i++) {
 		struct mm_span signing =
 		    mm_list_at(product->schemes, struct mm_text_item, i)->value;
-		const struct mm_scheme_digest *one = claimed(claim, signing);
+		const struct mm_scheme_digest *one =
+		    mm_release_claimed(claim, signing);
 
 		if (one == NULL || i >= answer->digests.count ||
 		    memcmp(one->digest,
@@ -67,30 +59,42 @@ check_rules(struct mm_releasing *r, const struct mm_product *product,
 	return error == MM_OK ? mm_rules_verdict(&rules) : error;
 }
 
-/* As the token process will judge it. */
+/* As the token process will judge it: gives the entry its digest. */
 static enum mm_error
 check_claim(struct mm_authority *a, const struct mm_release_claim *claim,
-    struct mm_span signing, struct mm_span format,
-    const struct mm_scheme_digest **out)
+    struct mm_image_entry *body)
 {
-	const struct mm_scheme_digest *one = claimed(claim, signing);
-	struct mm_release_facts facts = {.policy = &a->policy,
-	    .product = claim->product,
-	    .version = claim->version,
-	    .scheme = signing,
-	    .format = format,
-	    .size = claim->size,
-	    .sha256 = claim->sha256,
+	const struct mm_scheme_digest *one =
+	    mm_release_claimed(claim, body->scheme);
+	const struct mm_release_facts facts = {.policy = &a->policy,
+	    .product = body->product,
+	    .version = body->version,
+	    .scheme = body->scheme,
+	    .format = body->format,
+	    .chip = body->chip,
+	    .project = body->project,
+	    .secure_version = body->secure_version,
+	    .size = body->size,
+	    .sha256 = body->sha256,
+	    .digest = body->digest,
 	    .claim = claim};
 
 	if (one == NULL)
 		return mm_fail(MM_E_RELEASE,
 		    "the statements say nothing of %.*s: have the release "
 		    "approved again",
-		    MM_SPAN(signing));
-	facts.digest = one->digest;
-	*out = one;
+		    MM_SPAN(body->scheme));
+	memcpy(body->digest, one->digest, sizeof(body->digest));
 	return mm_decide_release(&facts);
+}
+
+static void
+add_facts(const struct mm_image_facts *facts, struct mm_image_entry *body)
+{
+	body->format = facts->format;
+	body->chip = facts->chip;
+	body->project = facts->project;
+	body->secure_version = facts->secure_version;
 }
 
 static enum mm_error
@@ -98,32 +102,26 @@ enter_one(struct mm_releasing *r, const struct mm_approved *approved,
     const struct mm_list *statements, struct mm_span signing)
 {
 	const struct mm_release_claim *claim = &approved->claim;
-	const struct mm_image_facts *facts = &r->inspected.facts;
-	const struct mm_scheme_digest *digest = NULL;
 	const struct mm_issuer *key = NULL;
 	struct mm_image_entry body = {.product = claim->product,
 	    .version = claim->version,
 	    .size = claim->size,
 	    .scheme = signing,
-	    .format = r->read ? facts->format : mm_span_text(MM_FORMAT_UNREAD),
+	    .format = mm_span_text(MM_FORMAT_UNREAD),
 	    .statements = *statements};
 	struct mm_item *item;
-	enum mm_error error =
-	    check_claim(r->a, claim, signing, body.format, &digest);
+	enum mm_error error;
 
+	memcpy(body.sha256, claim->sha256, sizeof(body.sha256));
+	if (r->read)
+		add_facts(&r->inspected.facts, &body);
+	error = check_claim(r->a, claim, &body);
 	if (error == MM_OK)
 		error = mm_rules_key(r->a, signing, &key);
 	if (error != MM_OK)
 		return error;
-	memcpy(body.sha256, claim->sha256, sizeof(body.sha256));
-	memcpy(body.digest, digest->digest, sizeof(body.digest));
 	body.key = mm_span_text(key->name);
 	crypto_hash_sha256(body.signer, key->spki.data, key->spki.size);
-	if (r->read) {
-		body.chip = facts->chip;
-		body.project = facts->project;
-		body.secure_version = facts->secure_version;
-	}
 	return mm_item_draft(r->a, MM_ENTRY_IMAGE, &body, &item);
 }
 

@@ -57,9 +57,8 @@ static enum mm_error
 check_scheme(const struct mm_fetch_request *request,
     const struct mm_release_claim *claim)
 {
-	for (mm_list_each(const struct mm_scheme_digest, one, claim->schemes))
-		if (mm_span_equal(one->scheme, request->scheme))
-			return MM_OK;
+	if (mm_release_claimed(claim, request->scheme) != NULL)
+		return MM_OK;
 	return mm_fail(MM_E_SCHEME, "%.*s %.*s is not signed by %.*s",
 	    MM_SPAN(request->product), MM_SPAN(request->version),
 	    MM_SPAN(request->scheme));

@@ -279,7 +279,8 @@ has_had_its_time(
 	       !wanted;
 }
 
-static void
+/* Whether it was removed. */
+static bool
 sweep_one(struct mm_authority *a, const char *name)
 {
 	uint8_t sha256[32];
@@ -289,10 +290,11 @@ sweep_one(struct mm_authority *a, const char *name)
 	    fstatat(a->images.directory, name, &info, AT_SYMLINK_NOFOLLOW) <
 		0 ||
 	    !has_had_its_time(a, sha256, &info))
-		return;
+		return false;
 	mm_images_forget(a, sha256);
 	mm_journal(MM_LEVEL_INFO, "image-forgotten",
 	    "the image %.16s... has had its time", name);
+	return true;
 }
 
 void
@@ -307,10 +309,12 @@ mm_images_tick(struct mm_authority *a)
 	for (int i = 0; i < STEP && a->images.sweep != NULL; i++) {
 		const struct dirent *entry = readdir(a->images.sweep);
 
-		if (entry != NULL) {
-			sweep_one(a, entry->d_name);
+		/* A large file takes the disk milliseconds to give up: one at
+		 * a time, and whoever asks for something comes between. */
+		if (entry != NULL && sweep_one(a, entry->d_name))
+			return;
+		if (entry != NULL)
 			continue;
-		}
 		closedir(a->images.sweep);
 		a->images.sweep = NULL;
 	}

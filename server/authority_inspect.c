@@ -107,6 +107,29 @@ start(struct mm_inspection *one)
 	return error;
 }
 
+enum mm_error
+mm_inspect_terms(const struct mm_product *product, uint64_t max,
+    struct mm_arena *arena, struct mm_inspect_request *out)
+{
+	size_t count = product->schemes.count;
+	struct mm_text_item *items =
+	    mm_arena_alloc(arena, count * sizeof(*items));
+	struct mm_span as = mm_arena_copy(arena, product->format);
+
+	if (items == NULL || as.data == NULL)
+		return mm_fail(MM_E_MEMORY, "no memory for signings");
+	for (size_t i = 0; i < count; i++) {
+		items[i].value = mm_arena_copy(
+		    arena, mm_list_at(product->schemes, struct mm_text_item, i)
+			       ->value);
+		if (items[i].value.data == NULL)
+			return mm_fail(MM_E_MEMORY, "no memory for signings");
+	}
+	*out = (struct mm_inspect_request){
+	    .max = max, .as = as, .signings = {items, count}};
+	return MM_OK;
+}
+
 static size_t
 count_at_work(const struct mm_authority *a, size_t *waiting)
 {

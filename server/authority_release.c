@@ -102,8 +102,8 @@ mm_approved_count(struct mm_authority *a, const struct mm_approved *approved,
 
 /* --- what is stated about it --- */
 
-static const struct mm_scheme_digest *
-claimed(const struct mm_release_claim *claim, struct mm_span signing)
+const struct mm_scheme_digest *
+mm_release_claimed(const struct mm_release_claim *claim, struct mm_span signing)
 {
 	for (mm_list_each(const struct mm_scheme_digest, one, claim->schemes))
 		if (mm_span_equal(one->scheme, signing))
@@ -125,7 +125,7 @@ check_claimed(struct mm_stating *s, const struct mm_scheme_digest *one)
 	    .digest = one->digest,
 	    .claim = claim};
 
-	if (claimed(claim, one->scheme) != one)
+	if (mm_release_claimed(claim, one->scheme) != one)
 		return mm_fail(MM_E_STATEMENT, "the statement names %.*s twice",
 		    MM_SPAN(one->scheme));
 	return mm_decide_release(&facts);
@@ -144,7 +144,7 @@ check_schemes(struct mm_stating *s, const struct mm_product *product)
 			return error;
 	}
 	for (mm_list_each(const struct mm_text_item, one, product->schemes))
-		if (claimed(claim, one->value) == NULL)
+		if (mm_release_claimed(claim, one->value) == NULL)
 			return mm_fail(MM_E_RELEASE,
 			    "the statement says nothing of %.*s, by which "
 			    "product %.*s is signed too",
@@ -226,7 +226,7 @@ says_the_same(struct mm_stating *s, const struct mm_approved *approved)
 		return false;
 	for (mm_list_each(const struct mm_scheme_digest, row, one->schemes)) {
 		const struct mm_scheme_digest *found =
-		    claimed(other, row->scheme);
+		    mm_release_claimed(other, row->scheme);
 
 		if (found == NULL || memcmp(found->digest, row->digest,
 					 sizeof(row->digest)) != 0)

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "ca/certificate.h"
+#include "policy/partition.h"
 #include "signer/scheme.h"
 
 enum { HISTORY_ARENA = 8 << 20, CERTIFICATE_ARENA = 1 << 16 };
@@ -23,6 +24,7 @@ has_algorithm(const struct mm_issuer *one, enum mm_algorithm algorithm)
 	       key.algorithm == algorithm;
 }
 
+/* Of those that no signing has for itself. */
 static const struct mm_issuer *
 newest_key(const struct mm_authority *a, enum mm_algorithm algorithm)
 {
@@ -33,6 +35,7 @@ newest_key(const struct mm_authority *a, enum mm_algorithm algorithm)
 
 		if (one->use == MM_KEY_CODE_SIGNING && !one->retired &&
 		    one->certificate.size > 0 &&
+		    !mm_policy_names_key(&a->policy, mm_span_text(one->name)) &&
 		    (newest == NULL || one->index > newest->index) &&
 		    has_algorithm(one, algorithm))
 			newest = one;
@@ -78,7 +81,7 @@ mm_rules_key(const struct mm_authority *a, struct mm_span signing,
 	if (key == NULL)
 		return mm_fail(MM_E_KEY_ABSENT,
 		    "there is no %s key for code signing that has a "
-		    "certificate",
+		    "certificate and that no signing of the policy names",
 		    mm_algorithm_name(name.scheme->algorithm));
 	*out = key;
 	return MM_OK;

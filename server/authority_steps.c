@@ -126,39 +126,14 @@ was_read(void *of, enum mm_error error, struct mm_span body)
 }
 
 static enum mm_error
-copy_texts(
-    const struct mm_list *from, struct mm_arena *arena, struct mm_list *out)
-{
-	struct mm_text_item *items =
-	    mm_arena_alloc(arena, from->count * sizeof(*items));
-
-	if (items == NULL)
-		return mm_fail(MM_E_MEMORY, "no memory for signings");
-	for (size_t i = 0; i < from->count; i++) {
-		struct mm_span text =
-		    mm_list_at(*from, struct mm_text_item, i)->value;
-
-		items[i].value = mm_arena_copy(arena, text);
-		if (items[i].value.data == NULL)
-			return mm_fail(MM_E_MEMORY, "no memory for signings");
-	}
-	*out = (struct mm_list){items, from->count};
-	return MM_OK;
-}
-
-/* A copy: the policy may be another one before the inspector is asked. */
-static enum mm_error
 begin_reading(struct mm_releasing *r, const struct progress *p)
 {
 	enum mm_error error;
 
 	forget_read(r);
 	r->state = MM_RELEASING_READ;
-	r->inspect = (struct mm_inspect_request){
-	    .max = r->a->configure->settings.image_max,
-	    .as = mm_arena_copy(&r->arena, p->product->format)};
-	error =
-	    copy_texts(&p->product->schemes, &r->arena, &r->inspect.signings);
+	error = mm_inspect_terms(p->product,
+	    r->a->configure->settings.image_max, &r->arena, &r->inspect);
 	if (error == MM_OK)
 		error =
 		    inspect(r, p->approved.claim.sha256, MM_INSPECTOR_INSPECT,
@@ -236,6 +211,8 @@ begin_proving(struct mm_releasing *r, const struct progress *p)
 		.as = mm_arena_copy(&r->arena, p->product->format),
 		.resign = p->product->resign,
 		.signatures = {list, schemes->count}};
+	if (r->prove.as.data == NULL)
+		return mm_fail(MM_E_MEMORY, "no memory for signatures");
 	memcpy(r->prove.sha256, p->approved.claim.sha256, 32);
 	return inspect(r, r->prove.sha256, MM_INSPECTOR_PROVE,
 	    &mm_prove_image_shape, &r->prove, was_proven);

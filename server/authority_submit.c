@@ -62,28 +62,6 @@ find_product(const struct mm_authority *a, struct mm_span name,
 	return MM_OK;
 }
 
-/* Copies: the policy may be another one before the inspector is asked. */
-static enum mm_error
-copy_terms(struct mm_job *job, const struct mm_product *product)
-{
-	size_t count = product->schemes.count;
-	struct mm_text_item *items =
-	    mm_arena_alloc(&job->arena, count * sizeof(*items));
-
-	if (items == NULL)
-		return mm_fail(MM_E_MEMORY, "no memory for signings");
-	for (size_t i = 0; i < count; i++) {
-		items[i].value = mm_arena_copy(&job->arena,
-		    mm_list_at(product->schemes, struct mm_text_item, i)
-			->value);
-		if (items[i].value.data == NULL)
-			return mm_fail(MM_E_MEMORY, "no memory for signings");
-	}
-	job->inspect.as = mm_arena_copy(&job->arena, product->format);
-	job->inspect.signings = (struct mm_list){items, count};
-	return MM_OK;
-}
-
 static enum mm_error
 size_of(const struct mm_authority *a, int fd, uint64_t *out)
 {
@@ -112,11 +90,12 @@ inspect(struct mm_authority *a, struct mm_job *job,
 	uint64_t size = 0;
 	enum mm_error error = size_of(a, fd, &size);
 
-	job->inspect.max = a->configure->settings.image_max;
+	if (error == MM_OK)
+		error =
+		    mm_inspect_terms(product, a->configure->settings.image_max,
+			&job->arena, &job->inspect);
 	job->inspect.keep = true;
 	job->policy = a->policy.number;
-	if (error == MM_OK)
-		error = copy_terms(job, product);
 	if (error == MM_OK)
 		error = mm_images_new(a, size, &job->copy, &what.copy);
 	if (error != MM_OK)
@@ -203,21 +182,6 @@ find_approval(struct mm_authority *a, struct mm_job *job,
 	return error;
 }
 
-/* What an approved image becomes is for the next steps to tell. */
-static enum mm_error
-find_state(struct mm_authority *a, struct mm_job *job,
-    const struct mm_submit_request *request, uint64_t *out)
-{
-	struct mm_approved approved;
-	enum mm_error error = find_approval(a, job, request, &approved);
-
-	*out = MM_RELEASE_KEPT;
-	if (error == MM_E_NOT_FOUND)
-		return MM_OK;
-	return error == MM_OK ? mm_release_state(a, &approved, &job->arena, out)
-			      : error;
-}
-
 /* Whether this image is signed as this release, by all that was approved. */
 static enum mm_error
 is_signed(struct mm_authority *a, struct mm_job *job,
@@ -234,6 +198,26 @@ is_signed(struct mm_authority *a, struct mm_job *job,
 		error = mm_release_state(a, &approved, &job->arena, &state);
 	*out = state == MM_RELEASE_SIGNED;
 	return error == MM_E_NOT_FOUND ? MM_OK : error;
+}
+
+/* What is signed needs no approval any more; what an approved image becomes is
+ * for the next steps to tell. */
+static enum mm_error
+find_state(struct mm_authority *a, struct mm_job *job,
+    const struct mm_submit_request *request, uint64_t *out)
+{
+	struct mm_approved approved;
+	bool there;
+	enum mm_error error = is_signed(a, job, request, &there);
+
+	*out = error == MM_OK && there ? MM_RELEASE_SIGNED : MM_RELEASE_KEPT;
+	if (error != MM_OK || there)
+		return error;
+	error = find_approval(a, job, request, &approved);
+	if (error == MM_E_NOT_FOUND)
+		return MM_OK;
+	return error == MM_OK ? mm_release_state(a, &approved, &job->arena, out)
+			      : error;
 }
 
 /* It was held against its rules when it was signed. A higher version since, a
@@ -271,9 +255,8 @@ judge(struct mm_authority *a, struct mm_job *job,
 
 	if (error == MM_OK)
 		error = mm_rules_ask(a, &question, &job->arena, rules, failed);
-	return error == MM_OK
-		   ? pass_over_signed(a, job, request, rules, failed)
-		   : error;
+	return error == MM_OK ? pass_over_signed(a, job, request, rules, failed)
+			      : error;
 }
 
 static void

@@ -52,18 +52,29 @@ make_room(struct mm_authority *a)
 	}
 }
 
+static bool
+is_of(const struct mm_park *park, const uint8_t client[32],
+    const struct mm_upload_request *wanted)
+{
+	return memcmp(park->client, client, sizeof(park->client)) == 0 &&
+	       memcmp(park->sha256, wanted->sha256, sizeof(park->sha256)) ==
+		   0 &&
+	       park->size == wanted->size;
+}
+
+/* The longest part of it, or NULL. */
 static struct mm_parked **
 find(struct mm_authority *a, const uint8_t client[32],
     const struct mm_upload_request *wanted)
 {
-	struct mm_parked **at = &a->parked;
+	struct mm_parked **longest = NULL;
 
-	while (*at != NULL &&
-	       (memcmp((*at)->what.client, client, 32) != 0 ||
-		   memcmp((*at)->what.sha256, wanted->sha256, 32) != 0 ||
-		   (*at)->what.size != wanted->size))
-		at = &(*at)->next;
-	return at;
+	for (struct mm_parked **at = &a->parked; *at != NULL; at = &(*at)->next)
+		if (is_of(&(*at)->what, client, wanted) &&
+		    (longest == NULL ||
+			(*at)->what.received > (*longest)->what.received))
+			longest = at;
+	return longest;
 }
 
 enum mm_error
@@ -115,7 +126,7 @@ mm_upload_decide(struct mm_authority *a, struct mm_job *job)
 		return;
 	}
 	at = find(a, job->ask.client, &request);
-	if (*at != NULL) {
+	if (at != NULL) {
 		fd = (*at)->fd;
 		answer.received = (*at)->what.received;
 	}

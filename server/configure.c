@@ -43,7 +43,7 @@ static const struct {
     NEED(token_paths, FOR(MM_TOKEN)),
     NEED(token_vendor, FOR(MM_TOKEN)),
     NEED(token_deadline, FOR(MM_AUTHORITY) | FOR(MM_GATE)),
-    NEED(image_max, FOR(MM_GATE) | FOR(MM_AUTHORITY)),
+    NEED(image_max, FOR(MM_GATE) | FOR(MM_AUTHORITY) | FOR(MM_INSPECTOR)),
     NEED(image_room, FOR(MM_AUTHORITY)),
     NEED(image_days, FOR(MM_AUTHORITY)),
     NEED(uploads, FOR(MM_GATE)),

@@ -195,6 +195,9 @@ ask_submit(struct mm_exchange *x, const struct mm_request *request)
 	const struct mm_submit_request *body = request->body;
 	enum mm_error error = mm_upload_seal(&x->upload, body->upload);
 
+	/* It was parked by a gate that can still write to it. */
+	if (error == MM_E_SYSTEM)
+		drop_upload(x);
 	if (error == MM_OK)
 		error = ask(x, request, x->upload.fd);
 	/* Where it could not be asked, the client may ask again. */

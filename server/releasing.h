@@ -56,6 +56,10 @@ struct mm_inspecting {
 };
 enum mm_error mm_inspect_begin(struct mm_authority *a,
     const struct mm_inspecting *what, struct mm_inspection **out) mm_must_use;
+/* What an image of the product is asked for. A copy in the arena: the policy
+ * may be another one before an inspector's turn comes. */
+enum mm_error mm_inspect_terms(const struct mm_product *product, uint64_t max,
+    struct mm_arena *arena, struct mm_inspect_request *out) mm_must_use;
 /* Nobody wants to know any more; NULL is fine. */
 void mm_inspect_end(struct mm_inspection *inspection);
 /* The answer to INSPECT as it came, kept in the arena. */
@@ -105,6 +109,9 @@ enum mm_error
 mm_approved_count(struct mm_authority *a, const struct mm_approved *approved,
     struct mm_arena *arena, struct mm_list *out) mm_must_use;
 
+/* What a release's statements say of a signing; NULL: nothing. */
+const struct mm_scheme_digest *mm_release_claimed(
+    const struct mm_release_claim *claim, struct mm_span signing);
 /* MM_E_RELEASE_EXISTS: a version that a former log has signed. */
 enum mm_error mm_release_inherited(
     struct mm_span product, struct mm_span version) mm_must_use;

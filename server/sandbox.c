@@ -328,6 +328,9 @@ set_limits(const struct mm_configure *configure)
 		error = limit(RLIMIT_NOFILE, descriptors);
 	if (error == MM_OK && role->seconds != 0)
 		error = limit(RLIMIT_CPU, role->seconds);
+	/* Its copy of an image lies on the disk that the log is on. */
+	if (error == MM_OK && configure->process == MM_INSPECTOR)
+		error = limit(RLIMIT_FSIZE, settings->image_max);
 	return error;
 }
 

@@ -53,7 +53,7 @@ submit(struct mm_client *client, struct mm_span image, const char *version)
 	enum mm_error error;
 
 	mm_arena_init(&arena, ARENA);
-	error = mm_client_upload(client, image, NULL, NULL, &request.upload);
+	error = mm_client_upload(client, image, 0, NULL, NULL, &request.upload);
 	if (error == MM_OK)
 		error = mm_client_call(
 		    client, MM_MESSAGE_SUBMIT, &request, &arena, &answer);

@@ -63,8 +63,27 @@ def verify_digest(key, digest, signature):
         key.public.verify(signature, digest, ec.ECDSA(of))
 
 
-def check_signing(text, key, signer, is_partition):
-    """SCHEME or SCHEME:KEY, made by this key."""
+def named_keys(signings):
+    """Those that come as SCHEME:KEY."""
+    return {of for _, _, of in (s.partition(":") for s in signings)} - {""}
+
+
+def check_partition_keys(profiles, products):
+    """A partition needs no release: no image's key signs one. Returns the
+    keys that the policy names."""
+    images = named_keys(s for p in products for s in [
+        *p.get(P_SCHEMES, []), *p.get(P_CARRIES, [])])
+    signings = [s for p in profiles for s in p.get(P_PARTITIONS, [])]
+    for signing in signings:
+        of = signing.partition(":")[2]
+        must(of, f"{signing}, of partitions, names no key")
+        must(of not in images, f"{of} signs images and partitions")
+    return images | named_keys(signings)
+
+
+def check_signing(text, key, signer, is_partition, named):
+    """SCHEME or SCHEME:KEY, made by this key; `named`: the keys that the
+    policy's signings name."""
     must(len(text.encode()) <= 64, "a signing of more than 64 bytes")
     name, colon, of = text.partition(":")
     must(name in SCHEMES, f"no scheme is called {name}")
@@ -78,6 +97,7 @@ def check_signing(text, key, signer, is_partition):
         must(of == key.name, "another key than the signing names")
     else:
         must(key.certificates, "a key without a certificate, and not named")
+        must(key.name not in named, "a key for signings that name it")
     return name
 
 

@@ -25,7 +25,8 @@ from audit_crl import Revocations, check_crl
 from audit_images import (
     P256, P_PARTITIONS, P_SCHEMES, P_SIZE, algorithm_of, algorithm_of_spki,
     check_certificate, check_claimed, check_digest, check_facts,
-    check_history, check_signing, listed, verify_digest)
+    check_history, check_partition_keys, check_signing, listed,
+    verify_digest)
 
 CDDL = (Path(__file__).resolve().parents[2]
         / "protocol/mintmark.cddl").read_text()
@@ -49,6 +50,8 @@ class Policy:
         self.number = item[0]
         self.profiles = {p[0]: p for p in item[2]}
         self.products = {p[0]: p for p in item.get(3, [])}
+        self.named = check_partition_keys(self.profiles.values(),
+                                          self.products.values())
         self.officers = {sha256(o[1])[:8]: o for o in item[4]}
         # One officer is enough to withdraw.
         self.thresholds = {t[0]: t[1] for t in item[5]} | {S_WITHDRAW: 1}
@@ -603,7 +606,7 @@ class Auditor:
         must({0: body[4], 1: body[5]} in claim[4], "another digest")
         key, product = self.key(body[6]), self.product(body[0], body[2])
         must(body[4] in product[P_SCHEMES], "product or scheme")
-        check_signing(body[4], key, body[11], is_partition=False)
+        check_signing(body[4], key, body[11], False, self.policy.named)
         check_digest(body[4], body[5], body[3])
         check_facts(product, body)
         check_certificate(product, key, self.time)
@@ -639,7 +642,8 @@ class Auditor:
         must(body[0] in self.principals[body[10]].get(3, []),
              "the station's profiles")
         self.check_owner(body)
-        check_signing(body[6], self.key(body[8]), body[9], is_partition=True)
+        check_signing(body[6], self.key(body[8]), body[9], True,
+                      self.policy.named)
         for index, other in self.partitions.items():
             must(index in self.voids
                  or (other[3], other[6]) != (body[3], body[6]),

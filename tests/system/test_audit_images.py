@@ -2,6 +2,7 @@
 go up, and a log in which one thing is not so."""
 
 import copy
+from types import SimpleNamespace
 
 import pytest
 
@@ -9,8 +10,10 @@ import auditor
 import mintmark_client as mm
 import products
 from audit_images import (
-    DOTTED, MCUBOOT, NUMBER, SEMVER, Wrong, check_history, rank)
-from mint import run, MINTMARK
+    DOTTED, MCUBOOT, NUMBER, P_CARRIES, P_PARTITIONS, P_SCHEMES, SEMVER, Wrong,
+    check_history, check_partition_keys, check_signing, rank)
+from audit_meaning import spki_of
+from mint import new_key
 from test_approvals import change_policy, document
 
 SCHEMES, VERSIONS, UNREAD = 1, 6, 12
@@ -54,11 +57,56 @@ def entry(version, secure=0, form="esp-app"):
     ([("1.0.1", 0), ("1.0.0", 0)], False),
     ([("1.0.0", 0), ("v1.0.0", 0)], False),
     ([("1.0.0", 2), ("1.0.1", 1)], False),
-    ([("as it was", 9), ("1.0.0", 0)], True)])
+    ([("as it was", 9), ("1.0.0", 9)], True),
+    ([("as it was", 9), ("1.0.0", 8)], False)])
 def test_a_history(versions, good):
     former = [entry(*one) for one in versions]
     try:
         check_history({VERSIONS: SEMVER}, former[-1], former[:-1])
+    except Wrong:
+        assert not good
+        return
+    assert good
+
+
+def test_a_history_without_an_order():
+    check_history({}, entry("1.0.0", 3), [entry("2.0.0", 3)])
+    check_history({}, entry("1.0.0", 0, "unread"), [entry("2.0.0", 3)])
+    with pytest.raises(Wrong):
+        check_history({}, entry("3.0.0", 2), [entry("2.0.0", 3)])
+
+
+# ----------------------------------------------------------------------- keys
+
+IMAGES = [{P_SCHEMES: ["secure-boot-v2-rsa3072:boot", "sha256-ecdsa"]},
+          {P_SCHEMES: ["sha256-ecdsa:ota"],
+           P_CARRIES: ["secure-boot-v2-rsa3072:old"]}]
+
+
+@pytest.mark.parametrize("partition, good", [
+    ("secure-cert-rsa3072:part", True), ("secure-cert-rsa3072", False),
+    ("secure-cert-rsa3072:boot", False), ("secure-cert-ecdsa256:ota", False),
+    ("secure-cert-rsa3072:old", False)])
+def test_keys_of_partitions(partition, good):
+    try:
+        named = check_partition_keys([{}, {P_PARTITIONS: [partition]}],
+                                     IMAGES)
+    except Wrong:
+        assert not good
+        return
+    assert good and named == {"boot", "ota", "old", "part"}
+
+
+@pytest.mark.parametrize("signing, named, good", [
+    ("sha256-ecdsa", {"part"}, True), ("sha256-ecdsa", {"ota"}, False),
+    ("sha256-ecdsa:ota", {"ota"}, True)])
+def test_a_named_key_signs_only_what_names_it(signing, named, good):
+    public = new_key().public_key()
+    spki = spki_of(public)
+    key = SimpleNamespace(name="ota", use=4, public=public, spki=spki,
+                          certificates=["one"])
+    try:
+        check_signing(signing, key, auditor.sha256(spki), False, named)
     except Wrong:
         assert not good
         return

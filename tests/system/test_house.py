@@ -22,7 +22,7 @@ MAY_INCLUDE = {
     "policy": {"ca", "signer", "protocol"},
     "hsm": {"log", "policy", "ca", "signer", "protocol"},
     "audit": {"hsm", "log", "policy", "ca", "signer", "protocol"},
-    "factory": {"ca", "log", "protocol"},
+    "factory": {"ca", "log", "signer", "protocol"},
     "server": {"protocol", "ca", "signer", "log", "policy", "hsm", "factory"},
     "cli": {"protocol", "ca", "signer", "log", "policy", "hsm", "audit",
             "factory"},

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import (
+    Ed25519PrivateKey)
 
 import auditor
 import mintmark_client as mm
@@ -116,6 +118,38 @@ def signed_entries(mint):
     return [e for e in mint.entries() if e[0] == auditor.PARTITION]
 
 
+# ---------------------------------------------------------------- whose keys
+
+def officer_key():
+    return Ed25519PrivateKey.generate().public_key().public_bytes(
+        serialization.Encoding.Raw,
+        serialization.PublicFormat.Raw).hex()
+
+
+@pytest.mark.parametrize("schemes, partitions, why", [
+    ("sha256-ecdsa", "secure-cert-ecdsa256:part", None),
+    ("sha256-ecdsa", "secure-cert-ecdsa256", "names no key"),
+    ("sha256-ecdsa:part", "secure-cert-ecdsa256:part", "also signs images"),
+    ("secure-boot-v2-rsa3072:part", "secure-cert-rsa3072:part",
+     "also signs images")])
+def test_no_key_signs_images_and_partitions(workdir, schemes, partitions,
+                                            why):
+    """A partition needs no release."""
+    text = policy().replace(
+        PROFILES[:PROFILES.index("}\n}")],
+        f'\n\tpartitions = {{"{partitions}"', 1)
+    text = text.replace("schemes = {sha256-ecdsa}",
+                        f'schemes = {{"{schemes}"}}')
+    (workdir / "policy.conf").write_text(
+        text.replace('partitions = {"secure-cert-ecdsa256:part"}',
+                     f'partitions = {{"{partitions}"}}')
+        + f'\nofficer "ada" {{\n\tkey = "{officer_key()}"\n}}\n')
+    done = mintmark("policy", "check", workdir / "policy.conf",
+                    ok=(0,) if why is None else (78,))
+    assert why is None or why in done.stderr and ": bad-policy: " in (
+        done.stderr)
+
+
 # ------------------------------------------------------------ what is signed
 
 def test_the_answer(mint, station, device):
@@ -202,8 +236,11 @@ def test_erased_flash_behind_it_is_left_out(mint, workdir, device):
 def test_the_command_writes_nothing_where_it_is_refused(mint, workdir,
                                                         device):
     (workdir / "in").write_bytes(device.bytes)
-    said = partition(mint, device, workdir, ok=(77,))  # no such signing
+    said = partition(mint, device, workdir, "--scheme",
+                     "secure-cert-ecdsa256:other", ok=(77,))
     assert ": scheme-not-allowed: " in said
+    said = partition(mint, device, workdir, ok=(64,))  # by which?
+    assert "--scheme" in said
     assert sorted(p.name for p in workdir.iterdir()) == ["in"]
 
 

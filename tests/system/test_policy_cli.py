@@ -273,6 +273,10 @@ def test_check_gives_advice(office):
     advice = json.loads(done.stdout)["advice"]
     for row in advice:
         assert row["text"] in done.stderr
+    # People read it once.
+    done = mintmark("policy", "check", path)
+    for row in advice:
+        assert (done.stdout + done.stderr).count(row["text"]) == 1
 
 
 # ------------------------------------------------------------------- products

@@ -15,13 +15,14 @@ from cryptography.hazmat.primitives.asymmetric import ec, utils
 from cryptography.x509.oid import NameOID
 
 import mintmark_client as mm
+import products
 from mint import mintmark
 from paper_appliance import PaperAppliance
-from paper_log import GENESIS, IMAGE, START, PaperLog, serial
+from paper_log import GENESIS, IMAGE, RELEASE, START, PaperLog, serial
 
 DER = serialization.Encoding.DER
-(STATEMENT, UPLOAD, CHUNK, SUBMIT, FETCH, PENDING, RELEASES, IMAGE_OF) = (
-    4, 5, 6, 7, 8, 16, 20, 21)
+(STATUS, STATEMENT, UPLOAD, CHUNK, SUBMIT, FETCH, PROVE, PENDING, RELEASES,
+ IMAGE_OF) = 1, 4, 5, 6, 7, 8, 10, 16, 20, 21
 REFUSED, KEPT, APPROVED, SIGNED = 1, 2, 3, 4
 PASSED, FAILED = 1, 2
 FIRMWARE = b"firmware " * 20_000
@@ -149,6 +150,30 @@ def test_an_honest_release_is_fetched(liar, workdir):
     assert (workdir / "out/firmware.bin").read_bytes() == FIRMWARE
     for name in SIGNINGS:
         assert (workdir / "out" / f"{name}.receipt").exists()
+
+
+@pytest.mark.parametrize("role", ["officer", "release"])
+def test_another_release_is_shown(liar, role):
+    """Whoever may read the log is shown the approval, others the image."""
+    def show(ok):
+        return mintmark("release", "show", "lamp@1.0", "--identity",
+                        liar.place, "--wait", 0, ok=(ok,))
+
+    def not_yours(body):
+        raise KeyError({0: 41, 1: "role-not-allowed", 2: "not yours"})
+
+    entries = {v: liar.log.add(RELEASE, {0: [liar.state(v, FIRMWARE)]})
+               for v in ("1.0", "2.0")}
+    if role == "release":
+        liar.answers[STATUS] = lambda body: {
+            0: liar.log.origin, 1: "vkey", 2: len(liar.log.entries),
+            3: liar.log.note(), 4: 1, 5: "engineer", 6: role}
+        liar.answers[PROVE] = not_yours
+    liar.row[0] = entries["1.0"]
+    assert "version" in show(0).stdout
+    liar.row[0] = entries["2.0"]
+    liar.signed = {name: liar.sign(name, version="2.0") for name in SIGNINGS}
+    assert ": receipt-mismatch: " in show(1).stderr
 
 
 def changed(data):
@@ -376,6 +401,20 @@ def test_another_image_waits_under_this_name(liar, firmware, officer):
     pending(liar, FIRMWARE + b"!")
     done = approve(liar, firmware, officer)
     assert ": statement-differs: " in done.stderr and liar.said == []
+
+
+def test_it_waits_as_another_version_than_it_says(liar, workdir, officer):
+    """Rules are the appliance's to ask: the officer's own copy tells, too."""
+    lamp = products.rebuilt(version="1.0.0")
+    image = workdir / "lamp.bin"
+    image.write_bytes(lamp)
+    pending(liar, lamp, version="9.0.0")
+    done = approve(liar, image, officer, "lamp@9.0.0")
+    assert ": statement-differs: " in done.stderr and liar.said == []
+    assert "it is version 1.0.0" in done.stderr
+    pending(liar, lamp, version="1.0.0")
+    approve(liar, image, officer, "lamp@1.0.0")
+    assert len(liar.said) == 1
 
 
 def test_another_version_waits_under_this_name(liar, firmware, officer):

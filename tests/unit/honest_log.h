@@ -10,7 +10,7 @@
 #include "ca/tbs.h"
 #include "tests/unit/mint.h"
 
-enum { SOFT_KEYS = 5 };
+enum { SOFT_KEYS = 6 };
 
 static struct {
 	EVP_PKEY *soft[SOFT_KEYS]; /* of the ceremony's keys */

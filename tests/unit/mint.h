@@ -138,8 +138,8 @@ make_profile(
 		profile.crl = 7 * DAY;
 	}
 	if (purpose == MM_PURPOSE_DEVICE)
-		profile.partitions =
-		    TEXTS("secure-cert-ecdsa256", "secure-cert-rsa3072");
+		profile.partitions = TEXTS("secure-cert-ecdsa256:part",
+		    "secure-cert-rsa3072:part-rsa");
 	if (purpose == MM_PURPOSE_PROOF)
 		profile.validity = 30 * DAY;
 	if (eku != NULL)
@@ -431,6 +431,8 @@ static const struct mm_ceremony_key ceremony_keys[] = {
     {.name = {(const uint8_t *)"device-ca", 9}, .use = MM_KEY_DEVICE_CA},
     {.name = {(const uint8_t *)"access-ca", 9}, .use = MM_KEY_ACCESS_CA},
     {.name = {(const uint8_t *)"codesign", 8}, .use = MM_KEY_CODE_SIGNING},
+    /* The policy names it, for partitions. */
+    {.name = {(const uint8_t *)"part", 4}, .use = MM_KEY_CODE_SIGNING},
     {.name = {(const uint8_t *)"spare-ca", 8}, .use = MM_KEY_DEVICE_CA}};
 
 static inline struct mm_ceremony_claim

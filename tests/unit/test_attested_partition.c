@@ -162,7 +162,6 @@ no_byte_may_change(void **state)
 static void
 what_is_none(void **state)
 {
-	mm_auto(buffer) bytes = {0};
 	bool is_signed;
 
 	(void)state;

@@ -167,9 +167,9 @@ static struct mm_genesis_key rsa_key;
 
 /* A ceremony later than the birth brings the key. */
 static void
-add_rsa_key_of(uint64_t stated)
+add_rsa_key_of(const char *name, uint64_t stated)
 {
-	struct mm_ceremony_key key = {.name = text("sb-rsa"),
+	struct mm_ceremony_key key = {.name = text(name),
 	    .use = MM_KEY_CODE_SIGNING,
 	    .algorithm = stated};
 	struct mm_ceremony_claim ceremony = {.keys = {&key, 1}};
@@ -221,7 +221,7 @@ add_rsa_image(uint8_t digest, int salt)
 	struct image one;
 	uint64_t index;
 
-	add_rsa_key_of(MM_ALGORITHM_RSA3072);
+	add_rsa_key_of("sb-rsa", MM_ALGORITHM_RSA3072);
 	one = rsa_image();
 	index = add_image(&one);
 	add_signature(index, rsa_sign(digest, salt));
@@ -264,7 +264,7 @@ rsa_key_signs_for_ecdsa(void)
 {
 	struct image one;
 
-	add_rsa_key_of(MM_ALGORITHM_RSA3072);
+	add_rsa_key_of("other-rsa", MM_ALGORITHM_RSA3072);
 	one = (struct image){
 	    "boot-ec", "1.0", "secure-boot-v2-ecdsa256", 5, 6, 0, &rsa_key};
 	add_image(&one);
@@ -282,7 +282,28 @@ ecdsa_key_signs_for_rsa(void)
 static void
 rsa_key_that_was_stated_as_ecdsa(void)
 {
-	add_rsa_key_of(0);
+	add_rsa_key_of("sb-rsa", 0);
+}
+
+/* The policy has it for signings that name it. */
+static void
+named_key_signs_for_one_that_names_none(void)
+{
+	struct image one;
+
+	add_rsa_key_of("sb-rsa", MM_ALGORITHM_RSA3072);
+	one = (struct image){
+	    "boot-rsa", "1.0", "secure-boot-v2-rsa3072", 5, 6, 0, &rsa_key};
+	add_image(&one);
+}
+
+static void
+key_of_partitions_signs_an_image(void)
+{
+	struct image one = {
+	    "lamp", "1.0", "sha256-ecdsa", 9, 9, 0, mint_key("part")};
+
+	add_image(&one);
 }
 
 static void
@@ -291,14 +312,14 @@ rsa_signature_is_ecdsa(void)
 	struct image one;
 	uint8_t digest[32];
 
-	add_rsa_key_of(MM_ALGORITHM_RSA3072);
+	add_rsa_key_of("sb-rsa", MM_ALGORITHM_RSA3072);
 	one = rsa_image();
 	memset(digest, one.digest, sizeof(digest));
 	add_signature(add_image(&one), soft_sign("codesign", digest));
 }
 
 static void
-rsa_is_checked(void **state)
+keys_are_checked(void **state)
 {
 	static const struct attack attacks[] = {
 	    ATTACK(rsa_signature_of_another_digest, "does not verify"),
@@ -306,7 +327,11 @@ rsa_is_checked(void **state)
 	    ATTACK(rsa_signature_is_ecdsa, "does not verify"),
 	    ATTACK(rsa_key_signs_for_ecdsa, "by a key of P-256"),
 	    ATTACK(ecdsa_key_signs_for_rsa, "by a key of RSA-3072"),
-	    ATTACK(rsa_key_that_was_stated_as_ecdsa, "another kind")};
+	    ATTACK(rsa_key_that_was_stated_as_ecdsa, "another kind"),
+	    ATTACK(named_key_signs_for_one_that_names_none,
+		"for signings that name it"),
+	    ATTACK(
+		key_of_partitions_signs_an_image, "for signings that name it")};
 
 	(void)state;
 	run_attacks(attacks, MM_COUNT(attacks));
@@ -436,13 +461,13 @@ static struct mm_partition_entry
 partition_of(const char *device)
 {
 	struct issue issued = device_issue(device);
-	const struct mm_genesis_key *key = mint_key("codesign");
+	const struct mm_genesis_key *key = mint_key("part");
 	uint8_t digest[32];
 	struct mm_partition_entry entry = {.profile = text("device"),
 	    .device = text(device),
 	    .basis = honest.order,
 	    .size = 1000,
-	    .scheme = text("secure-cert-ecdsa256"),
+	    .scheme = text("secure-cert-ecdsa256:part"),
 	    .key = key->name,
 	    .principal = text("station-1"),
 	    .request = new_request()};
@@ -459,8 +484,8 @@ partition_of(const char *device)
 static void
 add_partition(const struct mm_partition_entry *entry)
 {
-	add_signature(add(MM_ENTRY_PARTITION, entry),
-	    soft_sign("codesign", entry->digest));
+	add_signature(
+	    add(MM_ENTRY_PARTITION, entry), soft_sign("part", entry->digest));
 }
 
 static void
@@ -598,7 +623,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    HONEST(one_release_has_several_signings), HONEST(versions_go_up),
 	    HONEST(a_version_that_was_given_up_does_not_count),
-	    HONEST(an_rsa_signature_passes), HONEST(rsa_is_checked),
+	    HONEST(an_rsa_signature_passes), HONEST(keys_are_checked),
 	    HONEST(versions_are_checked), HONEST(a_partition_is_signed_once),
 	    HONEST(partitions_are_checked)};
 

@@ -11,8 +11,8 @@
 #include "protocol/sealed.h"
 #include "tests/unit/authority_box.h"
 
-#define ECDSA "secure-cert-ecdsa256"
-#define RSA "secure-cert-rsa3072"
+#define ECDSA "secure-cert-ecdsa256:part"
+#define RSA "secure-cert-rsa3072:part-rsa"
 
 static struct mm_secure_cert_facts own;
 
@@ -76,9 +76,8 @@ await_signed(uint8_t id)
 	ok(mm_shape_decode(
 	    &mm_partition_answer_shape, envelope.body, &mint.arena, &answer));
 	assert_true(answer.signature.size > 0 && answer.receipt.size > 0);
-	assert_true(mm_span_is(answer.key, "codesign"));
-	assert_true(mm_span_equal(answer.spki,
-	    mm_list_at(mint.keys, struct mm_genesis_key, 3)->spki));
+	assert_true(mm_span_is(answer.key, "part"));
+	assert_true(mm_span_equal(answer.spki, mint_key("part")->spki));
 	return answer;
 }
 

@@ -407,6 +407,7 @@ pipelined_answers_carry_their_ids(void **state)
 /* Bytes that are there from before, and added to what is answered. */
 static struct {
 	uint64_t there, more;
+	uint64_t least; /* that the client insists on */
 } uploading;
 
 static void
@@ -423,6 +424,8 @@ answer_chunks(struct server *server)
 		 &asked.arena, &request) == MM_OK);
 	server_answer(server, asked.envelope.id, MM_MESSAGE_UPLOAD,
 	    &mm_upload_answer_shape, &upload);
+	if (uploading.there < uploading.least)
+		return; /* nothing is uploaded */
 	while (received.received < request.size) {
 		struct mm_chunk_request chunk;
 
@@ -455,8 +458,8 @@ an_image_goes_in_chunks(void **state)
 		start_server(&server, answer_chunks);
 		client = join();
 		assert_int_equal(
-		    mm_client_upload(
-			client, mm_span(image, sizes[i]), NULL, NULL, &upload),
+		    mm_client_upload(client, mm_span(image, sizes[i]), 0, NULL,
+			NULL, &upload),
 		    MM_OK);
 		assert_int_equal(upload, 77);
 		mm_client_close(client);
@@ -495,13 +498,28 @@ upload_where(uint64_t there, uint64_t more, struct told *told)
 	uploading.more = more;
 	start_server(&server, answer_chunks);
 	client = join();
-	error = mm_client_upload(
-	    client, mm_span(image, sizeof(image)), hear, told, &upload);
+	error = mm_client_upload(client, mm_span(image, sizeof(image)),
+	    uploading.least, hear, told, &upload);
 	assert_int_equal(upload, error == MM_OK ? 77 : 0);
 	mm_client_close(client);
 	end_server(&server);
-	uploading.there = uploading.more = 0;
+	uploading.there = uploading.more = uploading.least = 0;
 	return error;
+}
+
+/* It comes when the lost connection's end was seen. */
+static void
+an_upload_waits_for_what_has_arrived(void **state)
+{
+	struct told told = {0};
+
+	(void)state;
+	uploading.least = MM_CHUNK_MAX;
+	assert_int_equal(upload_where(MM_CHUNK_MAX - 1, 0, &told), MM_E_AWAY);
+	assert_int_equal(told.count, 0);
+	uploading.least = MM_CHUNK_MAX;
+	assert_int_equal(upload_where(MM_CHUNK_MAX, 0, &told), MM_OK);
+	assert_int_equal(told.first, MM_CHUNK_MAX);
 }
 
 static void
@@ -836,6 +854,7 @@ main(void)
 	    cmocka_unit_test(an_error_comes_back_with_its_text),
 	    cmocka_unit_test(pipelined_answers_carry_their_ids),
 	    cmocka_unit_test(an_image_goes_in_chunks),
+	    cmocka_unit_test(an_upload_waits_for_what_has_arrived),
 	    cmocka_unit_test(an_upload_goes_on_behind_what_is_there),
 	    cmocka_unit_test(more_than_there_is_is_not_believed),
 	    cmocka_unit_test(broken_answers_are_not_believed),

@@ -219,8 +219,7 @@ missing_keys_are_told(void **state)
 	expect_refused("number = 3", "", "text.conf", "number is missing");
 	expect_refused("	validity = 20y\n", "", "profile \"device\"",
 	    "validity is missing");
-	expect_refused(
-	    "	order = 1\n", "", "thresholds", "order is missing");
+	expect_refused("	order = 1\n", "", "thresholds", "order is missing");
 	expect_refused("	schemes = {sha256-ecdsa}\n", "",
 	    "product \"demo\"", "schemes is missing");
 	expect_refused("names = {\"localhost\", \"127.0.0.1\"}", "names = {}",
@@ -402,8 +401,8 @@ names_of_no_kind_are_refused(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < MM_COUNT(rows); i++) {
-		snprintf(
-		    line, sizeof(line), "	names = {\"%s\"}", rows[i].name);
+		snprintf(line, sizeof(line), "	names = {\"%s\"}",
+		    rows[i].name);
 		expect_refused(
 		    "	backdate = 1h", line, "text.conf:8:", rows[i].why);
 	}
@@ -495,8 +494,8 @@ static void
 broken_text_is_refused(void **state)
 {
 	(void)state;
-	expect_refused("	path-length = 0\n}\n",
-	    "	path-length = 0\n", "text.conf:21:", "product");
+	expect_refused("	path-length = 0\n}\n", "	path-length = 0\n",
+	    "text.conf:21:", "product");
 	expect_refused("	ceremony = 1\n}\n", "	ceremony = 1\n",
 	    "text.conf", "closing brace");
 	expect_refused("	ceremony = 1\n}", "	ceremony = 1\n}}",
@@ -709,7 +708,8 @@ products_words_are_told_with_their_line(void **state)
 	REFUSED("carries = {mcuboot}", "24", "only Secure Boot V2");
 	REFUSED("chip = esp8266", "24", "no chip known here");
 	REFUSED("format = elf", "24", "no format of images");
-	REFUSED("chip = esp32c3\n	secure-version = 17", "25", "counts to");
+	REFUSED(
+	    "chip = esp32c3\n	secure-version = 17", "25", "counts to");
 	REFUSED("size = 1M\n	chip = esp32\n	unread = yes", "26",
 	    "cannot be held against chip");
 	REFUSED("slots = 1M", "24",
@@ -729,8 +729,10 @@ partitions_of_a_profile(void **state)
 	static const char line[] = "	backdate = 1h\n";
 
 	(void)state;
-	expect_allowed(line, "	partitions = {secure-cert-ecdsa256, "
+	expect_allowed(line, "	partitions = {\"secure-cert-ecdsa256:e\", "
 			     "secure-cert-rsa3072:p}\n	plain-keys = yes\n");
+	expect_refused(line, "	partitions = {secure-cert-ecdsa256}\n",
+	    "text.conf:8:", "names no key");
 	expect_refused(line, "	partitions = {sha256-ecdsa}\n",
 	    "text.conf:8:", "schemes of a product");
 	expect_refused(line, "	partitions = {secure-cert}\n",
@@ -778,8 +780,7 @@ a_partition_table_says_the_slot(void **state)
 	(void)state;
 	mm_arena_init(&arena, 1 << 20);
 	write_beside("two.csv", mm_span_text(two_slots));
-	expect_product(
-	    "	partition-table = \"two.csv\"\n", &arena, &product);
+	expect_product("	partition-table = \"two.csv\"\n", &arena, &product);
 	assert_int_equal(product.slot, 0x170000);
 	snprintf(line, sizeof(line), "	partition-table = \"%s/two.csv\"\n",
 	    text_directory);

@@ -668,6 +668,44 @@ unread_images_are_the_products_to_allow(void **state)
 	assert_int_equal(mm_decide_release(&release), MM_OK);
 }
 
+static void
+expect_rule(enum mm_error error, const char *why)
+{
+	assert_int_equal(mm_decide_release(&release), error);
+	if (error != MM_OK)
+		assert_non_null(strstr(mm_why(error), why));
+}
+
+/* What a log's entry says of an image is what its product asks for. */
+static void
+entries_are_held_against_their_product(void **state)
+{
+	(void)state;
+	products[0].format = text("esp-app");
+	products[0].chip = text("esp32c3");
+	products[0].project = text("lamp");
+	products[0].secure_version = 2;
+	expect_rule(MM_OK, "");
+	release.format = text("plain");
+	expect_rule(MM_E_IMAGE_RULES, "format is \"plain\"");
+	release.format = text("esp-app");
+	expect_rule(MM_E_IMAGE_RULES, "chip is \"\"");
+	release.chip = text("esp32s3");
+	expect_rule(MM_E_IMAGE_RULES, "chip is \"esp32s3\"");
+	release.chip = text("esp32c3");
+	release.project = text("lam");
+	expect_rule(MM_E_IMAGE_RULES, "project is \"lam\"");
+	release.project = text("lamp");
+	release.secure_version = 1;
+	expect_rule(MM_E_IMAGE_RULES, "secure_version is 1");
+	release.secure_version = 2;
+	expect_rule(MM_OK, "");
+	products[0].slot = 99;
+	expect_rule(MM_E_IMAGE_SIZE, "slot of product demo has 99");
+	products[0].slot = 100;
+	expect_rule(MM_OK, "");
+}
+
 /* A signing is compared as text: its key, too. */
 static void
 signings_are_compared_as_text(void **state)
@@ -715,6 +753,7 @@ main(void)
 	    TEST(products_and_schemes_are_the_policys),
 	    TEST(images_fit_their_product), TEST(images_are_what_was_approved),
 	    TEST(unread_images_are_the_products_to_allow),
+	    TEST(entries_are_held_against_their_product),
 	    TEST(signings_are_compared_as_text)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -733,7 +733,7 @@ partitions_are_a_devices(void **state)
 	struct mm_profile *profile = &f.profiles[DEVICE];
 
 	(void)state;
-	f.partitions[0].value = mm_span_text("secure-cert-ecdsa256");
+	f.partitions[0].value = mm_span_text("secure-cert-ecdsa256:e");
 	f.partitions[1].value = mm_span_text("secure-cert-rsa3072:p");
 	profile->partitions = (struct mm_list){f.partitions, 2};
 	profile->plain_keys = true;
@@ -745,6 +745,9 @@ partitions_are_a_devices(void **state)
 	f.partitions[1].value = mm_span_text("secure-cert");
 	expect_unsound("no signature scheme");
 	profile->partitions.count = 1;
+	f.partitions[0].value = mm_span_text("secure-cert-ecdsa256");
+	expect_unsound("names no key");
+	f.partitions[0].value = mm_span_text("secure-cert-ecdsa256:e");
 	f.subject[0].template = mm_span_text("{name}");
 	profile->purpose = MM_PURPOSE_CLIENT;
 	expect_unsound("for purpose device");

@@ -1574,6 +1574,31 @@ what_is_no_part_of_it_is_uploaded_anew(void **state)
 	}
 }
 
+/* Who has it mapped could change it at any time: it is not taken up again. */
+static void
+a_part_that_cannot_be_sealed_is_dropped(void **state)
+{
+	int fd = memfd_create("mapped", MFD_ALLOW_SEALING);
+	struct mm_upload_answer answer;
+	struct client client;
+	void *map;
+
+	(void)state;
+	assert_int_equal(pwrite(fd, "0123456789", 10, 0), 10);
+	map = mmap(NULL, 10, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	assert_ptr_not_equal(map, MAP_FAILED);
+	join(&client, &who.station);
+	answer = resume(&client, 10, fd);
+	close(fd);
+	assert_int_equal(answer.received, 10);
+	submit(&client, answer.upload, 3);
+	expect_error(&client, MM_E_SYSTEM, 3);
+	end(&client);
+	await_fds(gate.fds);
+	assert_false(is_asked());
+	munmap(map, 10);
+}
+
 static void
 announced_sizes_are_bounded(void **state)
 {
@@ -2002,6 +2027,7 @@ main(void)
 	    TEST(an_upload_that_is_not_whole_is_not_submitted),
 	    TEST(an_upload_goes_on_after_its_connection_was_lost),
 	    TEST(what_is_no_part_of_it_is_uploaded_anew),
+	    TEST(a_part_that_cannot_be_sealed_is_dropped),
 	    TEST(announced_sizes_are_bounded),
 	    TEST(an_upload_that_the_authority_refuses),
 	    TEST(uploads_are_limited),

@@ -143,13 +143,69 @@ a_key_in_clear(void **state)
 
 #define TEST(name) cmocka_unit_test_setup(name, begin)
 
+/* Each key by one name, of a product's images or of partitions. */
+static void
+partitions_have_keys_of_their_own(void **state)
+{
+	static const struct {
+		const char *partition, *image, *carried, *why;
+	} rows[] = {
+	    {"secure-cert-rsa3072:part", "secure-boot-v2-rsa3072:boot",
+		"secure-boot-v2-rsa3072:boot", NULL},
+	    {"secure-cert-ecdsa256:part", "sha256-ecdsa",
+		"secure-boot-v2-rsa3072:boot", NULL},
+	    {"secure-cert-rsa3072", "sha256-ecdsa",
+		"secure-boot-v2-rsa3072:boot", "names no key"},
+	    {"secure-cert-rsa3072:boot", "secure-boot-v2-rsa3072:boot",
+		"secure-boot-v2-rsa3072:b", "which need a release"},
+	    {"secure-cert-rsa3072:boot", "sha256-ecdsa",
+		"secure-boot-v2-rsa3072:boot", "which need a release"},
+	};
+	struct mm_text_item image, carried;
+	struct mm_product product = {.name = mm_span_text("lamp"),
+	    .schemes = {&image, 1},
+	    .carries = {&carried, 1}};
+
+	(void)state;
+	f.policy.products = (struct mm_list){&product, 1};
+	f.profiles[0].partitions.count = 1;
+	for (size_t i = 0; i < MM_COUNT(rows); i++) {
+		enum mm_error error;
+
+		f.signings[0].value = mm_span_text(rows[i].partition);
+		image.value = mm_span_text(rows[i].image);
+		carried.value = mm_span_text(rows[i].carried);
+		error = mm_partition_keys_check(&f.policy, &f.profiles[0]);
+		assert_int_equal(
+		    error, rows[i].why == NULL ? MM_OK : MM_E_POLICY);
+		if (rows[i].why != NULL)
+			assert_non_null(strstr(mm_why(error), rows[i].why));
+	}
+}
+
+static void
+a_named_key_is_for_who_names_it(void **state)
+{
+	struct mm_text_item image = {mm_span_text("sha256-ecdsa:ota")};
+	struct mm_product product = {
+	    .name = mm_span_text("lamp"), .schemes = {&image, 1}};
+
+	(void)state;
+	f.policy.products = (struct mm_list){&product, 1};
+	assert_true(mm_policy_names_key(&f.policy, mm_span_text("ota")));
+	assert_true(mm_policy_names_key(&f.policy, mm_span_text("part")));
+	assert_false(mm_policy_names_key(&f.policy, mm_span_text("codesign")));
+	assert_false(mm_policy_names_key(&f.policy, mm_span_text("")));
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {TEST(a_profile_says_how),
 	    TEST(a_good_one), TEST(no_tlvs), TEST(signed_already),
 	    TEST(bytes_behind_it), TEST(whose_certificate),
-	    TEST(a_key_in_clear)};
+	    TEST(a_key_in_clear), TEST(partitions_have_keys_of_their_own),
+	    TEST(a_named_key_is_for_who_names_it)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -431,6 +431,22 @@ every_signing_can_be_made(void **state)
 	expect_failed("schemes", "esp32c3 does not verify it");
 }
 
+/* The policy's own check knows no chip where the product names none. */
+static void
+the_chip_has_room_for_every_signing(void **state)
+{
+	(void)state;
+	f.schemes[0].value = mm_span_text("secure-boot-v2-rsa3072:b");
+	f.keys[0].signing = f.schemes[0].value;
+	f.product.chip = mm_span("", 0);
+	expect_passed("schemes", "all 2 can be made");
+	f.image.chip = mm_span_text("esp32");
+	expect_failed("schemes",
+	    "2 signatures of secure-boot-v2: esp32 takes 1 in an image");
+	f.product.schemes.count = f.facts.faults.count = 1;
+	expect_passed("schemes", "all 1 can be made");
+}
+
 static void
 every_signing_has_its_key(void **state)
 {
@@ -622,8 +638,9 @@ main(void)
 	    TEST(mcuboot_versions_are_four_numbers), TEST(versions_increase),
 	    TEST(versions_of_another_way_are_passed_over),
 	    TEST(dirty_versions_are_refused), TEST(secure_versions_never_fall),
-	    TEST(every_signing_can_be_made), TEST(every_signing_has_its_key),
-	    TEST(a_signed_image_is_refused),
+	    TEST(every_signing_can_be_made),
+	    TEST(the_chip_has_room_for_every_signing),
+	    TEST(every_signing_has_its_key), TEST(a_signed_image_is_refused),
 	    TEST(signatures_go_behind_sound_ones),
 	    TEST(an_image_carries_what_it_must),
 	    TEST(only_v2_blocks_prove_whose_they_are),

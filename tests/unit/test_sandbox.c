@@ -361,6 +361,48 @@ test_a_gate_may_hold_an_image_in_memory(void **state)
 	assert_true(was_killed(run(MM_INSPECTOR, false, hold_an_image)));
 }
 
+enum { IMAGE = 4096 };
+
+static int
+keep_bytes(size_t size)
+{
+	static const uint8_t bytes[IMAGE + 1];
+	int fd = memfd_create("copy", MFD_CLOEXEC);
+
+	/* The rest of what does not fit is what ends a process. */
+	for (size_t done = 0; fd >= 0 && done < size;) {
+		ssize_t put = write(fd, bytes + done, size - done);
+
+		if (put < 0)
+			return REFUSED;
+		done += (size_t)put;
+	}
+	return verdict(fd);
+}
+
+static int
+keep_an_image(void)
+{
+	return keep_bytes(IMAGE);
+}
+
+static int
+keep_more_than_an_image(void)
+{
+	return keep_bytes(IMAGE + 1);
+}
+
+/* Else whoever has taken one over fills the disk. */
+static void
+test_an_inspector_writes_no_more_than_an_image(void **state)
+{
+	(void)state;
+	settings.image_max = IMAGE;
+	assert_true(was_done(run(MM_INSPECTOR, false, keep_an_image)));
+	assert_false(
+	    was_done(run(MM_INSPECTOR, false, keep_more_than_an_image)));
+}
+
 static int
 make_pair(void)
 {
@@ -504,6 +546,7 @@ main(void)
 	    cmocka_unit_test(test_only_the_token_process_reads_the_pin),
 	    cmocka_unit_test(test_every_process_may_still_live),
 	    cmocka_unit_test(test_a_gate_may_hold_an_image_in_memory),
+	    cmocka_unit_test(test_an_inspector_writes_no_more_than_an_image),
 	    cmocka_unit_test(test_only_the_authority_makes_channels),
 	    cmocka_unit_test(test_abort_ends_a_process_as_such),
 	    cmocka_unit_test(test_the_first_lines_take_privileges_and_files),

@@ -195,7 +195,7 @@ an_image_is_what_its_release_says(void **unused)
 /* --- schemes and keys --- */
 
 /* Code-signing keys beside "codesign"; without certificates. */
-static struct mm_genesis_key rsa, other_rsa, ec;
+static struct mm_genesis_key rsa, other_rsa, ec, other_ec;
 
 static void
 add_keys(void)
@@ -203,12 +203,14 @@ add_keys(void)
 	rsa = add_code_key("sb-rsa", MM_ALGORITHM_RSA3072);
 	other_rsa = add_code_key("other-rsa", MM_ALGORITHM_RSA3072);
 	ec = add_code_key("sb-ec", 0);
+	other_ec = add_code_key("other-ec", 0);
 }
 
 static const struct mm_genesis_key *
 key_named(const char *name)
 {
-	const struct mm_genesis_key *made[] = {&rsa, &other_rsa, &ec};
+	const struct mm_genesis_key *made[] = {
+	    &rsa, &other_rsa, &ec, &other_ec};
 
 	for (size_t i = 0; i < MM_COUNT(made); i++)
 		if (mm_span_is(made[i]->name, name))
@@ -219,8 +221,8 @@ key_named(const char *name)
 static const struct signing {
 	const char *product, *signing, *key;
 } signings[] = {{"lamp", "sha256-ecdsa", "codesign"},
-    {"lamp", "mcuboot", "codesign"}, {"lamp", "mcuboot", "sb-ec"},
-    {"boot-1", "secure-boot-v1", "sb-ec"},
+    {"lamp", "mcuboot", "codesign"}, {"lamp", "mcuboot", "other-ec"},
+    {"boot-1", "secure-boot-v1", "other-ec"},
     {"boot-ec", "secure-boot-v2-ecdsa256", "codesign"},
     {"boot-ec", "secure-boot-v2-ecdsa256:sb-ec", "sb-ec"},
     {"boot-ec", "cose-sign1", "codesign"},
@@ -358,20 +360,33 @@ a_signing_is_by_no_other_key(void **unused)
 		const char *why;
 	} attacks[] = {{{"boot-rsa", "secure-boot-v2-rsa3072", "codesign"},
 			   MM_E_TOKEN_REFUSED, "by a key of RSA-3072"},
-	    {{"boot-ec", "secure-boot-v2-ecdsa256", "sb-rsa"},
+	    {{"boot-ec", "secure-boot-v2-ecdsa256", "other-rsa"},
 		MM_E_TOKEN_REFUSED, "by a key of P-256"},
-	    {{"lamp", "sha256-ecdsa", "sb-rsa"}, MM_E_TOKEN_REFUSED, "P-256"},
+	    {{"lamp", "sha256-ecdsa", "other-rsa"}, MM_E_TOKEN_REFUSED,
+		"P-256"},
 	    {{"boot-rsa", "secure-boot-v2-rsa3072:sb-rsa", "other-rsa"},
 		MM_E_TOKEN_REFUSED, "by the key that it names"},
 	    {{"boot-ec", "secure-boot-v2-ecdsa256:sb-ec", "codesign"},
 		MM_E_TOKEN_REFUSED, "by the key that it names"},
+	    /* Keys that the policy names sign for nobody else. */
+	    {{"boot-ec", "secure-boot-v2-ecdsa256", "sb-ec"},
+		MM_E_TOKEN_REFUSED, "for signings that name it"},
+	    {{"lamp", "sha256-ecdsa", "sb-ec"}, MM_E_TOKEN_REFUSED,
+		"for signings that name it"},
+	    {{"boot-rsa", "secure-boot-v2-rsa3072", "sb-rsa"},
+		MM_E_TOKEN_REFUSED, "for signings that name it"},
+	    {{"lamp", "sha256-ecdsa", "part"}, MM_E_TOKEN_REFUSED,
+		"for signings that name it"},
+	    {{"boot-ec", "cose-sign1", "part"}, MM_E_TOKEN_REFUSED,
+		"for signings that name it"},
 	    {{"boot-ec", "secure-boot-v2-ecdsa256", "root"}, MM_E_TOKEN_REFUSED,
 		"no code-signing key"},
 	    {{"boot-ec", "secure-boot-v2-ecdsa256", "access-ca"},
 		MM_E_TOKEN_REFUSED, "no code-signing key"},
 	    {{"boot-ec", "secure-boot-v2-ecdsa256:root", "root"},
 		MM_E_TOKEN_REFUSED, "no code-signing key"},
-	    {{"boot-ec", "secure-boot-v2-rsa3072", "sb-rsa"}, MM_E_SCHEME, ""},
+	    {{"boot-ec", "secure-boot-v2-rsa3072", "other-rsa"}, MM_E_SCHEME,
+		""},
 	    {{"boot-ec", "secure-boot-v2-ecdsa256:codesign", "codesign"},
 		MM_E_SCHEME, ""},
 	    {{"boot-ec", "secure-cert-ecdsa256", "codesign"}, MM_E_SCHEME,
@@ -401,18 +416,18 @@ an_image_that_nobody_read_wants_the_products_word(void **unused)
 	(void)unused;
 	add_keys();
 	make_signing(&trial,
-	    &(struct signing){"unread", "secure-boot-v2-ecdsa256", "sb-ec"});
+	    &(struct signing){"unread", "secure-boot-v2-ecdsa256", "other-ec"});
 	format_nobody_read(&trial);
 	outcome = try_image(&trial);
 	check_outcome("allowed", &outcome, MM_OK, "");
-	make_signing(&trial,
-	    &(struct signing){"boot-ec", "secure-boot-v2-ecdsa256", "sb-ec"});
+	make_signing(&trial, &(struct signing){"boot-ec",
+				 "secure-boot-v2-ecdsa256", "other-ec"});
 	format_nobody_read(&trial);
 	outcome = try_image(&trial);
 	check_outcome("not allowed", &outcome, MM_E_RELEASE, "unread");
 	/* A scheme that this product does not have. */
 	make_signing(
-	    &trial, &(struct signing){"boot-ec", "cose-sign1", "sb-ec"});
+	    &trial, &(struct signing){"boot-ec", "cose-sign1", "other-ec"});
 	of_another_product(&trial);
 	outcome = try_image(&trial);
 	check_outcome("another product", &outcome, MM_E_SCHEME, "");

@@ -24,22 +24,22 @@ struct partition_trial {
 static void
 make_partition(struct partition_trial *trial)
 {
-	const struct mm_genesis_key *key = mint_key("codesign");
+	const struct mm_genesis_key *key = mint_key("part");
 
 	mint_clock = NOW;
-	*trial =
-	    (struct partition_trial){.entry = {.profile = text("device"),
-					 .device = text("dev-42"),
-					 .basis = logged.order,
-					 .size = 1000,
-					 .scheme = text("secure-cert-ecdsa256"),
-					 .key = key->name,
-					 .principal = text("station-1"),
-					 .request = text("0123456789abcdef")},
-		.order = make_order(),
-		.time = NOW + 10,
-		.references = {logged.order},
-		.count = 1};
+	*trial = (struct partition_trial){
+	    .entry = {.profile = text("device"),
+		.device = text("dev-42"),
+		.basis = logged.order,
+		.size = 1000,
+		.scheme = text("secure-cert-ecdsa256:part"),
+		.key = key->name,
+		.principal = text("station-1"),
+		.request = text("0123456789abcdef")},
+	    .order = make_order(),
+	    .time = NOW + 10,
+	    .references = {logged.order},
+	    .count = 1};
 	memcpy(trial->policy, mint.policy_digest, 32);
 	memset(trial->entry.sha256, 9, 32);
 	memset(trial->entry.digest, 8, 32);
@@ -189,10 +189,18 @@ by_another_signer(struct partition_trial *trial)
 	trial->entry.signer[31] ^= 1;
 }
 
+/* Whose signings need a release. */
 static void
-by_a_key_of_another_kind(struct partition_trial *trial)
+by_a_key_of_images(struct partition_trial *trial)
 {
-	trial->entry.scheme = text("secure-cert-rsa3072");
+	sign_with(trial, mint_key("codesign"));
+}
+
+static void
+by_a_signing_that_names_no_key(struct partition_trial *trial)
+{
+	trial->entry.scheme = text("secure-cert-ecdsa256");
+	sign_with(trial, mint_key("codesign"));
 }
 
 static void
@@ -286,7 +294,8 @@ a_partition_is_what_its_order_covers(void **unused)
 	    SPOILT(by_the_root, MM_E_TOKEN_REFUSED, "code-signing"),
 	    SPOILT(by_nobody, MM_E_TOKEN_REFUSED, "code-signing"),
 	    SPOILT(by_another_signer, MM_E_TOKEN_REFUSED, "another key"),
-	    SPOILT(by_a_key_of_another_kind, MM_E_TOKEN_REFUSED, "RSA-3072"),
+	    SPOILT(by_a_key_of_images, MM_E_TOKEN_REFUSED, "that it names"),
+	    SPOILT(by_a_signing_that_names_no_key, MM_E_SCHEME, "device"),
 	    SPOILT(under_no_order, MM_E_TOKEN_REFUSED, "not of kind order"),
 	    SPOILT(
 		under_an_order_not_at_hand, MM_E_TOKEN_REFUSED, "not at hand"),
@@ -309,7 +318,7 @@ a_partition_is_what_its_order_covers(void **unused)
 		check_outcome(attacks[i].name, &outcome, attacks[i].error,
 		    attacks[i].why);
 		if (outcome.error == MM_OK)
-			ok(mm_key_verify_p256(mint_key("codesign")->spki,
+			ok(mm_key_verify_p256(mint_key("part")->spki,
 			    trial.entry.digest, outcome.signature));
 	}
 }
@@ -318,22 +327,22 @@ static void
 an_rsa_key_signs_one(void **unused)
 {
 	struct mm_genesis_key rsa =
-	    add_code_key("sb-rsa", MM_ALGORITHM_RSA3072);
+	    add_code_key("part-rsa", MM_ALGORITHM_RSA3072);
 	struct partition_trial trial;
 	struct outcome outcome;
 
 	(void)unused;
 	make_partition(&trial);
-	trial.entry.scheme = text("secure-cert-rsa3072");
+	trial.entry.scheme = text("secure-cert-rsa3072:part-rsa");
 	sign_with(&trial, &rsa);
 	outcome = try_partition(&trial);
 	check_outcome("rsa", &outcome, MM_OK, "");
 	assert_int_equal(outcome.signature.size, MM_RSA_BYTES);
 	ok(mm_signature_check(rsa.spki, trial.entry.digest, outcome.signature));
-	/* And none of the other kind's. */
-	trial.entry.scheme = text("secure-cert-ecdsa256");
+	/* And none that another key is named for. */
+	trial.entry.scheme = text("secure-cert-ecdsa256:part");
 	outcome = try_partition(&trial);
-	check_outcome("rsa", &outcome, MM_E_TOKEN_REFUSED, "P-256");
+	check_outcome("rsa", &outcome, MM_E_TOKEN_REFUSED, "that it names");
 }
 
 /* No release's image may pass for a partition, or the other way round. */
@@ -345,9 +354,84 @@ a_release_signs_no_partition(void **unused)
 
 	(void)unused;
 	make_image(&trial);
-	sign_by(&trial, "lamp", "secure-cert-ecdsa256", mint_key("codesign"));
+	sign_by(&trial, "lamp", "secure-cert-ecdsa256:part", mint_key("part"));
 	outcome = try_image(&trial);
 	check_outcome("image", &outcome, MM_E_SCHEME, "under an order");
+}
+
+/* Policy 2, in which all devices' partitions are signed so, and its digest. */
+static enum mm_error
+follow_partitions(const char *signing, uint8_t digest[32])
+{
+	struct mm_policy policy = mint.document;
+	struct mm_profile profiles[16];
+	struct mm_policy_claim claim = {.number = 2};
+	struct mm_policy_entry body;
+	mm_auto(buffer) out = {0};
+	uint64_t number;
+
+	assert_true(policy.profiles.count <= MM_COUNT(profiles));
+	memcpy(profiles, policy.profiles.items,
+	    policy.profiles.count * sizeof(profiles[0]));
+	for (size_t i = 0; i < policy.profiles.count; i++)
+		if (profiles[i].purpose == MM_PURPOSE_DEVICE)
+			profiles[i].partitions = TEXTS(signing);
+	policy.profiles.items = profiles;
+	policy.number = claim.number;
+	mm_buffer_init(&out, MM_POLICY_MAX);
+	ok(mm_shape_encode(&mm_policy_shape, &policy, &out));
+	body = (struct mm_policy_entry){.policy = keep_buffer(&out)};
+	mm_policy_digest(body.policy, digest);
+	memcpy(claim.sha256, digest, 32);
+	body.statements = state((struct says){.kind = MM_STATEMENT_POLICY,
+	    .body = &claim,
+	    .by = &mint.ada,
+	    .and_by = &mint.bob});
+	return follow(&mint.log,
+	    log_append(&mint.log,
+		make_entry(MM_ENTRY_POLICY, NOW + 20, claim.sha256, &body)),
+	    &number);
+}
+
+/* The policy may say so; the token knows what "part" is. */
+static void
+a_key_of_another_kind_signs_none(void **unused)
+{
+	struct partition_trial trial;
+	struct outcome outcome;
+
+	(void)unused;
+	make_partition(&trial);
+	trial.entry.scheme = text("secure-cert-rsa3072:part");
+	ok(follow_partitions("secure-cert-rsa3072:part", trial.policy));
+	trial.time = NOW + 30;
+	outcome = try_partition(&trial);
+	check_outcome("kind", &outcome, MM_E_TOKEN_REFUSED, "of RSA-3072");
+}
+
+/* An image's digest must not be had signed as if it were a partition's. */
+static void
+a_policy_keeps_keys_of_images_apart(void **unused)
+{
+	uint8_t digest[32];
+
+	(void)unused;
+	assert_int_equal(
+	    follow_partitions("secure-cert-ecdsa256:sb-ec", digest),
+	    MM_E_POLICY);
+	assert_non_null(strstr(mm_why(MM_E_POLICY), "also signs images"));
+	assert_int_equal(
+	    follow_partitions("secure-cert-ecdsa256", digest), MM_E_POLICY);
+	assert_non_null(strstr(mm_why(MM_E_POLICY), "names no key"));
+}
+
+static void
+a_policy_may_have_another_key_for_partitions(void **unused)
+{
+	uint8_t digest[32];
+
+	(void)unused;
+	ok(follow_partitions("secure-cert-ecdsa256:part-2", digest));
 }
 
 int
@@ -355,7 +439,10 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    BORN(a_partition_is_what_its_order_covers),
-	    BORN(an_rsa_key_signs_one), BORN(a_release_signs_no_partition)};
+	    BORN(an_rsa_key_signs_one), BORN(a_key_of_another_kind_signs_none),
+	    BORN(a_release_signs_no_partition),
+	    BORN(a_policy_keeps_keys_of_images_apart),
+	    BORN(a_policy_may_have_another_key_for_partitions)};
 
 	return cmocka_run_group_tests(tests, make_mint, remove_mint);
 }
