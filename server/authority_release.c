@@ -112,6 +112,16 @@ mm_release_claimed(const struct mm_release_claim *claim, struct mm_span signing)
 }
 
 /* Each is allowed, and named once. */
+/* What it signs can be told without the image. */
+static bool
+is_whole(struct mm_span signing)
+{
+	struct mm_signing_name name;
+
+	return mm_signing_read(signing, &name) == MM_OK &&
+	       strcmp(name.scheme->name, MM_SCHEME_DEFAULT) == 0;
+}
+
 static enum mm_error
 check_claimed(struct mm_stating *s, const struct mm_scheme_digest *one)
 {
@@ -127,6 +137,12 @@ check_claimed(struct mm_stating *s, const struct mm_scheme_digest *one)
 
 	if (mm_release_claimed(claim, one->scheme) != one)
 		return mm_fail(MM_E_STATEMENT, "the statement names %.*s twice",
+		    MM_SPAN(one->scheme));
+	if (is_whole(one->scheme) &&
+	    memcmp(one->digest, claim->sha256, sizeof(one->digest)) != 0)
+		return mm_fail(MM_E_RELEASE,
+		    "%.*s signs the image's SHA-256, and the statement has "
+		    "another digest for it",
 		    MM_SPAN(one->scheme));
 	return mm_decide_release(&facts);
 }

@@ -164,9 +164,11 @@ claim_of(const char *product, const char *version, struct mm_span image,
 	digest_image(image, claim.sha256);
 	for (size_t i = 0; i < 2; i++) {
 		digests[i].scheme = text(duo[i]);
-		memcpy(digests[i].digest,
-		    other_digest != NULL ? other_digest : claim.sha256, 32);
+		memcpy(digests[i].digest, claim.sha256, 32);
 	}
+	/* Of the last one; the first is known by the hash. */
+	if (other_digest != NULL)
+		memcpy(digests[lamp ? 0 : 1].digest, other_digest, 32);
 	return say(MM_STATEMENT_RELEASE, &claim);
 }
 
@@ -505,18 +507,31 @@ a_digest_that_is_not_the_images(void **unused)
 	struct mm_span image = image_of('f', 10);
 
 	(void)unused;
-	submit(1, "lamp", "1", image);
+	submit(1, "duo", "1.0.0", image);
 	(void)await_submitted(1, MM_RELEASE_KEPT);
-	bring_as(box.release_key, 2, claim_of("lamp", "1", image, wrong));
+	bring_as(box.release_key, 2, claim_of("duo", "1.0.0", image, wrong));
 	assert_int_equal(await_stated(2).missing, 0);
 	until_quiet();
-	fetch(3, "lamp", "1", "sha256-ecdsa");
+	fetch(3, "duo", "1.0.0", "cose-sign1");
 	await_error(3, MM_E_RELEASE);
 	assert_int_equal(logged(MM_ENTRY_IMAGE), 0);
 	/* Nothing is signed yet: a right statement comes in its place. */
-	approve(4, "lamp", "1", image);
-	fetch(5, "lamp", "1", "sha256-ecdsa");
+	approve(4, "duo", "1.0.0", image);
+	fetch(5, "duo", "1.0.0", "cose-sign1");
 	(void)await_release(5);
+}
+
+/* What is known without the image is not approved at all. */
+static void
+a_digest_that_is_not_the_hash(void **unused)
+{
+	static const uint8_t wrong[32] = {1};
+	struct mm_span image = image_of('f', 10);
+
+	(void)unused;
+	bring_as(box.release_key, 1, claim_of("lamp", "1", image, wrong));
+	await_error(1, MM_E_RELEASE);
+	assert_int_equal(logged(MM_ENTRY_RELEASE), 0);
 }
 
 static void
@@ -1059,6 +1074,7 @@ main(void)
 	    TEST(a_lower_secure_version_is_refused),
 	    TEST(another_image_of_an_approved_version),
 	    TEST(a_digest_that_is_not_the_images),
+	    TEST(a_digest_that_is_not_the_hash),
 	    TEST(an_image_changed_between_submit_and_approve),
 	    TEST(what_does_not_hold_is_never_given_out),
 	    TEST(a_product_that_nobody_reads),
