@@ -219,6 +219,17 @@ class Mint:
             f"neither signed nor void: {audited.pending()}")
         return audited
 
+    def settled(self):
+        """Waits until all that is in the log is signed or void: requests
+        whose connection was lost are decided without anybody waiting."""
+        def decided():
+            try:
+                return not auditor.audit_directory(
+                    self.dir / "log", self.vkey).pending()
+            except (auditor.Wrong, FileNotFoundError):
+                return False  # it is being written; audit() judges it
+        eventually(decided, "the last decision")
+
     def unharmed(self):
         """No process has come to harm since the last time."""
         lines = [line or "" for line in self.daemon.lines]

@@ -23,7 +23,8 @@ ACCESS, RDONLY = 0o3, 0o0
 
 @pytest.fixture
 def busy(mint):
-    """Every process has done its work at least once."""
+    """Every process has done its work at least once; an inspector, which
+    is there for one image, has gone again."""
     order = mint.new_order()
     with mint.client() as client:
         client.issue(order, fresh("lamp"), new_csr())
@@ -34,6 +35,8 @@ def busy(mint):
                        version=version)
     with mint.client("auditor") as client:
         client.entries(0, 10)
+    eventually(lambda: "inspector" not in mint.daemon.children(),
+               "the end of the last inspector")
     return mint
 
 

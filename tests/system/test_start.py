@@ -347,6 +347,7 @@ def test_a_killed_process_is_replaced(still, role):
             assert not isinstance(e, mm.Refused) or e.retry_after > 0, e
             return None
     assert eventually(served, f"the service without its {role}")
+    still.settled()
     still.stop()
     still.audit()
 
