@@ -16,7 +16,7 @@ BUILD ?= build
 ROOMS := protocol log ca signer policy hsm audit factory server cli
 
 PKGS := gnutls libp11 libcrypto libcbor libsodium sqlite3 libseccomp \
-	libconfuse jansson p11-kit-1 libmicrohttpd libcurl
+	libconfuse jansson p11-kit-1 libmicrohttpd libcurl libpng qrcodegen
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 # libev ships no .pc file.
 PKG_LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lev -ldl
@@ -81,10 +81,11 @@ unit: $(UNIT)
 BUILD_DEPS := gcc make pkg-config libc6-dev libgnutls28-dev libp11-dev \
 	libssl-dev libcbor-dev libsodium-dev libsqlite3-dev libseccomp-dev \
 	libev-dev libconfuse-dev libjansson-dev \
-	libp11-kit-dev libmicrohttpd-dev libcurl4-gnutls-dev softhsm2 openssl \
-	gnutls-bin
+	libp11-kit-dev libmicrohttpd-dev libcurl4-gnutls-dev libqrcodegen-dev \
+	libpng-dev softhsm2 openssl gnutls-bin
 TEST_DEPS := libcmocka-dev python3 python3-pytest python3-pytest-xdist \
-	python3-cbor2 python3-cryptography python3-psutil strace procps
+	python3-cbor2 python3-cryptography python3-psutil strace procps \
+	mosquitto zbar-tools
 FUZZ_DEPS := clang libclang-rt-14-dev
 
 deps:

@@ -1,6 +1,7 @@
 /*
  * mintmark flash der: certificates and a private key as the AWS reference
- * integration's NVS table wants them.
+ * integration's NVS table wants them, in DER; and with --pem such files back
+ * as PEM.
  */
 #include <errno.h>
 #include <limits.h>
@@ -10,7 +11,7 @@
 
 #include "cli/command.h"
 #include "cli/values.h"
-#include "factory/der.h"
+#include "factory/private_key.h"
 
 /* What was asked for, decoded before a file is written. */
 struct flash {
@@ -19,22 +20,30 @@ struct flash {
 	struct mm_flash_secret key;
 };
 
+static bool
+is_back(const struct mm_invocation *invocation)
+{
+	return mm_option(invocation, "pem") != NULL;
+}
+
 static enum mm_error
 read_certificate(const struct mm_invocation *invocation, const char *name,
     struct mm_buffer *out)
 {
 	const char *path = mm_option(invocation, name);
-	mm_auto(buffer) pem = {0};
+	mm_auto(buffer) file = {0};
 	enum mm_error error;
 
-	mm_buffer_init(out, MM_FLASH_PEM_MAX);
-	mm_buffer_init(&pem, MM_FLASH_PEM_MAX);
+	mm_buffer_init(out, 2 * MM_FLASH_PEM_MAX);
+	mm_buffer_init(&file, MM_FLASH_PEM_MAX);
 	if (path == NULL)
 		return MM_OK;
-	error = mm_input(path, MM_FLASH_PEM_MAX, &pem);
+	error = mm_input(path, MM_FLASH_PEM_MAX, &file);
 	if (error != MM_OK)
 		return error;
-	error = mm_flash_certificate(mm_buffer_span(&pem), out);
+	error = is_back(invocation)
+		    ? mm_certificate_pem(mm_buffer_span(&file), out)
+		    : mm_flash_certificate(mm_buffer_span(&file), out);
 	return error == MM_OK ? MM_OK
 			      : mm_fail(error, "%s: %s", path, mm_why(error));
 }
@@ -43,15 +52,16 @@ static enum mm_error
 read_key(const struct mm_invocation *invocation, struct mm_flash_secret *out)
 {
 	const char *path = mm_option(invocation, "key");
-	mm_auto(flash_secret) pem = {0};
+	mm_auto(flash_secret) file = {0};
 	enum mm_error error;
 
 	if (path == NULL)
 		return MM_OK;
-	error = mm_flash_secret_read(path, &pem);
+	error = mm_flash_secret_read(path, &file);
 	if (error != MM_OK)
 		return error;
-	error = mm_flash_private_key(&pem, out);
+	error = is_back(invocation) ? mm_private_key_pem(&file, out)
+				    : mm_flash_private_key(&file, out);
 	return error == MM_OK ? MM_OK
 			      : mm_fail(error, "%s: %s", path, mm_why(error));
 }
@@ -70,7 +80,8 @@ read_all(struct flash *flash)
 
 /* A file to write; without bytes there is none. */
 struct part {
-	const char *name, *key; /* in the directory, in the report */
+	const char *name, *back; /* in the directory: as DER, as PEM */
+	const char *key;         /* in the report */
 	struct mm_span bytes;
 	unsigned mode;
 	char path[PATH_MAX];
@@ -80,7 +91,8 @@ static enum mm_error
 check_part(const struct mm_invocation *invocation, struct part *part)
 {
 	enum mm_error error = mm_path(part->path, sizeof(part->path),
-	    mm_option(invocation, "out"), part->name);
+	    mm_option(invocation, "out"),
+	    is_back(invocation) ? part->back : part->name);
 
 	if (error == MM_OK && part->bytes.size > 0 && !invocation->force &&
 	    access(part->path, F_OK) == 0)
@@ -120,14 +132,17 @@ write_all(const struct flash *flash, json_t *report)
 {
 	struct part parts[] = {
 	    {.name = "cert.der",
+		.back = "cert.pem",
 		.key = "certificate",
 		.bytes = mm_buffer_span(&flash->certificate),
 		.mode = 0644},
 	    {.name = "privatekey.der",
+		.back = "privatekey.pem",
 		.key = "key",
 		.bytes = mm_span(flash->key.data, flash->key.size),
 		.mode = 0600},
 	    {.name = "csk.der",
+		.back = "csk.pem",
 		.key = "csk",
 		.bytes = mm_buffer_span(&flash->csk),
 		.mode = 0644},
@@ -173,9 +188,11 @@ run(const struct mm_invocation *invocation)
 }
 
 static const struct mm_cli_option options[] = {
-    {"certificate", "PEM", "the device's certificate: cert.der", false},
-    {"key", "PEM", "its private key: privatekey.der, mode 0600", false},
-    {"csk", "PEM", "the code-signing certificate: csk.der", false},
+    {"certificate", "FILE", "the device's certificate: cert.der", false},
+    {"key", "FILE", "its private key: privatekey.der, mode 0600", false},
+    {"csk", "FILE", "the code-signing certificate: csk.der", false},
+    {"pem", NULL, "the way back: of DER cert.pem, privatekey.pem, csk.pem",
+	false},
     {"out", "DIR", "where the files go", true},
 };
 
@@ -183,7 +200,7 @@ const struct mm_command mm_flash_der_command = {
     .noun = "flash",
     .verb = "der",
     .operands = "",
-    .summary = "certificates and a key in DER, for a device's NVS",
+    .summary = "certificates and a key in DER, for a device's NVS; or back",
     .results = "certificate, key, csk (paths, or null)",
     .writes = true,
     MM_COMMAND_OPTIONS(options),

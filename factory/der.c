@@ -47,13 +47,21 @@ mm_flash_secret_clear(struct mm_flash_secret *secret)
 	*secret = (struct mm_flash_secret){NULL, 0};
 }
 
-static enum mm_error
-secret_new(size_t size, struct mm_flash_secret *out)
+enum mm_error
+mm_flash_secret_new(size_t size, struct mm_flash_secret *out)
 {
 	*out = (struct mm_flash_secret){sodium_malloc(size), size};
 	return out->data != NULL
 		   ? MM_OK
 		   : mm_fail(MM_E_MEMORY, "no memory for a private key");
+}
+
+struct mm_buffer
+mm_flash_secret_buffer(const struct mm_flash_secret *secret)
+{
+	return (struct mm_buffer){.data = secret->data,
+	    .capacity = secret->size,
+	    .max = secret->size};
 }
 
 static enum mm_error
@@ -95,7 +103,7 @@ mm_flash_secret_read(const char *path, struct mm_flash_secret *out)
 		    MM_E_FILE, "cannot read %s: %s", path, strerror(errno));
 	if (!S_ISREG(info.st_mode))
 		return mm_fail(MM_E_FILE, "%s is not a regular file", path);
-	error = secret_new(MM_FLASH_PEM_MAX + 1, &secret);
+	error = mm_flash_secret_new(MM_FLASH_PEM_MAX + 1, &secret);
 	if (error == MM_OK)
 		error = read_whole(fd, path, &secret);
 	if (error != MM_OK)
@@ -195,7 +203,7 @@ mm_flash_private_key(
 		return mm_fail(MM_E_FORMAT,
 		    "the PEM private key does not end, or something "
 		    "follows it");
-	error = secret_new(text.size, &der);
+	error = mm_flash_secret_new(text.size, &der);
 	if (error != MM_OK)
 		return error;
 	if (sodium_base642bin(der.data, der.size, (const char *)text.data,
