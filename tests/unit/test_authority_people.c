@@ -405,7 +405,7 @@ static void
 every_kind_has_a_subject(void **unused)
 {
 	struct mm_order_claim order = an_order("order");
-	struct mm_scheme_digest digest = {text("sha256-ecdsa"), {1}};
+	struct mm_scheme_digest digest = {text("sha256-ecdsa"), {0}};
 	struct mm_release_claim release = {.product = text("lamp"),
 	    .version = text("1.2.0"),
 	    .size = 5,
@@ -697,7 +697,7 @@ what_is_not_revoked(void **unused)
 static struct mm_list
 release_by_both(const char *product, const char *scheme, uint64_t size)
 {
-	struct mm_scheme_digest digest = {text(scheme), {1}};
+	struct mm_scheme_digest digest = {text(scheme), {0}};
 	struct mm_release_claim release = {.product = text(product),
 	    .version = text("1"),
 	    .size = size,
@@ -726,7 +726,7 @@ static void
 a_scheme_is_named_once(void **unused)
 {
 	struct mm_scheme_digest digests[] = {
-	    {text("sha256-ecdsa"), {1}}, {text("sha256-ecdsa"), {2}}};
+	    {text("sha256-ecdsa"), {0}}, {text("sha256-ecdsa"), {2}}};
 	struct mm_release_claim release = {.product = text("lamp"),
 	    .version = text("1"),
 	    .size = 5,
