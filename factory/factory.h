@@ -18,6 +18,7 @@
  *   plan.h               the command lines that flash and lock a device
  *   register.h           lists for clouds and brokers
  *   label.h              labels
+ *   mintmark_station.py  for scripts in Python: certificates for devices
  */
 #ifndef MM_FACTORY_FACTORY_H
 #define MM_FACTORY_FACTORY_H

@@ -1,12 +1,10 @@
 """factory/mintmark_station.py, as the scripts of a factory use it."""
 
-import hashlib
 import importlib.util
 import os
 import re
 import shutil
 import socket
-import subprocess
 import sys
 import textwrap
 import threading
@@ -14,15 +12,13 @@ import threading
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 import mintmark_client as mm
-from mint import (BUILD, MINTMARK, ROOT, Mint, fresh, new_csr, new_key,
-                  refusals, run, spki_hash)
+from mint import BUILD, MINTMARK, ROOT, fresh, new_csr, new_key, run
 from test_liars import Liar, spki_of
 
 FILE = ROOT / "factory/mintmark_station.py"
-ISSUE, SHOW, ORDERS = 2, 3, 17
+ISSUE, SHOW, RENEW, ORDERS = 2, 3, 15, 17
 PEM = serialization.Encoding.PEM
 
 
@@ -183,6 +179,31 @@ def test_renewal(mint):
             line.renew(new_csr())
         assert line.status().name == name
     assert (place / "certificate.pem").read_bytes() == before
+
+
+@pytest.mark.parametrize("verify", [True, False])
+def test_renewal_when_it_is_time(liar, verify):
+    """It is this station's key, or the identity stays as it is."""
+    path = liar.place / "certificate.pem"
+    before, csr = path.read_bytes(), new_csr(liar.key)
+    with ms.Station(liar.place, mintmark=MINTMARK, verify=verify) as line:
+        liar.certify(0, spki_of(liar.ca))
+        liar.answers[RENEW] = liar.answers[SHOW]
+        with pytest.raises(ms.ProofError):
+            line.renew(csr)
+        assert path.read_bytes() == before
+        liar.certify(0, spki_of(liar.key))
+        liar.answers[RENEW] = liar.answers[SHOW]
+        assert line.renew(csr) is True
+        assert line.renew(csr) is False
+    after = x509.load_pem_x509_certificate(path.read_bytes())
+    assert path.read_bytes() != before
+    assert spki_of(liar.key) == after.public_key().public_bytes(
+        serialization.Encoding.DER,
+        serialization.PublicFormat.SubjectPublicKeyInfo)
+    assert {f.name for f in liar.place.iterdir()} == {
+        "access-ca.pem", "appliance", "certificate.pem", "key.pem",
+        "log.vkey", "server.pem"}
 
 
 # ----------------------------------------------------------- lost connections
@@ -393,6 +414,29 @@ def test_a_log_of_another_key(liar, workdir):
 
 # --------------------------------------------------------------- the identity
 
+@pytest.mark.parametrize("line", [
+    "", "localhost", "localhost:1", "::1:1 name", "h:65536 n", "h:1 n m",
+    "h:x n"])
+def test_an_address_that_is_none(mint, workdir, line):
+    place = workdir / "id"
+    shutil.copytree(mint.identity("station"), place)
+    (place / "appliance").write_text(line)
+    with pytest.raises(ms.SetupError):
+        ms.Station(place, mintmark=MINTMARK)
+
+
+@pytest.mark.parametrize("line, error", [
+    ("[::1]:1 n", ms.AwayError), ("127.0.0.1:1 n\n", ms.AwayError),
+    ("x" * 70 + ":1 n", ms.SetupError)], ids=["v6", "v4", "long"])
+def test_where_nobody_is(mint, workdir, line, error):
+    place = workdir / "id"
+    shutil.copytree(mint.identity("station"), place)
+    (place / "appliance").write_text(line)
+    with ms.Station(place, mintmark=MINTMARK, patience=0) as station:
+        with pytest.raises(error):
+            station.status()
+
+
 def test_without_the_program(mint):
     place = mint.identity("station")
     with pytest.raises(ms.SetupError) as e:
@@ -450,10 +494,25 @@ def test_the_errors_are_those_of_the_protocol():
 @pytest.mark.parametrize("item", [
     0, 23, 24, 255, 256, 65535, 65536, (1 << 32) - 1, 1 << 32, (1 << 63) - 1,
     b"", bytes(23), bytes(24), bytes(65536), "", "lämp", [], [1, [b""]],
-    {}, {0: True, 1: False, 23: {24: "x"}, 300: []}], ids=lambda i: repr(i)[:9])
+    {}, {0: True, 1: False, 23: {24: "x"}, 300: []}],
+    ids=lambda i: repr(i)[:9])
 def test_cbor_is_as_others_write_it(item):
     assert ms.encode(item) == mm.encode(item)
     assert ms.decode(ms.encode(item)) == item
+
+
+@pytest.mark.parametrize("item", [
+    "", "1800", "1817", "1900ff", "1a0000ffff", "1b00000000ffffffff",
+    "1b8000000000000000", "20", "5f4100ff", "9f00ff", "f6", "f93c00", "c100",
+    "4100ff", "42ff", "6180", "610a", "63e280ae", "8200", "9bffffffffffffffff",
+    "a1", "a201000000", "a200000001", "a10001ff", "a1410000", "81" * 16 + "00"])
+def test_cbor_in_another_form_is_refused(item):
+    with pytest.raises(ValueError):
+        ms.decode(bytes.fromhex(item))
+
+
+def test_nesting_of_cbor_has_an_end():
+    assert ms.decode(b"\x81" * 15 + b"\x00")
 
 
 PROGRAM = """
