@@ -505,7 +505,8 @@ def test_cbor_is_as_others_write_it(item):
     "", "1800", "1817", "1900ff", "1a0000ffff", "1b00000000ffffffff",
     "1b8000000000000000", "20", "5f4100ff", "9f00ff", "f6", "f93c00", "c100",
     "4100ff", "42ff", "6180", "610a", "63e280ae", "8200", "9bffffffffffffffff",
-    "a1", "a201000000", "a200000001", "a10001ff", "a1410000", "81" * 16 + "00"])
+    "a1", "a201000000", "a200000001", "a10001ff", "a1410000",
+    "81" * 16 + "00"])
 def test_cbor_in_another_form_is_refused(item):
     with pytest.raises(ValueError):
         ms.decode(bytes.fromhex(item))
