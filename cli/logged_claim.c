@@ -1,6 +1,5 @@
 #include "cli/logged_claim.h"
 
-#include "cli/attested.h"
 #include "cli/stating.h"
 
 static enum mm_error
@@ -27,24 +26,31 @@ read_body(const struct mm_list *statements, uint64_t kind,
 }
 
 enum mm_error
-mm_logged_claim(const struct mm_appliance *appliance, uint64_t index,
-    uint64_t kind, struct mm_arena *arena, void *body)
+mm_logged_entry(const struct mm_appliance *appliance, uint64_t index,
+    enum mm_entry_kind kind, struct mm_arena *arena, struct mm_attested *out)
 {
-	struct mm_prove_request request = {.index = index};
+	const struct mm_prove_request request = {.index = index};
 	struct mm_prove_answer answer;
-	struct mm_attested attested;
 	enum mm_error error = mm_appliance_ask(
 	    appliance, MM_MESSAGE_PROVE, &request, arena, &answer);
 
 	if (error == MM_OK)
 		error = mm_attested_read(
-		    answer.receipt, &appliance->vkey, arena, &attested);
-	if (error == MM_OK)
-		error = mm_attested_is(
-		    &attested, (enum mm_entry_kind)mm_stated_entry_kind(kind));
-	if (error == MM_OK && attested.receipt.index != index)
+		    answer.receipt, &appliance->vkey, arena, out);
+	if (error == MM_OK && out->receipt.index != index)
 		error =
 		    mm_fail(MM_E_MISMATCH, "the receipt is of another entry");
+	return error == MM_OK ? mm_attested_is(out, kind) : error;
+}
+
+enum mm_error
+mm_logged_claim(const struct mm_appliance *appliance, uint64_t index,
+    uint64_t kind, struct mm_arena *arena, void *body)
+{
+	struct mm_attested attested;
+	enum mm_error error = mm_logged_entry(appliance, index,
+	    (enum mm_entry_kind)mm_stated_entry_kind(kind), arena, &attested);
+
 	return error == MM_OK ? read_body(&attested.body.statement.statements,
 				    kind, arena, body)
 			      : error;

@@ -11,6 +11,7 @@
 #include "cli/progress.h"
 #include "cli/register_parts.h"
 #include "cli/row_parts.h"
+#include "cli/spool.h"
 
 enum { SUPERSEDED = 4 };
 
@@ -23,27 +24,6 @@ no_memory(void)
 }
 
 static enum mm_error
-spool_fault(void)
-{
-	return mm_fail(errno == ENOSPC ? MM_E_DISK_FULL : MM_E_FILE,
-	    "cannot keep entries in a temporary file (TMPDIR says where): %s",
-	    strerror(errno));
-}
-
-static FILE *
-open_spool(void)
-{
-	const char *place = getenv("TMPDIR");
-	mm_autoclose int fd = open(place != NULL ? place : "/var/tmp",
-	    O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-	FILE *file = fd >= 0 ? fdopen(fd, "w+") : NULL;
-
-	if (file != NULL)
-		(void)mm_take_fd(fd);
-	return file;
-}
-
-static enum mm_error
 spool(struct mm_register_scan *scan, struct mm_span bytes, uint64_t *at)
 {
 	off_t end;
@@ -51,7 +31,7 @@ spool(struct mm_register_scan *scan, struct mm_span bytes, uint64_t *at)
 	if (fseeko(scan->spool, 0, SEEK_END) != 0 ||
 	    (end = ftello(scan->spool)) < 0 ||
 	    fwrite(bytes.data, 1, bytes.size, scan->spool) != bytes.size)
-		return spool_fault();
+		return mm_spool_fault();
 	*at = (uint64_t)end;
 	return MM_OK;
 }
@@ -66,7 +46,7 @@ unspool(struct mm_register_scan *scan, uint64_t at, size_t size,
 		return no_memory();
 	if (fseeko(scan->spool, (off_t)at, SEEK_SET) != 0 ||
 	    fread(bytes, 1, size, scan->spool) != size)
-		return spool_fault();
+		return mm_spool_fault();
 	*out = mm_span(bytes, size);
 	return MM_OK;
 }
@@ -399,9 +379,9 @@ mm_register_read(struct mm_register_scan *scan)
 	struct mm_progress progress;
 	enum mm_error error = MM_OK;
 
-	scan->spool = open_spool();
+	scan->spool = mm_spool_open();
 	if (scan->spool == NULL)
-		return spool_fault();
+		return mm_spool_fault();
 	mm_progress_begin(&progress, "entries");
 	for (uint64_t i = 0; i < scan->size && error == MM_OK; i++) {
 		struct mm_span entry;

@@ -4,8 +4,8 @@
  */
 #include <string.h>
 
-#include "cli/attested.h"
 #include "cli/entry_json.h"
+#include "cli/logged_claim.h"
 #include "cli/release_rows.h"
 #include "cli/release_terms.h"
 
@@ -50,20 +50,10 @@ static enum mm_error
 prove(const struct mm_appliance *appliance, const struct mm_release_row *row,
     struct mm_arena *arena, json_t **entry)
 {
-	const struct mm_prove_request request = {.index = row->index};
-	struct mm_prove_answer answer;
 	struct mm_attested attested;
-	enum mm_error error = mm_appliance_ask(
-	    appliance, MM_MESSAGE_PROVE, &request, arena, &answer);
+	enum mm_error error = mm_logged_entry(
+	    appliance, row->index, MM_ENTRY_RELEASE, arena, &attested);
 
-	if (error == MM_OK)
-		error = mm_attested_read(
-		    answer.receipt, &appliance->vkey, arena, &attested);
-	if (error == MM_OK && attested.receipt.index != row->index)
-		error =
-		    mm_fail(MM_E_MISMATCH, "the receipt is of another entry");
-	if (error == MM_OK)
-		error = mm_attested_is(&attested, MM_ENTRY_RELEASE);
 	if (error == MM_OK)
 		error =
 		    check_own(row, &attested.body.statement.statements, arena);

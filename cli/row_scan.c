@@ -6,6 +6,7 @@
 
 #include "cli/progress.h"
 #include "cli/row_parts.h"
+#include "cli/spool.h"
 #include "cli/values.h"
 
 enum {
@@ -35,27 +36,6 @@ mm_row_scan_free(struct mm_row_scan *scan)
 	if (scan->spool != NULL)
 		fclose(scan->spool);
 	free(scan);
-}
-
-static enum mm_error
-spool_fault(void)
-{
-	return mm_fail(errno == ENOSPC ? MM_E_DISK_FULL : MM_E_FILE,
-	    "cannot keep rows in a temporary file (TMPDIR says where): %s",
-	    strerror(errno));
-}
-
-static FILE *
-open_spool(void)
-{
-	const char *place = getenv("TMPDIR");
-	mm_autoclose int fd = open(place != NULL ? place : "/var/tmp",
-	    O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-	FILE *file = fd >= 0 ? fdopen(fd, "w+") : NULL;
-
-	if (file != NULL)
-		(void)mm_take_fd(fd);
-	return file;
 }
 
 enum mm_error
@@ -153,7 +133,7 @@ keep(void *self, const struct mm_row *row)
 
 	if (!mm_row_matches(row, scan->filter))
 		return MM_OK;
-	return mm_row_put(row, scan->spool) ? MM_OK : spool_fault();
+	return mm_row_put(row, scan->spool) ? MM_OK : mm_spool_fault();
 }
 
 static enum mm_error
@@ -217,14 +197,14 @@ mm_row_scan_new(struct mm_source *source, const struct mm_row_range *range,
 	scan->source = source;
 	scan->range = *range;
 	scan->filter = filter;
-	scan->spool = open_spool();
+	scan->spool = mm_spool_open();
 	error = scan->spool != NULL
 		    ? mm_row_states_new(range->from, range->to, &scan->states)
-		    : spool_fault();
+		    : mm_spool_fault();
 	if (error == MM_OK)
 		error = read_range(scan);
 	if (error == MM_OK && fseeko(scan->spool, 0, SEEK_SET) != 0)
-		error = spool_fault();
+		error = mm_spool_fault();
 	if (error != MM_OK) {
 		mm_row_scan_free(scan);
 		return error;
@@ -245,7 +225,7 @@ mm_row_scan_next(struct mm_row_scan *scan, struct mm_row *out, bool *more)
 		return MM_OK;
 	}
 	*more = false;
-	return ferror(scan->spool) == 0 ? MM_OK : spool_fault();
+	return ferror(scan->spool) == 0 ? MM_OK : mm_spool_fault();
 }
 
 /* --- times --- */

@@ -1,6 +1,7 @@
 /*
  * Inspectors: one process an image, at most a few at a time.
  */
+#include "server/answering.h"
 #include "server/releasing.h"
 
 #include <unistd.h>
@@ -222,4 +223,24 @@ mm_inspect_read(
 	if (copy.data == NULL)
 		return mm_fail(MM_E_MEMORY, "no memory for an image's facts");
 	return mm_shape_decode(&mm_inspect_answer_shape, copy, arena, out);
+}
+
+void
+mm_inspect_answered(struct mm_job *job, enum mm_error error,
+    struct mm_span body, enum mm_error (*take)(const struct mm_job *job))
+{
+	struct mm_authority *a = job->authority;
+
+	job->inspection = NULL;
+	mm_jobs_remove(&a->inspecting, job);
+	if (error == MM_OK)
+		error = mm_inspect_read(body, &job->arena, &job->inspected);
+	if (error == MM_OK && take != NULL)
+		error = take(job);
+	if (error != MM_OK) {
+		mm_answer_refusal(a, job, error);
+		return;
+	}
+	mm_jobs_push(&a->queue, job);
+	mm_batch_step(a);
 }

@@ -37,21 +37,9 @@ mm_partitioning_free(struct mm_partitioning *p)
 static void
 inspected(void *of, enum mm_error error, struct mm_span body)
 {
-	struct mm_job *job = of;
-	struct mm_authority *a = job->authority;
-
-	job->inspection = NULL;
-	mm_jobs_remove(&a->inspecting, job);
-	if (error == MM_OK)
-		error = mm_inspect_read(body, &job->arena, &job->inspected);
-	else if (error == MM_E_IMAGE)
+	if (error == MM_E_IMAGE)
 		error = mm_fail(MM_E_PARTITION, "%s", mm_why(error));
-	if (error != MM_OK) {
-		mm_answer_refusal(a, job, error);
-		return;
-	}
-	mm_jobs_push(&a->queue, job);
-	mm_batch_step(a);
+	mm_inspect_answered(of, error, body, NULL);
 }
 
 static enum mm_error

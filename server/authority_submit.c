@@ -27,21 +27,7 @@ check_announced(const struct mm_job *job)
 static void
 inspected(void *of, enum mm_error error, struct mm_span body)
 {
-	struct mm_job *job = of;
-	struct mm_authority *a = job->authority;
-
-	job->inspection = NULL;
-	mm_jobs_remove(&a->inspecting, job);
-	if (error == MM_OK)
-		error = mm_inspect_read(body, &job->arena, &job->inspected);
-	if (error == MM_OK)
-		error = check_announced(job);
-	if (error != MM_OK) {
-		mm_answer_refusal(a, job, error);
-		return;
-	}
-	mm_jobs_push(&a->queue, job);
-	mm_batch_step(a);
+	mm_inspect_answered(of, error, body, check_announced);
 }
 
 static enum mm_error

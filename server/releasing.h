@@ -65,6 +65,12 @@ void mm_inspect_end(struct mm_inspection *inspection);
 /* The answer to INSPECT as it came, kept in the arena. */
 enum mm_error mm_inspect_read(struct mm_span body, struct mm_arena *arena,
     struct mm_inspect_answer *out) mm_must_use;
+/*
+ * INSPECT has answered a job, or failed: what was found goes to `take`, which
+ * may refuse it, and the job to the decision; else it is refused.
+ */
+void mm_inspect_answered(struct mm_job *job, enum mm_error error,
+    struct mm_span body, enum mm_error (*take)(const struct mm_job *job));
 
 /* --- authority_rules.c --- */
 /* The key that makes a signing: the one that it names, or the newest of its
