@@ -9,6 +9,13 @@ import pytest
 from mint import Mint, fresh
 
 
+def pytest_make_parametrize_id(val, argname):
+    """Bytes are numbered, not spelled: what a test signs or draws at random
+    would give it another name in each of pytest's processes, and then none
+    of them runs."""
+    return argname if isinstance(val, bytes) else None
+
+
 @pytest.fixture(scope="module")
 def shared_mint(request):
     """One mint for all tests of a file; LIMITS of the file are its own."""

@@ -2,6 +2,7 @@
 that stand alone, two compilers content, nothing exported that nobody uses, no
 loose ends."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -161,3 +162,18 @@ def test_there_are_no_loose_ends():
     found = [name(p) for p in ROOT.glob("*/*.[ch]")
              if marks.search(p.read_text())]
     assert not found
+
+
+def collected(seed):
+    """The names of all system tests, as a process of its own sees them."""
+    done = subprocess.run(
+        ["/usr/bin/python3", "-m", "pytest", "-q", "--collect-only", "-p",
+         "no:cacheprovider", "tests/system"], cwd=ROOT, text=True,
+        stdout=subprocess.PIPE, env={**os.environ, "PYTHONHASHSEED": seed})
+    assert done.returncode == 0, done.stdout
+    return [line for line in done.stdout.splitlines() if "::" in line]
+
+
+def test_every_process_sees_the_same_tests():
+    """Where two of pytest's processes see other names, no test runs."""
+    assert collected("1") == collected("2")

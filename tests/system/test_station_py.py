@@ -131,7 +131,8 @@ def test_a_bad_device_id(line, order, device, error):
 
 
 @pytest.mark.parametrize("csr", [b"", b"nothing", b"0", b"0\x82",
-                                 new_csr()[:20], "-----BEGIN"])
+                                 new_csr()[:20], "-----BEGIN"],
+                         ids=["empty", "word", "tag", "length", "cut", "pem"])
 def test_a_csr_that_is_none(line, order, device, csr):
     with pytest.raises(ms.CsrError) as e:
         line.issue(csr, device, order)
