@@ -134,7 +134,8 @@ test-faults: deps-test
 	@$(MAKE) --no-print-directory -j2 all faults
 	@MINTMARK_FAULTS=1 /usr/bin/python3 -m pytest -q -n 2 \
 		-p no:cacheprovider tests/system/test_crash.py \
-		tests/system/test_last_unit.py tests/system/test_crl.py
+		tests/system/test_last_unit.py tests/system/test_crl.py \
+		tests/system/test_produce_crash.py
 	@tests/faults/run
 
 # --- fuzzing: the corpora are replayed by `make test` ---

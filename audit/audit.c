@@ -31,6 +31,7 @@ union body {
 	struct mm_import_entry import;
 	struct mm_inherited_entry inherited;
 	struct mm_partition_entry partition;
+	struct mm_scrap_entry scrap;
 };
 
 static const struct {
@@ -59,6 +60,7 @@ static const struct {
     [MM_ENTRY_IMPORT] = {mm_audit_import, false},
     [MM_ENTRY_INHERITED] = {mm_audit_inherited, true},
     [MM_ENTRY_PARTITION] = {mm_audit_partition, false},
+    [MM_ENTRY_SCRAP] = {mm_audit_scrap, false},
 };
 
 enum mm_error

@@ -19,6 +19,7 @@ enum mm_thing {
 	MM_THING_STATEMENT,
 	MM_THING_VERSION,   /* of a product */
 	MM_THING_PARTITION, /* of a device's certificate, by one signing */
+	MM_THING_UNIT,      /* of an order: its device's certificate */
 	MM_THINGS
 };
 
@@ -41,8 +42,9 @@ enum mm_fact_kind {
 	MM_FACT_CERTIFIED = 6, /* key: a certificate of its holder's */
 	MM_FACT_PENDING = 7,   /* statement */
 	MM_FACT_WITHDRAWN = 8,
-	MM_FACT_SPOKEN = 9, /* statement: another entry rests on it */
-	MM_FACT_HAS = 10    /* device: number = its certificate's entry */
+	MM_FACT_SPOKEN = 9,   /* statement: another entry rests on it */
+	MM_FACT_HAS = 10,     /* device: number = its certificate's entry */
+	MM_FACT_SCRAPPED = 11 /* unit: number = its certificate's entry */
 };
 
 enum { MM_FACT_NUMBER_BYTES = 7 };

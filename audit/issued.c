@@ -135,6 +135,21 @@ take_over(struct issued *issued, const struct mm_replaced *former)
 	return error;
 }
 
+/* What the order has issued, by which a report of scrap finds it. */
+static enum mm_error
+take_unit(struct issued *issued, const struct mm_audit_order *order)
+{
+	struct mm_waiting *waiting = &issued->waiting;
+	size_t at = waiting->thing_count++;
+
+	waiting->things[at].thing = MM_THING_UNIT;
+	waiting->things[at].name = mm_thing_name(MM_THING_UNIT,
+	    order->claim.name, issued->entry->subject,
+	    mm_span(issued->verdict.tbs.serial, MM_SERIAL_SIZE));
+	return mm_fact_take(issued->at->audit->ledger, MM_THING_UNIT,
+	    &waiting->things[at].name, waiting->index);
+}
+
 /* The device, its key and the request. */
 static enum mm_error
 take_device(struct issued *issued)
@@ -200,6 +215,8 @@ check_device(struct issued *issued)
 	error = decide(issued, order, person, day);
 	if (error == MM_OK)
 		error = take_device(issued);
+	if (error == MM_OK)
+		error = take_unit(issued, order);
 	if (error != MM_OK)
 		return error;
 	issued->waiting.person = person;

@@ -17,7 +17,8 @@ static const char *const texts[MM_THINGS] = {
     [MM_THING_REQUEST] = "its request is also that of",
     [MM_THING_STATEMENT] = "its statement is also that of",
     [MM_THING_VERSION] = "its version of the product is another image in",
-    [MM_THING_PARTITION] = "its partition has a live signature already, of"};
+    [MM_THING_PARTITION] = "its partition has a live signature already, of",
+    [MM_THING_UNIT] = "its unit is also that of"};
 
 /* A certificate, or whoever else holds a thing. */
 struct holder {
@@ -48,6 +49,7 @@ struct joining {
 	struct holder holder, before; /* before: that is being replaced */
 	uint32_t issuer;
 	uint64_t pending, withdrawn; /* entries; NOBODY */
+	uint64_t scrapped;           /* the entry that says so; NOBODY */
 	uint64_t banned;             /* the entry that revoked its key */
 	uint64_t device;
 	uint64_t image, images; /* of a version: which, in so many entries */
@@ -194,6 +196,30 @@ read_statement(struct joining *j, const struct mm_fact *fact)
 		    "entry %llu: it withdraws what did not wait", index);
 	else
 		j->withdrawn = fact->index;
+	return MM_OK;
+}
+
+/* What was issued under the order, and is said to be scrap once. */
+static enum mm_error
+read_unit(struct joining *j, const struct mm_fact *fact)
+{
+	uint64_t certificate = mm_fact_number(fact);
+
+	if (mm_fact_kind(fact) != MM_FACT_SCRAPPED)
+		return read_once(j, fact);
+	if (j->holder.index != certificate)
+		return mm_fail(MM_E_LOG_WRONG,
+		    "entry %llu: its order has not issued entry %llu to this "
+		    "device with this serial number",
+		    (unsigned long long)fact->index,
+		    (unsigned long long)certificate);
+	if (j->scrapped != NOBODY)
+		return mm_fail(MM_E_LOG_WRONG,
+		    "entry %llu: entry %llu says of its unit already that it "
+		    "is scrap",
+		    (unsigned long long)fact->index,
+		    (unsigned long long)j->scrapped);
+	j->scrapped = fact->index;
 	return MM_OK;
 }
 
@@ -390,7 +416,8 @@ static reader *const first[MM_THINGS] = {[MM_THING_SERIAL] = read_serial,
     [MM_THING_REQUEST] = read_once,
     [MM_THING_STATEMENT] = read_statement,
     [MM_THING_VERSION] = read_version,
-    [MM_THING_PARTITION] = read_once};
+    [MM_THING_PARTITION] = read_once,
+    [MM_THING_UNIT] = read_unit};
 static reader *const second[MM_THINGS] = {
     [MM_THING_DEVICE] = read_device, [MM_THING_KEY] = read_banned};
 
@@ -402,6 +429,7 @@ read_fact(struct joining *j, reader *const *readers, const struct mm_fact *fact)
 	if (memcmp(j->name, fact->name, sizeof(j->name)) != 0) {
 		j->holder = j->before = nobody;
 		j->pending = j->withdrawn = j->banned = NOBODY;
+		j->scrapped = NOBODY;
 		j->images = 0;
 		j->device++;
 	}
@@ -427,6 +455,7 @@ begin(struct joining *j)
 	memset(j->name, 0, sizeof(j->name));
 	j->holder = j->before = nobody;
 	j->pending = j->withdrawn = j->banned = NOBODY;
+	j->scrapped = NOBODY;
 	j->images = 0;
 	j->device = 1;
 }

@@ -211,6 +211,7 @@ struct mm_judge mm_audit_judge(
 mm_audit_rule mm_audit_certificate;              /* issued.c */
 mm_audit_rule mm_audit_image;                    /* images.c */
 mm_audit_rule mm_audit_partition;                /* partitions.c */
+mm_audit_rule mm_audit_scrap;                    /* scraps.c */
 mm_audit_rule mm_audit_revocation, mm_audit_crl; /* revoking.c */
 
 /* versions.c: a product's versions ascend. Taken by an image entry that waits;

@@ -7,7 +7,7 @@
 
 #include "audit/facts.h"
 
-enum { MM_WAITING_THINGS = 3 };
+enum { MM_WAITING_THINGS = 4 };
 
 struct mm_audit_key;
 struct mm_audit_person;

@@ -24,7 +24,8 @@ decode_body(struct mm_attested *attested, struct mm_arena *arena)
 	    [MM_ENTRY_CEREMONY] = true,
 	    [MM_ENTRY_KEY] = true,
 	    [MM_ENTRY_CSR] = true,
-	    [MM_ENTRY_IMPORT] = true};
+	    [MM_ENTRY_IMPORT] = true,
+	    [MM_ENTRY_SCRAP] = true};
 	uint64_t kind = attested->entry.kind;
 
 	if (!has_body[kind])
@@ -282,6 +283,12 @@ static const struct told {
     TOLD(EXPORT, "sha256"),
     {MM_ENTRY_EXPORT, NULL, "size", "export_size"},
     TOLD(EXPORT, "principal"),
+    TOLD(SCRAP, "basis"),
+    TOLD(SCRAP, "certificate"),
+    TOLD(SCRAP, "serial"),
+    TOLD(SCRAP, "device"),
+    TOLD(SCRAP, "reason"),
+    TOLD(SCRAP, "principal"),
 #undef TOLD
 };
 

@@ -27,6 +27,7 @@ struct mm_attested {
 		struct mm_key_entry key;
 		struct mm_csr_entry csr;
 		struct mm_import_entry import;
+		struct mm_scrap_entry scrap;
 	} body;
 };
 
@@ -84,8 +85,8 @@ enum mm_error mm_attested_statement(
 /* What it says, for people and scripts. */
 json_t *mm_attested_json(const struct mm_attested *attested);
 
-/* The keys of that: of all receipts, of certificates, images, exports, and of
- * the mint's own keys. */
+/* The keys of that: of all receipts, of certificates, images, exports, scrapped
+ * units, and of the mint's own keys. */
 #define MM_ATTESTED_RESULTS "log, size, index, kind, time"
 #define MM_ATTESTED_CERTIFICATE_RESULTS \
 	"profile, subject, issuer, basis, principal, serial, not_before,\n" \
@@ -96,6 +97,8 @@ json_t *mm_attested_json(const struct mm_attested *attested);
 #define MM_ATTESTED_PARTITION_RESULTS \
 	"profile, device, certificate (entry), basis, partition_size,\n" \
 	"sha256, scheme, digest, key, signer, principal"
+#define MM_ATTESTED_SCRAP_RESULTS \
+	"basis, certificate (entry), serial, device, reason, principal"
 #define MM_ATTESTED_KEY_RESULTS "name, use, retired, basis"
 #define MM_ATTESTED_EXPORT_RESULTS \
 	"from, to, format, filter, sha256, export_size, principal"

@@ -1,5 +1,8 @@
 #include "cli/chain.h"
 
+#include <ctype.h>
+#include <string.h>
+
 #include "ca/der.h"
 #include "cli/command.h"
 
@@ -63,6 +66,74 @@ mm_certificate_input(const char *path, struct mm_arena *arena,
 	if (error != MM_OK && error != MM_E_MEMORY)
 		error = mm_fail(MM_E_FORMAT, "%s: %s", path, mm_why(error));
 	return error;
+}
+
+/* A block of PEM or what there is of one, or DER as a whole. */
+static struct mm_span
+take_block(struct mm_span *rest)
+{
+	static const char end[] = "-----END CERTIFICATE-----";
+	const uint8_t *found =
+	    rest->data[0] == MM_DER_SEQUENCE
+		? NULL
+		: memmem(rest->data, rest->size, end, sizeof(end) - 1);
+	size_t size = found != NULL
+			  ? (size_t)(found - rest->data) + sizeof(end) - 1
+			  : rest->size;
+	struct mm_span block = mm_span(rest->data, size);
+
+	*rest = mm_span(rest->data + size, rest->size - size);
+	while (rest->size > 0 && isspace(rest->data[0]))
+		*rest = mm_span(rest->data + 1, rest->size - 1);
+	return block;
+}
+
+static enum mm_error
+read_chain(struct mm_span rest, struct mm_arena *arena,
+    struct mm_bytes_item *items, size_t *count)
+{
+	enum mm_error error = MM_OK;
+
+	for (*count = 0; error == MM_OK && rest.size > 0; ++*count) {
+		struct mm_certificate read;
+
+		if (*count == MM_CHAIN_MAX)
+			return mm_fail(MM_E_RANGE,
+			    "it has more than %d certificates", MM_CHAIN_MAX);
+		error =
+		    take_der(take_block(&rest), arena, &items[*count].value);
+		if (error == MM_OK)
+			error = mm_certificate_open(
+			    items[*count].value, arena, &read);
+	}
+	return error;
+}
+
+enum mm_error
+mm_chain_input(const char *path, struct mm_arena *arena, struct mm_list *out)
+{
+	mm_auto(buffer) file = {0};
+	struct mm_bytes_item *items =
+	    mm_arena_alloc(arena, MM_CHAIN_MAX * sizeof(*items));
+	size_t count = 0;
+	enum mm_error error;
+
+	if (items == NULL)
+		return mm_fail(MM_E_MEMORY, "no memory for certificates");
+	mm_buffer_init(&file, MM_CHAIN_MAX * FILE_MAX);
+	error = mm_input(path, MM_CHAIN_MAX * FILE_MAX, &file);
+	if (error != MM_OK)
+		return error;
+	error = read_chain(mm_buffer_span(&file), arena, items, &count);
+	if (error == MM_OK && count == 0)
+		error = mm_fail(MM_E_FORMAT, "there is no certificate");
+	if (error != MM_OK)
+		return mm_fail(error == MM_E_MEMORY || error == MM_E_RANGE
+				   ? error
+				   : MM_E_FORMAT,
+		    "%s: %s", path, mm_why(error));
+	*out = (struct mm_list){items, count};
+	return MM_OK;
 }
 
 enum mm_error

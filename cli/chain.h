@@ -6,6 +6,7 @@
 #define MM_CHAIN_H
 
 #include "ca/certificate.h"
+#include "protocol/message.h"
 
 struct mm_certificate {
 	struct mm_span tbs; /* DER; in the arena, like all of `read` */
@@ -20,6 +21,11 @@ enum mm_error mm_certificate_open(struct mm_span der, struct mm_arena *arena,
  * MM_E_FORMAT where it is no certificate that can be read here. */
 enum mm_error mm_certificate_input(const char *path, struct mm_arena *arena,
     struct mm_span *der, struct mm_certificate *out) mm_must_use;
+
+/* A file of one or, in PEM, several, as mm_bytes_item in the arena. MM_E_RANGE
+ * above MM_CHAIN_MAX; the errors of mm_certificate_input(). */
+enum mm_error mm_chain_input(
+    const char *path, struct mm_arena *arena, struct mm_list *out) mm_must_use;
 
 /*
  * Whether it is signed by the key that its own TBS names, by an identifier or,

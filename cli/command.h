@@ -65,7 +65,8 @@ struct mm_command {
 #define MM_COMMAND_OPTIONS(table) \
 	.options = table, .option_count = MM_COUNT(table)
 
-extern const struct mm_command mm_quickstart_command, mm_cert_issue_command,
+extern const struct mm_command mm_quickstart_command, mm_produce_command,
+    mm_cert_issue_command,
     mm_cert_partition_command, mm_cert_show_command, mm_cert_lint_command,
     mm_release_submit_command, mm_release_fetch_command,
     mm_release_list_command, mm_release_show_command,
@@ -81,7 +82,7 @@ extern const struct mm_command mm_quickstart_command, mm_cert_issue_command,
     mm_station_renew_command, mm_officer_keygen_command,
     mm_order_approve_command, mm_order_show_command, mm_order_list_command,
     mm_order_extend_command, mm_order_close_command, mm_order_reopen_command,
-    mm_pending_list_command, mm_pending_show_command,
+    mm_order_scrap_command, mm_pending_list_command, mm_pending_show_command,
     mm_pending_approve_command, mm_pending_withdraw_command,
     mm_policy_check_command, mm_policy_propose_command,
     mm_policy_approve_command, mm_officer_list_command, mm_policy_show_command,

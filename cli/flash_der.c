@@ -66,6 +66,31 @@ read_key(const struct mm_invocation *invocation, struct mm_flash_secret *out)
 			      : mm_fail(error, "%s: %s", path, mm_why(error));
 }
 
+/* Of a certificate and a key together each belongs to the other. */
+static enum mm_error
+check_match(const struct flash *flash)
+{
+	mm_auto(private_key) key = {.name = NULL};
+	mm_auto(buffer) der = {0};
+	enum mm_error error;
+
+	if (flash->certificate.size == 0 || flash->key.size == 0)
+		return MM_OK;
+	mm_buffer_init(&der, MM_FLASH_PEM_MAX);
+	error = mm_private_key_read(&flash->key, &key);
+	if (error != MM_OK)
+		return mm_fail(error, "%s: %s",
+		    mm_option(flash->invocation, "key"), mm_why(error));
+	error = mm_certificate_first(
+	    mm_buffer_span(&flash->certificate), &der, NULL);
+	if (error == MM_OK)
+		error = mm_private_key_matches(&key, mm_buffer_span(&der));
+	return error == MM_OK ? MM_OK
+			      : mm_fail(error, "%s: %s",
+				    mm_option(flash->invocation, "certificate"),
+				    mm_why(error));
+}
+
 static enum mm_error
 read_all(struct flash *flash)
 {
@@ -74,8 +99,9 @@ read_all(struct flash *flash)
 
 	if (error == MM_OK)
 		error = read_certificate(flash->invocation, "csk", &flash->csk);
-	return error == MM_OK ? read_key(flash->invocation, &flash->key)
-			      : error;
+	if (error == MM_OK)
+		error = read_key(flash->invocation, &flash->key);
+	return error == MM_OK ? check_match(flash) : error;
 }
 
 /* A file to write; without bytes there is none. */

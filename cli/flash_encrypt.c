@@ -52,6 +52,19 @@ read_words(struct job *job)
 }
 
 static enum mm_error
+make_key(struct job *job)
+{
+	uint64_t size = 0;
+	enum mm_error error = mm_flash_number_option(
+	    job->invocation, "key-size", 1, MM_FLASH_KEY_MAX, &size);
+
+	if (error != MM_OK)
+		return error;
+	return size > 0 ? mm_flash_key_make_sized(job->chip, size, &job->key)
+			: mm_flash_key_make(job->chip, &job->key);
+}
+
+static enum mm_error
 get_key(struct job *job)
 {
 	const char *old = mm_option(job->invocation, "key");
@@ -62,8 +75,9 @@ get_key(struct job *job)
 		    MM_E_USAGE, job->direction == MM_FLASH_ENCRYPT
 				    ? "say --key or --new-key, and not both"
 				    : "say --key");
-	return is_new ? mm_flash_key_make(job->chip, &job->key)
-		      : mm_flash_secret_read(old, &job->key);
+	if (!is_new && mm_option(job->invocation, "key-size") != NULL)
+		return mm_fail(MM_E_USAGE, "--key-size goes with --new-key");
+	return is_new ? make_key(job) : mm_flash_secret_read(old, &job->key);
 }
 
 /* The first ESP32's tool fills up a last block, with chance; here it is what
@@ -218,7 +232,8 @@ decrypt(const struct mm_invocation *invocation)
 static const struct mm_cli_option encrypt_options[] = {
     CHIP,
     {"key", "FILE", "the chip's flash encryption key", false},
-    {"new-key", "FILE", "make a new key of 32 bytes, mode 0600", false},
+    {"new-key", "FILE", "make a new key, mode 0600", false},
+    {"key-size", "N", "bytes of the new key (32)", false},
     ADDRESS,
     CONFIG,
     {"out", "FILE", "the encrypted image", true},

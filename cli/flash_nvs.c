@@ -236,6 +236,10 @@ const struct mm_command mm_flash_nvs_command = {
 	"byte for byte. A file that a row names is looked for in the working\n"
 	"directory, then beside the CSV. SIZE is the partition's.\n"
 	"\n"
+	"Without --keys the image holds in clear what the CSV brings in "
+	"clear,\n"
+	"private keys too, as the vendor's does. Every image has mode 0600.\n"
+	"\n"
 	"--many TEMPLATE.csv VALUES.csv SIZE -o DIR makes DIR/NAME.bin for "
 	"each\n"
 	"row of VALUES, whose columns are keys; the template is a CSV without\n"
@@ -250,9 +254,9 @@ const struct mm_command mm_flash_nvs_command = {
 	"entries_left; with --many: directory, images, size, encrypted; with\n"
 	"--dump: file, size, version, pages [page, state, sequence, version,\n"
 	"written, erased], namespaces [index, name], entries [namespace, key,\n"
-	"type, value (number, text; blobs in hex), page, entry], damage "
-	"[page,\n"
-	"entry, what]",
+	"type, value (a number, from 2^63 on its digits as text; text; blobs "
+	"in\n"
+	"hex), page, entry], damage [page, entry, what]",
     .writes = true,
     MM_COMMAND_OPTIONS(options),
     .run = run,

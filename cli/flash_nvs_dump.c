@@ -1,3 +1,4 @@
+#include <inttypes.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,6 +12,19 @@ enum { SHOWN = 24 /* bytes of a blob, to people */ };
 
 /* --- as JSON --- */
 
+/* The numbers of JSON end at 2^63 - 1 here: a greater one is text, lest a
+ * reader rounds it. */
+static json_t *
+unsigned_json(uint64_t number)
+{
+	char digits[24];
+
+	if (number <= INT64_MAX)
+		return mm_json_number(number);
+	snprintf(digits, sizeof(digits), "%" PRIu64, number);
+	return json_string(digits);
+}
+
 static json_t *
 value_json(const struct mm_nvs_item *item)
 {
@@ -20,7 +34,7 @@ value_json(const struct mm_nvs_item *item)
 		return mm_json_hex(item->bytes);
 	return mm_nvs_is_signed(item->type)
 		   ? json_integer((json_int_t)item->number)
-		   : mm_json_number(item->number);
+		   : unsigned_json(item->number);
 }
 
 static json_t *

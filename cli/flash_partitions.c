@@ -88,14 +88,29 @@ read_rules(struct work *work)
 
 /* --- the table --- */
 
-/* An entry's magic, or that of the MD5 row. No CSV begins so. */
+/* An entry's magic, that of the MD5 row, or blank flash. No CSV begins so. */
 static bool
 is_binary(struct mm_span file)
 {
-	static const uint8_t entry[] = {0xaa, 0x50}, sum[] = {0xeb, 0xeb};
+	static const uint8_t starts[][2] = {
+	    {0xaa, 0x50}, {0xeb, 0xeb}, {0xff, 0xff}};
 
-	return file.size >= 2 && (memcmp(file.data, entry, 2) == 0 ||
-				     memcmp(file.data, sum, 2) == 0);
+	for (size_t i = 0; i < MM_COUNT(starts); i++)
+		if (file.size >= 2 && memcmp(file.data, starts[i], 2) == 0)
+			return true;
+	return false;
+}
+
+/* A binary's own row tells where the bootloader lies, where no option does. */
+static void
+learn_bootloader(struct work *work)
+{
+	if (work->rules.bootloader != MM_PARTITION_UNKNOWN)
+		return;
+	for (mm_list_each(const struct mm_partition, p, work->facts.partitions))
+		if (p->type == MM_PARTITION_BOOTLOADER &&
+		    mm_partition_is_primary(p))
+			work->rules.bootloader = p->offset;
 }
 
 static enum mm_error
@@ -111,6 +126,7 @@ read_binary(struct work *work)
 	if (error != MM_OK)
 		return error;
 	work->facts = *(const struct mm_partition_facts *)facts.table.items;
+	learn_bootloader(work);
 	return mm_partitions_check(&work->facts, &work->rules, NULL);
 }
 

@@ -74,7 +74,8 @@ gone_row(const struct mm_register_row *row)
 	    row->device.device, "name", row->device.name, "serial",
 	    row->device.serial, "sha256", row->device.sha256, "index",
 	    (json_int_t)row->device.index, "reason",
-	    mm_revocation_reason(row->reason), "replaced", row->stays);
+	    row->scrapped ? "scrap" : mm_revocation_reason(row->reason),
+	    "replaced", row->stays);
 }
 
 static enum mm_error
@@ -169,16 +170,17 @@ mm_register_file(
 static const struct {
 	const char *name;
 	mm_register_run *run;
+	enum mm_register_by by;
 	const char *options; /* that mean something; all others are refused */
-} kinds[] = {{"aws-bulk", mm_register_aws_bulk,
+} kinds[] = {{"aws-bulk", mm_register_aws_bulk, MM_REGISTER_BY_DEVICE,
 		 " identity key since profile order out no-ca "},
-    {"aws-template", mm_register_aws_template_file,
+    {"aws-template", mm_register_aws_template_file, MM_REGISTER_BY_DEVICE,
 	" out policy document no-ca "},
-    {"aws-ca", mm_register_aws_ca,
+    {"aws-ca", mm_register_aws_ca, MM_REGISTER_BY_DEVICE,
 	" identity key profile out verification role policy document "},
-    {"azure-dps", mm_register_azure_dps,
+    {"azure-dps", mm_register_azure_dps, MM_REGISTER_BY_NAME_FOLDED,
 	" identity key since profile order out format "},
-    {"mosquitto", mm_register_mosquitto_files,
+    {"mosquitto", mm_register_mosquitto_files, MM_REGISTER_BY_NAME,
 	" identity key since profile order out ca topic place listen "}};
 
 static enum mm_error
@@ -204,7 +206,8 @@ run_kind(const struct mm_invocation *invocation, size_t kind)
 	struct mm_register_job job = {.invocation = invocation,
 	    .out = mm_option(invocation, "out"),
 	    .choice = {.profile = mm_option(invocation, "profile"),
-		.order = mm_option(invocation, "order")},
+		.order = mm_option(invocation, "order"),
+		.by = kinds[kind].by},
 	    .report = json_object()};
 	enum mm_error error = check_options(invocation, kind);
 
@@ -284,7 +287,9 @@ const struct mm_command mm_flash_register_command = {
 	"became valid\nsince --since; OUT.range.json (mosquitto: range.json) "
 	"says which entries it covers,\nwith the signed checkpoint, the list's "
 	"digest, and the certificates that are gone:\nthe next list begins at "
-	"its `to`. In AWS IoT a certificate's id is its sha256.",
+	"its `to`. In AWS IoT a certificate's id is its sha256.\n"
+	"DPS, mosquitto and devices that come by themselves go by the common "
+	"name.",
     .results =
 	"of a list: file, range, since, to, new, gone\nmosquitto: directory, "
 	"range, since, to, new, gone, devices\naws-template: file\naws-ca: "

@@ -118,11 +118,31 @@ read_chip(struct making *m)
 		return mm_fail(MM_E_USAGE,
 		    "--ds: %s is no chip with such a peripheral, as esp32c3",
 		    name);
-	if (strcmp(name, "esp32c5") == 0)
-		mm_say("esp32c5: the vendor's tool writes TLVs for keys up to "
-		       "4096 bits, which this does too; its ESP-IDF reads up "
-		       "to 3072: try one device first");
 	return MM_OK;
+}
+
+static void
+say_of_rsa(const struct mm_ds_chip *chip)
+{
+	if (chip != NULL && strcmp(chip->name, "esp32c5") == 0)
+		mm_say("esp32c5: the vendor's tool writes TLVs for RSA keys up "
+		       "to 4096 bits, which this does too; its ESP-IDF reads "
+		       "up to 3072: try one device first");
+}
+
+static enum mm_error
+read_rsa_ds(struct making *m, const char *hmac)
+{
+	enum mm_error error =
+	    hmac != NULL
+		? read_exactly(hmac, MM_DS_HMAC_KEY, &m->hmac_key)
+		: mm_fail(MM_E_USAGE,
+		      "--ds with an RSA key wants --hmac-key, the eFuse's 32 "
+		      "bytes");
+
+	m->ds.hmac_key = m->hmac_key.data;
+	say_of_rsa(m->ds.chip);
+	return error == MM_OK ? read_iv(m) : error;
 }
 
 /* The peripheral's part of the command line. */
@@ -142,21 +162,15 @@ read_ds(struct making *m)
 	if (number == MM_DS_EFUSE_KEYS || m->parts.key == NULL)
 		return mm_fail(MM_E_USAGE,
 		    "--ds wants --private-key and --efuse-key-id, 0 to 5");
-	if (m->key.rsa != (hmac != NULL))
-		return mm_fail(MM_E_USAGE,
-		    m->key.rsa ? "--ds with an RSA key wants --hmac-key, the "
-				 "eFuse's 32 bytes"
-			       : "--hmac-key is for RSA keys: an ECDSA key is "
-				 "burned itself");
 	m->ds.efuse_key = (uint8_t)number;
-	if (hmac != NULL) {
-		error = read_exactly(hmac, MM_DS_HMAC_KEY, &m->hmac_key);
-		m->ds.hmac_key = m->hmac_key.data;
-	}
-	if (error == MM_OK && hmac != NULL)
-		error = read_iv(m);
 	m->parts.ds = &m->ds;
-	return error;
+	if (m->key.rsa)
+		return read_rsa_ds(m, hmac);
+	if (hmac != NULL || mm_option(m->invocation, "iv") != NULL)
+		return mm_fail(MM_E_USAGE,
+		    "--hmac-key and --iv are for RSA keys: an ECDSA key is "
+		    "burned itself");
+	return MM_OK;
 }
 
 /* --- what may not go together --- */
@@ -165,7 +179,16 @@ static enum mm_error
 check_alone(const struct mm_invocation *invocation)
 {
 	static const char *const ds[] = {"hmac-key", "efuse-key-id", "iv"};
+	static const char *const making[] = {"format", "device-cert", "ca-cert",
+	    "private-key", "plain-keys", "ds", "hmac-key", "efuse-key-id", "iv",
+	    "csv", "size", "out"};
 
+	if (mm_option(invocation, "dump") != NULL)
+		return mm_values_said(invocation, making, MM_COUNT(making)) == 0
+			   ? MM_OK
+			   : mm_fail(MM_E_USAGE,
+				 "--dump reads a partition and makes none: "
+				 "leave the other options out");
 	if (mm_option(invocation, "ds") == NULL &&
 	    mm_values_said(invocation, ds, MM_COUNT(ds)) > 0)
 		return mm_fail(MM_E_USAGE,
@@ -257,6 +280,7 @@ make_of_csv(struct making *m, const char *path)
 		terms.iv = m->iv.data;
 	}
 	m->plain = terms.plain_keys;
+	say_of_rsa(terms.chip);
 	return error == MM_OK ? mm_secure_cert_csv(path, &terms, &m->made)
 			      : error;
 }
@@ -282,11 +306,10 @@ run(const struct mm_invocation *invocation)
 	const char *dump = mm_option(invocation, "dump");
 	const char *csv = mm_option(invocation, "csv");
 	struct making making = {.invocation = invocation};
-	enum mm_error error;
+	enum mm_error error = check_alone(invocation);
 
-	if (dump != NULL)
+	if (error == MM_OK && dump != NULL)
 		return mm_secure_cert_dump(invocation, dump);
-	error = check_alone(invocation);
 	if (error == MM_OK)
 		error =
 		    mm_output_check(invocation, mm_option(invocation, "out"));

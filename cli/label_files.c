@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "cli/command.h"
 #include "factory/csv.h"
@@ -367,11 +368,31 @@ write_pages(struct mm_labels *l)
 	return error == MM_OK ? end_page(l) : error;
 }
 
+/* What is read again after all of it was found good. */
+static enum mm_error
+check_list(const char *path)
+{
+	struct stat about;
+
+	if (stat(path, &about) == 0 && !S_ISREG(about.st_mode))
+		return mm_fail(MM_E_USAGE,
+		    "%s is no file; --csv is read twice: write the list to a "
+		    "file first",
+		    path);
+	return MM_OK;
+}
+
 enum mm_error
 mm_labels_write(struct mm_labels *l)
 {
-	if (mm_option(l->invocation, "csv") == NULL)
+	const char *list = mm_option(l->invocation, "csv");
+	enum mm_error error;
+
+	if (list == NULL)
 		return write_one(l);
+	error = check_list(list);
+	if (error != MM_OK)
+		return error;
 	if (mm_option(l->invocation, "sheet") == NULL)
 		return write_files(l);
 	return l->format->pages ? write_pages(l) : write_job(l);

@@ -304,7 +304,8 @@ static const struct {
     {"starts", MM_ENTRY_START}, {"pendings", MM_ENTRY_PENDING},
     {"withdrawals", MM_ENTRY_WITHDRAWAL}, {"releases", MM_ENTRY_RELEASE},
     {"ceremonies", MM_ENTRY_CEREMONY}, {"csrs", MM_ENTRY_CSR},
-    {"imports", MM_ENTRY_IMPORT}, {"partitions", MM_ENTRY_PARTITION}};
+    {"imports", MM_ENTRY_IMPORT}, {"partitions", MM_ENTRY_PARTITION},
+    {"scraps", MM_ENTRY_SCRAP}};
 
 /* The log that this one stands in for, and what it took over. */
 static void
@@ -412,7 +413,7 @@ const struct mm_command mm_log_verify_command = {
 	       "signatures,\nvoids, unsigned, refusals, devices, policies, "
 	       "principals, orders,\nrevocations, keys, crls, exports, starts, "
 	       "pendings,\nwithdrawals, releases, ceremonies, csrs, imports,\n"
-	       "partitions, "
+	       "partitions, scraps, "
 	       "first, last (times),\nsucceeds (log, size, root, inherited; of "
 	       "a log that stands in for\nanother), since (size of "
 	       "--checkpoint), blobs; of "

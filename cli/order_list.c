@@ -7,7 +7,7 @@
 enum { ARENA = 32 << 20 };
 
 static const char *const columns[] = {"order", "state", "units", "issued",
-    "left", "reissued", "refused", "revoked", "until", "profile"};
+    "left", "reissued", "refused", "revoked", "scrapped", "until", "profile"};
 
 static enum mm_error
 run(const struct mm_invocation *invocation)

@@ -1,6 +1,6 @@
 /*
  * mintmark order show: the reconciliation of an order: ordered, issued,
- * reissued, refused, revoked, left.
+ * reissued, refused, revoked, scrapped, left.
  */
 #include "cli/entry_json.h"
 #include "cli/json_value.h"
@@ -55,7 +55,8 @@ const struct mm_command mm_order_show_command = {
     .operands = "ORDER",
     .operand_min = 1,
     .operand_max = 1,
-    .summary = "an order: ordered, issued, reissued, refused, revoked, left",
+    .summary =
+	"an order: ordered, issued, reissued, refused, revoked, scrapped, left",
     .results = MM_ORDER_RESULTS ", terms",
     MM_COMMAND_OPTIONS(options),
     .run = run,

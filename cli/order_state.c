@@ -92,6 +92,7 @@ mm_order_state_json(const struct mm_order_state *state)
 	    "reissues_left", left(state->reissue, state->reissued), "refused",
 	    (json_int_t)state->refused, "revoked", (json_int_t)state->revoked);
 
+	json_object_set_new(out, "scrapped", mm_json_number(state->scrapped));
 	json_object_set_new(out, "until", mm_json_time(state->until));
 	json_object_set_new(out, "index", mm_json_number(state->index));
 	json_object_set_new(out, "first", mm_json_number(state->first));

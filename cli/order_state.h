@@ -22,6 +22,7 @@ enum mm_error mm_order_terms(const struct mm_appliance *appliance,
 json_t *mm_order_state_json(const struct mm_order_state *state);
 #define MM_ORDER_RESULTS \
 	"order, profile, state, revision, units, issued, left, reissue,\n" \
-	"reissued, reissues_left, refused, revoked, until, index, first"
+	"reissued, reissues_left, refused, revoked, scrapped, until, index,\n" \
+	"first"
 
 #endif

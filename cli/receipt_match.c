@@ -45,6 +45,21 @@ bundled_key(const struct mm_match_facts *facts, struct mm_span name)
 	return key != NULL ? key->key.spki : mm_span(NULL, 0);
 }
 
+/* By the first certificate of a file, and each of them by the next. */
+static enum mm_error
+check_chain(const struct mm_match_facts *facts, struct mm_span der,
+    struct mm_arena *arena)
+{
+	struct mm_list chain;
+	enum mm_error error = mm_chain_input(facts->signer, arena, &chain);
+
+	if (error != MM_OK || mm_chain_check(der, &chain, arena) == MM_OK)
+		return error;
+	return mm_fail(MM_E_MISMATCH, "%s is not signed by the key of %s%s",
+	    facts->file, facts->signer,
+	    chain.count > 1 ? ", or a certificate there not by the next" : "");
+}
+
 /*
  * By the issuer where one is named, by the log's own keys where there is a
  * bundle, and else by the key identifier in the TBS, which the log has.
@@ -55,24 +70,16 @@ check_issuer(const struct mm_match_facts *facts, struct mm_span der,
 {
 	struct mm_span spki =
 	    bundled_key(facts, facts->attested->body.certificate.issuer);
-	struct mm_certificate issuer;
-	struct mm_span issuer_der;
-	enum mm_error error = MM_OK;
+	enum mm_error error;
 
-	if (facts->signer != NULL) {
-		error = mm_certificate_input(
-		    facts->signer, arena, &issuer_der, &issuer);
-		spki = issuer.read.spki;
-	}
-	if (error != MM_OK)
-		return error;
+	if (facts->signer != NULL)
+		return check_chain(facts, der, arena);
 	error = spki.size > 0 ? mm_certificate_verify(der, spki)
 			      : mm_certificate_verify_authority(der);
-	if (error == MM_OK)
-		return MM_OK;
-	return mm_fail(MM_E_MISMATCH, "%s is not signed by %s%s", facts->file,
-	    facts->signer != NULL ? "the key of " : "its issuer's key",
-	    facts->signer != NULL ? facts->signer : "");
+	return error == MM_OK
+		   ? MM_OK
+		   : mm_fail(MM_E_MISMATCH,
+			 "%s is not signed by its issuer's key", facts->file);
 }
 
 static enum mm_error

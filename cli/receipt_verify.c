@@ -269,7 +269,8 @@ static const struct mm_cli_option options[] = {
     {"key", "VKEY", "the log's verifier key, a file", true},
     {"image", "IMAGE", "the image; FILE is its signature", false},
     {"certificate", "CRT",
-	"whose key signed FILE; of an image a public key, too", false},
+	"whose key signed FILE, and the chain above; of an image a public "
+	"key, too", false},
     {"entry", "ENTRY", "the entry itself; what the receipt carries is not used",
 	false},
     MM_WITNESS_OPTIONS,
@@ -290,7 +291,8 @@ const struct mm_command mm_receipt_verify_command = {
     "\nof a certificate: " MM_ATTESTED_CERTIFICATE_RESULTS
     "\nof an image: " MM_ATTESTED_IMAGE_RESULTS
     "\nof a partition: " MM_ATTESTED_PARTITION_RESULTS
-    "\nof an export: " MM_ATTESTED_EXPORT_RESULTS "\n" MM_MATCH_RESULTS
+    "\nof an export: " MM_ATTESTED_EXPORT_RESULTS
+    "\nof a scrapped unit: " MM_ATTESTED_SCRAP_RESULTS "\n" MM_MATCH_RESULTS
     "\nwith --statements: " MM_MANDATE_RESULTS
     "\nwith --witness: " MM_WITNESS_RESULTS,
     .writes = true,

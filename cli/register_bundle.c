@@ -109,58 +109,98 @@ check_verification(
 	return error == MM_OK ? mm_pem_encode("CERTIFICATE", der, pem) : error;
 }
 
+/* Those that are there tell whether the ones to come can be things. */
 static enum mm_error
-write_config(struct mm_register_job *job, const char *role)
+check_first_use(struct mm_register_job *job)
+{
+	unsigned long long good = 0, bad = 0;
+	struct mm_register_row row;
+	bool more = true;
+	enum mm_error error, fault = MM_OK;
+
+	for (;;) {
+		error = mm_register_scan_next(
+		    job->scan, MM_REGISTER_NEW | MM_REGISTER_KEPT, &row, &more);
+		if (error != MM_OK || !more)
+			break;
+		error = mm_register_aws_first_use(&row.device);
+		good += error == MM_OK;
+		bad += error != MM_OK;
+		fault = error != MM_OK ? error : fault;
+	}
+	if (error == MM_OK && bad > 0 && good == 0)
+		return fault;
+	if (error == MM_OK && bad > 0)
+		mm_say("%llu of %llu devices cannot come by themselves: %s",
+		    bad, good + bad, mm_why(fault));
+	return error;
+}
+
+static enum mm_error
+make_config(
+    struct mm_register_job *job, const char *role, struct mm_buffer *config)
 {
 	struct mm_register_aws aws = {.policy = NULL};
 	mm_auto(buffer) document = {0};
 	mm_auto(buffer) template = {0};
-	mm_auto(buffer) config = {0};
 	enum mm_error error = read_policy(job->invocation, &aws, &document);
 
 	mm_buffer_init(&template, 4 * MM_REGISTER_TEMPLATE);
-	mm_buffer_init(&config, 16 * MM_REGISTER_TEMPLATE);
 	if (error == MM_OK)
 		error = mm_register_aws_template(&aws, true, &template);
 	if (error == MM_OK)
-		error = mm_register_aws_config(
-		    mm_buffer_span(&template), role, &config);
-	return error == MM_OK
-		   ? mm_register_file(job, "registration-config.json",
-			 mm_buffer_span(&config))
+		error = check_first_use(job);
+	return error == MM_OK ? mm_register_aws_config(
+				    mm_buffer_span(&template), role, config)
+			      : error;
+}
+
+/* Without a role there is no configuration. */
+struct ca_files {
+	struct mm_buffer ca, verification, config;
+};
+
+static enum mm_error
+gather_ca(struct mm_register_job *job, const char *role, struct ca_files *files)
+{
+	enum mm_error error = only_ca(job, &files->ca);
+
+	if (error == MM_OK)
+		error = check_verification(
+		    job, mm_buffer_span(&files->ca), &files->verification);
+	return error == MM_OK && role != NULL
+		   ? make_config(job, role, &files->config)
 		   : error;
 }
 
 static enum mm_error
-write_ca(struct mm_register_job *job, const char *role)
+write_ca(struct mm_register_job *job, const struct ca_files *files)
 {
+	static const char *const names[] = {"ca.pem", "verification.pem",
+	    "commands.txt", "registration-config.json"};
+	bool config = files->config.size > 0;
 	static const char base[] =
 	    "aws iot register-ca-certificate --ca-certificate file://ca.pem "
 	    "\\\n"
 	    "    --verification-certificate file://verification.pem \\\n"
 	    "    --set-as-active --allow-auto-registration";
 	char commands[512];
-	mm_auto(buffer) ca = {0};
-	mm_auto(buffer) verification = {0};
-	enum mm_error error;
+	enum mm_error error =
+	    mm_register_directory(job, names, MM_COUNT(names) - !config);
 
-	mm_buffer_init(&ca, MM_REGISTER_PEM);
-	mm_buffer_init(&verification, MM_REGISTER_PEM);
-	error = only_ca(job, &ca);
+	if (error == MM_OK && config)
+		error = mm_register_file(job, "registration-config.json",
+		    mm_buffer_span(&files->config));
 	if (error == MM_OK)
 		error =
-		    check_verification(job, mm_buffer_span(&ca), &verification);
-	if (error == MM_OK && role != NULL)
-		error = write_config(job, role);
+		    mm_register_file(job, "ca.pem", mm_buffer_span(&files->ca));
 	if (error == MM_OK)
-		error = mm_register_file(job, "ca.pem", mm_buffer_span(&ca));
-	if (error == MM_OK)
-		error = mm_register_file(
-		    job, "verification.pem", mm_buffer_span(&verification));
+		error = mm_register_file(job, "verification.pem",
+		    mm_buffer_span(&files->verification));
 	snprintf(commands, sizeof(commands), "%s%s\n", base,
-	    role != NULL ? " \\\n    --registration-config "
-			   "file://registration-config.json"
-			 : "");
+	    config ? " \\\n    --registration-config "
+		     "file://registration-config.json"
+		   : "");
 	return error == MM_OK ? mm_register_file(
 				    job, "commands.txt", mm_span_text(commands))
 			      : error;
@@ -169,10 +209,8 @@ write_ca(struct mm_register_job *job, const char *role)
 enum mm_error
 mm_register_aws_ca(struct mm_register_job *job)
 {
-	static const char *const names[] = {"ca.pem", "verification.pem",
-	    "commands.txt", "registration-config.json"};
 	const char *role = mm_option(job->invocation, "role");
-	size_t count = MM_COUNT(names) - (role == NULL);
+	struct ca_files files;
 	enum mm_error error;
 
 	if (role == NULL && (mm_option(job->invocation, "policy") != NULL ||
@@ -180,14 +218,20 @@ mm_register_aws_ca(struct mm_register_job *job)
 		return mm_fail(MM_E_USAGE,
 		    "a policy goes with --role: without it devices that come "
 		    "by themselves wait for somebody to let them in");
+	mm_buffer_init(&files.ca, MM_REGISTER_PEM);
+	mm_buffer_init(&files.verification, MM_REGISTER_PEM);
+	mm_buffer_init(&files.config, 16 * MM_REGISTER_TEMPLATE);
 	error = mm_register_open(job);
 	if (error == MM_OK)
-		error = mm_register_directory(job, names, count);
+		error = gather_ca(job, role, &files);
 	if (error == MM_OK)
-		error = write_ca(job, role);
+		error = write_ca(job, &files);
 	if (error == MM_OK)
 		json_object_set_new(
 		    job->report, "directory", json_string(job->out));
+	mm_buffer_clear(&files.ca);
+	mm_buffer_clear(&files.verification);
+	mm_buffer_clear(&files.config);
 	return error;
 }
 

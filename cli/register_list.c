@@ -31,7 +31,8 @@ each(struct list *list, const struct mm_register_row *row);
 static void
 put(struct list *list)
 {
-	fwrite(list->row.data, 1, list->row.size, list->file.out);
+	if (list->row.size > 0)
+		fwrite(list->row.data, 1, list->row.size, list->file.out);
 	mm_buffer_reset(&list->row);
 }
 

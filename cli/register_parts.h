@@ -27,12 +27,15 @@ struct mm_kept {
 	bool replaces;
 	/* Devices alone. */
 	uint8_t serial[MM_SERIAL_SIZE];
-	uint8_t device[MM_DEVICE_HASH];
-	bool revoked, before, now;
+	uint8_t who[MM_DEVICE_HASH]; /* of enum mm_register_by */
+	bool revoked, scrapped, before, now;
 	uint8_t reason;
 	uint64_t revoked_at;
 };
 
+/* A revocation, or MM_KEPT_SCRAP in its reason's place: a unit that was
+ * reported as scrap. */
+enum { MM_KEPT_SCRAP = 255 };
 struct mm_kept_revocation {
 	uint8_t serial[MM_SERIAL_SIZE];
 	uint8_t reason;
@@ -58,7 +61,7 @@ struct mm_register_scan {
 	uint64_t size; /* of the log */
 	FILE *spool;
 	struct mm_kept_list kept, revocations, orders;
-	/* Hashes of the devices that have a certificate, sorted. */
+	/* Hashes of who has a certificate, sorted. */
 	struct mm_kept_list before, now;
 	char issuers[MM_ISSUERS][MM_NAME_MAX + 1];
 	size_t issuer_count;
@@ -88,6 +91,6 @@ mm_kept_certificate(struct mm_register_scan *scan, const struct mm_kept *kept,
 /* Sets before and now of every device. MM_E_USAGE where one has several. */
 enum mm_error mm_register_states(struct mm_register_scan *scan) mm_must_use;
 bool
-mm_kept_has_device(const struct mm_kept_list *list, const struct mm_kept *kept);
+mm_kept_has_one(const struct mm_kept_list *list, const struct mm_kept *kept);
 
 #endif

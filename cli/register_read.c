@@ -166,6 +166,35 @@ is_chosen(const struct mm_register_choice *choice,
 		   strcmp(order->name, choice->order) == 0);
 }
 
+static void
+fold(char *text)
+{
+	for (; *text != '\0'; text++)
+		if (*text >= 'A' && *text <= 'Z')
+			*text = (char)(*text - 'A' + 'a');
+}
+
+static enum mm_error
+hash_who(const struct reading *r, const struct mm_certificate_entry *body,
+    uint8_t out[MM_DEVICE_HASH])
+{
+	enum mm_register_by by = r->scan->choice.by;
+	struct mm_span who = body->subject;
+	struct mm_registration read;
+	enum mm_error error = MM_OK;
+
+	if (by != MM_REGISTER_BY_DEVICE) {
+		error = mm_registration_read_tbs(body->tbs, &read);
+		if (error != MM_OK)
+			return error;
+		if (by == MM_REGISTER_BY_NAME_FOLDED)
+			fold(read.name);
+		who = mm_span_text(read.name);
+	}
+	crypto_generichash(out, MM_DEVICE_HASH, who.data, who.size, NULL, 0);
+	return error;
+}
+
 static enum mm_error
 keep_device(struct reading *r, const struct mm_certificate_entry *body)
 {
@@ -176,12 +205,11 @@ keep_device(struct reading *r, const struct mm_certificate_entry *body)
 		error = issuer_number(r->scan, body->issuer, &kept->issuer);
 	if (error == MM_OK)
 		error = mm_serial_of_tbs(body->tbs, kept->serial);
-	if (error != MM_OK)
-		return error;
-	kept->replaces = body->replaces.count > 0;
-	crypto_generichash(kept->device, sizeof(kept->device),
-	    body->subject.data, body->subject.size, NULL, 0);
-	return MM_OK;
+	if (error == MM_OK)
+		error = hash_who(r, body, kept->who);
+	if (error == MM_OK)
+		kept->replaces = body->replaces.count > 0;
+	return error;
 }
 
 static enum mm_error
@@ -275,6 +303,14 @@ on_revocation(struct reading *r, const void *item)
 	return error;
 }
 
+static enum mm_error
+on_scrap(struct reading *r, const void *item)
+{
+	const struct mm_scrap_entry *body = item;
+
+	return add_revocation(r, body->serial, MM_KEPT_SCRAP, false);
+}
+
 /* What a certificate replaces is superseded when it is signed. */
 static enum mm_error
 supersede(struct reading *r, const struct mm_kept *kept)
@@ -347,6 +383,7 @@ read_entry(struct mm_register_scan *scan, uint64_t index, struct mm_span bytes)
 	    [MM_ENTRY_ORDER] = on_order,
 	    [MM_ENTRY_INHERITED] = on_inherited,
 	    [MM_ENTRY_REVOCATION] = on_revocation,
+	    [MM_ENTRY_SCRAP] = on_scrap,
 	    [MM_ENTRY_SIGNATURES] = on_signatures};
 	mm_auto(arena) arena = {0};
 	struct mm_entry entry;

@@ -97,8 +97,9 @@ make_row(struct mm_register_scan *scan, const struct mm_kept *kept,
 	struct mm_span signature;
 	struct mm_register_row row = {.change = change_of(kept),
 	    .reason = kept->reason,
+	    .scrapped = kept->scrapped && !kept->revoked,
 	    .issuer = kept->issuer,
-	    .stays = mm_kept_has_device(&scan->now, kept)};
+	    .stays = mm_kept_has_one(&scan->now, kept)};
 	enum mm_error error;
 
 	mm_arena_init(&arena, MM_REGISTER_ARENA);
@@ -115,7 +116,7 @@ make_row(struct mm_register_scan *scan, const struct mm_kept *kept,
 		return mm_fail(error, "entry %llu: %s",
 		    (unsigned long long)kept->index, mm_why(error));
 	row.device.index = kept->index;
-	row.device.known = mm_kept_has_device(&scan->before, kept);
+	row.device.known = mm_kept_has_one(&scan->before, kept);
 	mm_span_string(
 	    body.subject, row.device.device, sizeof(row.device.device));
 	*out = row;

@@ -2,7 +2,8 @@
  * Which devices have a certificate, by the log, and what has changed since one
  * of its entries. A device's certificate is one that rests on an order. It is
  * valid as of the first n entries where its signature is among them, and no
- * revocation of it that was not taken back.
+ * revocation of it that was not taken back, nor a report that its unit is
+ * scrap.
  *
  * With since = N and the checkpoint's size M there are the changes from the
  * state as of N to the state as of M: lists from 0 to N and from N to M make
@@ -15,9 +16,17 @@
 #include "cli/source.h"
 #include "factory/register.h"
 
+/* Who a device is where the list goes: of each there is one certificate. */
+enum mm_register_by {
+	MM_REGISTER_BY_DEVICE,
+	MM_REGISTER_BY_NAME,       /* the common name */
+	MM_REGISTER_BY_NAME_FOLDED /* the same, large letters as small ones */
+};
+
 struct mm_register_choice {
 	uint64_t since;
 	const char *profile, *order; /* NULL: any */
+	enum mm_register_by by;
 };
 
 enum mm_register_change {
@@ -29,15 +38,16 @@ enum mm_register_change {
 struct mm_register_row {
 	struct mm_registration device; /* lives until the next row */
 	enum mm_register_change change;
-	uint64_t reason; /* CRLReason of one that is gone */
-	bool stays;      /* gone, and the device has another one now */
+	uint64_t reason; /* CRLReason of one that is gone, where not: */
+	bool scrapped;   /* it is scrap, and not revoked */
+	bool stays;      /* gone, and who had it has another one now */
 	size_t issuer;   /* for mm_register_issuer() */
 };
 
 struct mm_register_scan;
 
-/* MM_E_NOT_FOUND where `since` is past the log's end; MM_E_USAGE where a
- * device has several certificates; the errors of mm_row_scan_new(). */
+/* MM_E_NOT_FOUND where `since` is past the log's end; MM_E_USAGE where
+ * somebody has several certificates; the errors of mm_row_scan_new(). */
 enum mm_error mm_register_scan_new(struct mm_source *source,
     const struct mm_register_choice *choice,
     struct mm_register_scan **out) mm_must_use;

@@ -1,6 +1,7 @@
 /*
- * Which devices had a certificate, and which have one: revocations are applied
- * in the log's order, and what is so when `since` is passed was before.
+ * Which devices had a certificate, and which have one: revocations, and units
+ * that were reported as scrap, are applied in the log's order, and what is so
+ * when `since` is passed was before.
  */
 #include <string.h>
 
@@ -45,11 +46,21 @@ compare_serials(const void *a, const void *b)
 static void
 apply_one(struct mm_kept *kept, const struct mm_kept_revocation *one)
 {
+	if (one->reason == MM_KEPT_SCRAP) {
+		kept->scrapped = true;
+		return;
+	}
 	if (one->replaced && kept->revoked && kept->reason != HOLD)
 		return;
 	kept->revoked = one->reason != REMOVED;
 	kept->reason = one->reason;
 	kept->revoked_at = one->at;
+}
+
+static bool
+is_good(const struct mm_kept *kept)
+{
+	return !kept->revoked && !kept->scrapped;
 }
 
 static void
@@ -60,7 +71,7 @@ set_before(struct mm_register_scan *scan)
 		    mm_kept_at(scan->kept, struct mm_kept, i);
 
 		kept->before =
-		    kept->signed_at < scan->choice.since && !kept->revoked;
+		    kept->signed_at < scan->choice.since && is_good(kept);
 	}
 }
 
@@ -97,7 +108,7 @@ add_device(struct mm_kept_list *list, const struct mm_kept *kept)
 
 	if (hash == NULL)
 		return no_memory();
-	memcpy(hash, kept->device, MM_DEVICE_HASH);
+	memcpy(hash, kept->who, MM_DEVICE_HASH);
 	return MM_OK;
 }
 
@@ -108,11 +119,10 @@ compare_devices(const void *a, const void *b)
 }
 
 bool
-mm_kept_has_device(const struct mm_kept_list *list, const struct mm_kept *kept)
+mm_kept_has_one(const struct mm_kept_list *list, const struct mm_kept *kept)
 {
-	return list->count > 0 &&
-	       bsearch(kept->device, list->items, list->count, MM_DEVICE_HASH,
-		   compare_devices) != NULL;
+	return list->count > 0 && bsearch(kept->who, list->items, list->count,
+				      MM_DEVICE_HASH, compare_devices) != NULL;
 }
 
 static enum mm_error
@@ -126,7 +136,7 @@ list_devices(struct mm_register_scan *scan)
 
 		if (kept->kind != MM_KEPT_DEVICE)
 			continue;
-		kept->now = kept->signed_at != UINT64_MAX && !kept->revoked;
+		kept->now = kept->signed_at != UINT64_MAX && is_good(kept);
 		if (kept->before)
 			error = add_device(&scan->before, kept);
 		if (error == MM_OK && kept->now)
@@ -141,6 +151,31 @@ list_devices(struct mm_register_scan *scan)
 	return error;
 }
 
+/* The entries of two certificates that the same one has. */
+static enum mm_error
+refuse_two(const struct mm_register_scan *scan, const uint8_t *who)
+{
+	unsigned long long entries[2] = {0, 0};
+
+	for (size_t i = 0, found = 0; i < scan->kept.count && found < 2; i++) {
+		const struct mm_kept *kept =
+		    mm_kept_at(scan->kept, struct mm_kept, i);
+
+		if (kept->now && memcmp(kept->who, who, MM_DEVICE_HASH) == 0)
+			entries[found++] = kept->index;
+	}
+	if (scan->choice.by == MM_REGISTER_BY_DEVICE)
+		return mm_fail(MM_E_USAGE,
+		    "devices have certificates of several profiles (entries "
+		    "%llu and %llu); say --profile",
+		    entries[0], entries[1]);
+	return mm_fail(MM_E_USAGE,
+	    "the certificates of entries %llu and %llu have the same common "
+	    "name, and a device is known by it there; say --profile, or "
+	    "reissue by a profile whose CN has {device} in it",
+	    entries[0], entries[1]);
+}
+
 /* Everywhere a device is known by one certificate. */
 static enum mm_error
 check_one_each(const struct mm_register_scan *scan)
@@ -150,9 +185,7 @@ check_one_each(const struct mm_register_scan *scan)
 	for (size_t i = 1; i < scan->now.count; i++)
 		if (memcmp(hashes + (i - 1) * MM_DEVICE_HASH,
 			hashes + i * MM_DEVICE_HASH, MM_DEVICE_HASH) == 0)
-			return mm_fail(MM_E_USAGE,
-			    "devices have certificates of several profiles; "
-			    "say --profile (`cert list` shows them)");
+			return refuse_two(scan, hashes + i * MM_DEVICE_HASH);
 	return MM_OK;
 }
 

@@ -82,7 +82,9 @@ const struct mm_command mm_release_fetch_command = {
 	     "SIGNING.sig and .receipt for each signing,\nSIGNING.crt and "
 	     ".chain.pem where its key has a certificate, and release.json,\n"
 	     "which says what is what; with sha256-ecdsa also ota-job.json "
-	     "and\ncreate-ota-update.json.",
+	     "and\ncreate-ota-update.json: AWS IoT's custom code signing, "
+	     "for AWS Certificate\nManager (ACM) cannot import a key that "
+	     "never leaves its token.",
     .results = MM_RELEASE_RESULTS,
     .writes = true,
     MM_COMMAND_OPTIONS(options),

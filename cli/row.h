@@ -1,7 +1,8 @@
 /*
  * What an auditor lists and takes home: a row a matter. Certificates and
  * images have a state that later entries give them; a refusal entry has a row
- * for each of its refusals, a revocation one for each serial number.
+ * for each of its refusals, a revocation one for each serial number, and a
+ * scrapped unit one with its certificate's.
  */
 #ifndef MM_ROW_H
 #define MM_ROW_H
@@ -11,6 +12,7 @@
 #include "cli/command.h"
 #include "log/entry.h"
 #include "policy/document.h"
+#include "protocol/message.h"
 
 enum { MM_ROW_TEXT = 2 * MM_NAME_MAX + 2, MM_SERIAL_HEX = 41 };
 
@@ -34,7 +36,7 @@ struct mm_row {
 	char serial[MM_SERIAL_HEX];
 	char order[MM_NAME_MAX + 1]; /* name of the basis */
 	char station[MM_NAME_MAX + 1];
-	char reason[MM_NAME_MAX + 1];
+	char reason[MM_SCRAP_REASON_MAX + 1]; /* of scrap the longest */
 };
 
 /* --- which rows --- */

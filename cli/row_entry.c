@@ -179,6 +179,20 @@ partition_rows(struct mm_row_making *m)
 }
 
 static enum mm_error
+scrap_rows(struct mm_row_making *m)
+{
+	const struct mm_scrap_entry *body = m->body;
+	enum mm_error error;
+
+	mm_row_set(m->row.what, body->device);
+	mm_row_set(m->row.station, body->principal);
+	mm_row_serial(body->serial, m->row.serial);
+	mm_span_string(body->reason, m->row.reason, sizeof(m->row.reason));
+	error = m->maker->name(m->maker->self, body->basis, m->row.order);
+	return error == MM_OK ? mm_row_done(m) : error;
+}
+
+static enum mm_error
 csr_rows(struct mm_row_making *m)
 {
 	const struct mm_csr_entry *body = m->body;
@@ -255,7 +269,8 @@ mm_rows_of_entry(const struct mm_row_maker *maker, uint64_t index,
 	    [MM_ENTRY_CSR] = csr_rows,
 	    [MM_ENTRY_IMPORT] = import_rows,
 	    [MM_ENTRY_INHERITED] = inherited_rows,
-	    [MM_ENTRY_PARTITION] = partition_rows};
+	    [MM_ENTRY_PARTITION] = partition_rows,
+	    [MM_ENTRY_SCRAP] = scrap_rows};
 	const struct mm_shape *shape = mm_entry_body_shape(entry->kind);
 	struct mm_row_making making = {.maker = maker,
 	    .row = {.index = index,

@@ -151,6 +151,7 @@ is_device(const char *device, const struct mm_row *row)
 	return device == NULL ||
 	       ((row->kind == MM_ENTRY_CERTIFICATE ||
 		    row->kind == MM_ENTRY_PARTITION ||
+		    row->kind == MM_ENTRY_SCRAP ||
 		    row->kind == MM_ENTRY_REFUSAL) &&
 		   row->product[0] == '\0' && strcmp(device, row->what) == 0);
 }

@@ -367,7 +367,7 @@ apply_void(const struct mm_row_states *states, struct mm_row *row)
 	found = bsearch(&key, states->voids, states->void_count,
 	    sizeof(*states->voids), compare_voids);
 	if (found != NULL)
-		memcpy(row->reason, found->reason, sizeof(row->reason));
+		memcpy(row->reason, found->reason, sizeof(found->reason));
 }
 
 static void

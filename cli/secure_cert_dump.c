@@ -10,8 +10,7 @@
 #include "signer/numbers.h"
 #include "signer/secure_cert.h"
 
-enum { ARENA = 65536, USER_FROM = 51, USER_TO = 55 };
-enum { CA = 0, DS_DATA = 3, DS_CONTEXT = 4, SECURITY = 6, CONTEXT_SIZE = 8 };
+enum { ARENA = 65536, USER_FROM = 51, USER_TO = 55, CONTEXT_SIZE = 8 };
 
 /* --- what a value is; each adds its keys to a row --- */
 
@@ -82,10 +81,12 @@ tell_user(json_t *row, struct mm_span value)
 static const struct {
 	uint8_t first, last;
 	void (*tell)(json_t *row, struct mm_span value);
-} tellers[] = {{CA, MM_SECURE_CERT_DEVICE, tell_certificate},
+} tellers[] = {{MM_TLV_CA, MM_SECURE_CERT_DEVICE, tell_certificate},
     {MM_SECURE_CERT_KEY, MM_SECURE_CERT_KEY, tell_key},
-    {DS_DATA, DS_DATA, tell_data}, {DS_CONTEXT, DS_CONTEXT, tell_context},
-    {SECURITY, SECURITY, tell_security}, {USER_FROM, USER_TO, tell_user}};
+    {MM_TLV_DS_DATA, MM_TLV_DS_DATA, tell_data},
+    {MM_TLV_DS_CONTEXT, MM_TLV_DS_CONTEXT, tell_context},
+    {MM_TLV_SECURITY, MM_TLV_SECURITY, tell_security},
+    {USER_FROM, USER_TO, tell_user}};
 
 /* --- rows --- */
 
@@ -116,6 +117,8 @@ read_tlvs(struct mm_span file, json_t *rows)
 	error = mm_image_read(file,
 	    mm_span_text(mm_image_format_name(MM_FORMAT_SECURE_CERT)), &arena,
 	    &facts);
+	if (error == MM_E_IMAGE)
+		return mm_fail(MM_E_FORMAT, "%s", mm_why(error));
 	if (error != MM_OK)
 		return error;
 	read = facts.secure_cert.items;
@@ -140,7 +143,8 @@ add_area(json_t *rows, struct mm_span file, uint64_t type, struct mm_span area)
 
 /* The parts stand as the TLVs that they became later. */
 static enum mm_error
-read_fixed(struct mm_span file, json_t *rows, bool *ds)
+read_fixed(
+    struct mm_span file, json_t *rows, enum mm_secure_cert_layout *layout)
 {
 	struct mm_cust_flash read;
 	json_t *row;
@@ -148,15 +152,16 @@ read_fixed(struct mm_span file, json_t *rows, bool *ds)
 
 	if (error != MM_OK)
 		return error;
-	*ds = read.ds;
+	*layout = read.ds ? MM_LAYOUT_CUST_FLASH_DS : MM_LAYOUT_CUST_FLASH;
 	add_area(rows, file, MM_SECURE_CERT_DEVICE, read.device);
-	add_area(rows, file, CA, read.ca);
+	add_area(rows, file, MM_TLV_CA, read.ca);
 	if (!read.ds) {
 		add_area(rows, file, MM_SECURE_CERT_KEY, read.key);
 		return MM_OK;
 	}
 	row = json_pack("{s:s, s:i, s:i, s:I, s:I, s:i, s:i}", "name",
-	    "DS_DATA", "type", DS_DATA, "subtype", 0, "offset",
+	    mm_secure_cert_type_name(MM_TLV_DS_DATA), "type", MM_TLV_DS_DATA,
+	    "subtype", 0, "offset",
 	    (json_int_t)(read.ciphertext.data - file.data), "size",
 	    (json_int_t)read.ciphertext.size, "key_bits", (int)read.key_bits,
 	    "efuse_key", (int)read.efuse_key);
@@ -192,20 +197,15 @@ mm_secure_cert_dump(const struct mm_invocation *invocation, const char *path)
 	struct mm_span bytes;
 	json_t *rows = json_array();
 	enum mm_secure_cert_layout layout = MM_LAYOUT_TLV;
-	bool ds = false;
 	enum mm_error error = mm_flash_secret_read(path, &file);
 
 	bytes = mm_span(file.data, file.size);
-	if (error == MM_OK && !mm_secure_cert_begins(bytes)) {
-		error = read_fixed(bytes, rows, &ds);
-		layout = ds ? MM_LAYOUT_CUST_FLASH_DS : MM_LAYOUT_CUST_FLASH;
+	if (error == MM_OK) {
+		error = mm_secure_cert_begins(bytes)
+			    ? read_tlvs(bytes, rows)
+			    : read_fixed(bytes, rows, &layout);
 		if (error != MM_OK)
 			error = mm_fail(error, "%s: %s", path, mm_why(error));
-	} else if (error == MM_OK) {
-		error = read_tlvs(bytes, rows);
-		if (error != MM_OK)
-			error =
-			    mm_fail(MM_E_FORMAT, "%s: %s", path, mm_why(error));
 	}
 	if (error == MM_OK)
 		print(invocation, layout, file.size, rows);

@@ -42,6 +42,17 @@ matches_partition(
 }
 
 static bool
+matches_scrap(
+    struct mm_row *row, const struct mm_row_filter *filter, const void *body)
+{
+	const struct mm_scrap_entry *entry = body;
+
+	put(row->what, sizeof(row->what), entry->device);
+	put(row->station, sizeof(row->station), entry->principal);
+	return mm_row_matches(row, filter);
+}
+
+static bool
 matches_statement(
     struct mm_row *row, const struct mm_row_filter *filter, const void *body)
 {
@@ -76,7 +87,8 @@ static bool (*const rules[MM_ENTRY_KINDS])(struct mm_row *,
     [MM_ENTRY_PRINCIPAL] = matches_statement,
     [MM_ENTRY_ORDER] = matches_statement,
     [MM_ENTRY_REVOCATION] = matches_statement,
-    [MM_ENTRY_REFUSAL] = matches_refusal};
+    [MM_ENTRY_REFUSAL] = matches_refusal,
+    [MM_ENTRY_SCRAP] = matches_scrap};
 
 bool
 mm_watch_filter(
@@ -88,6 +100,7 @@ mm_watch_filter(
 		struct mm_partition_entry partition;
 		struct mm_statement_entry statement;
 		struct mm_refusal_entry refusal;
+		struct mm_scrap_entry scrap;
 	} body;
 	struct mm_row row = {.index = index, .count = 1};
 	mm_auto(arena) arena = {0};

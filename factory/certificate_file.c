@@ -137,7 +137,7 @@ mm_certificate_stored(struct mm_span file, struct mm_buffer *out)
 
 /* --- whose it is --- */
 
-/* RFC 5480 2.1.1, 2.2: the curve by its name, the point uncompressed. */
+/* RFC 5480 2.1.1, 2.2: the curve by its name, the point in either form. */
 static bool
 same_point(const struct mm_private_key *key, X509_ALGOR *algorithm,
     struct mm_span bits)
@@ -152,7 +152,7 @@ same_point(const struct mm_private_key *key, X509_ALGOR *algorithm,
 	oid = value;
 	return mm_span_equal(
 		   mm_span(OBJ_get0_data(oid), OBJ_length(oid)), key->curve) &&
-	       mm_span_equal(bits, key->point);
+	       mm_point_is(bits, key->point);
 }
 
 static bool

@@ -33,21 +33,39 @@ static const struct mm_lock_bit p4[] = {{"SPI_DOWNLOAD_MSPI_DIS", ALWAYS},
     {"DIS_DIRECT_BOOT", ALWAYS | BOOT},
     {"DIS_DOWNLOAD_MANUAL_ENCRYPT", RELEASE}, {NULL, 0}};
 
-/* chip, key sizes, key blocks, HMAC, SHA-384, faulty last block, bits */
+static const struct mm_lock_value esp32_values[] = {
+    {"CONSOLE_DEBUG_DISABLE", "1", RELEASE | BOOT}, {NULL, NULL, 0}};
+/* An odd number of its bits disables JTAG: the S2 has one bit, others three. */
+static const struct mm_lock_value s2_values[] = {
+    {"SOFT_DIS_JTAG", "1", BOOT}, {NULL, NULL, 0}};
+static const struct mm_lock_value soft_jtag[] = {
+    {"SOFT_DIS_JTAG", "7", BOOT}, {NULL, NULL, 0}};
+static const struct mm_lock_value c5_values[] = {{"SOFT_DIS_JTAG", "7", BOOT},
+    {"XTS_DPA_PSEUDO_LEVEL", "1", RELEASE}, {NULL, NULL, 0}};
+static const struct mm_lock_value c61_values[] = {
+    {"XTS_DPA_PSEUDO_LEVEL", "1", RELEASE}, {NULL, NULL, 0}};
+
+#define ICACHE "DIS_ICACHE"
+
+/* chip, key sizes, key blocks, HMAC, SHA-384, faulty last block, bits, values,
+ * doors, sealed */
 static const struct mm_chip_locks table[] = {
-    {"esp32", {32, 24}, 0, false, false, false, esp32},
-    {"esp32s2", {32, 64}, 6, true, false, false, s2},
-    {"esp32c3", {32, 0}, 6, true, false, true, c3},
-    {"esp32s3", {32, 64}, 6, true, false, true, s3},
-    {"esp32c2", {32, 16}, 1, false, false, false, c2},
-    {"esp32c6", {32, 0}, 6, true, false, true, c3},
-    {"esp32h2", {32, 0}, 6, true, false, true, h2},
-    {"esp32p4", {32, 64}, 6, true, true, false, p4},
-    {"esp32c61", {32, 0}, 6, false, false, false, p4},
-    {"esp32c5", {32, 0}, 6, true, true, false, p4},
+    {"esp32", {32, 24}, 0, false, false, false, esp32, esp32_values,
+	"DIS_CACHE", NULL},
+    {"esp32s2", {32, 64}, 6, true, false, false, s2, s2_values, ICACHE, NULL},
+    {"esp32c3", {32, 0}, 6, true, false, true, c3, soft_jtag, ICACHE, NULL},
+    {"esp32s3", {32, 64}, 6, true, false, true, s3, soft_jtag, ICACHE, NULL},
+    /* Its release mode is one only where the key's length cannot change. */
+    {"esp32c2", {32, 16}, 1, false, false, false, c2, NULL, NULL,
+	"XTS_KEY_LENGTH_256"},
+    {"esp32c6", {32, 0}, 6, true, false, true, c3, soft_jtag, ICACHE, NULL},
+    {"esp32h2", {32, 0}, 6, true, false, true, h2, soft_jtag, ICACHE, NULL},
+    {"esp32p4", {32, 64}, 6, true, true, false, p4, soft_jtag, NULL, NULL},
+    {"esp32c61", {32, 0}, 6, false, false, false, p4, c61_values, ICACHE, NULL},
+    {"esp32c5", {32, 0}, 6, true, true, false, p4, c5_values, ICACHE, NULL},
     /* Its eFuses are the H2's. */
-    {"esp32h21", {32, 0}, 6, true, false, true, h2},
-    {"esp32s31", {32, 64}, 5, true, false, false, p4},
+    {"esp32h21", {32, 0}, 6, true, false, true, h2, soft_jtag, ICACHE, NULL},
+    {"esp32s31", {32, 64}, 5, true, false, false, p4, soft_jtag, NULL, NULL},
 };
 
 const struct mm_chip_locks *
@@ -72,7 +90,8 @@ mm_chip_flash_key_check(const struct mm_chip *chip, size_t size)
 
 	if (locks == NULL)
 		return mm_fail(MM_E_FORMAT,
-		    "how flash is encrypted on %s is not known here",
+		    "how flash is encrypted on %s is not known here: there "
+		    "was no document on it",
 		    chip->name);
 	for (size_t i = 0; i < MM_FLASH_KEY_SIZES; i++)
 		if (size > 0 && size == locks->key_sizes[i])

@@ -23,6 +23,12 @@ struct mm_lock_bit {
 	unsigned when;
 };
 
+/* What the vendor's own bootloader sets beside those bits. */
+struct mm_lock_value {
+	const char *name, *value;
+	unsigned when;
+};
+
 struct mm_chip_locks {
 	const char *chip;
 	/* Bytes of a flash encryption key, the usual one first; 0: no more. */
@@ -32,7 +38,13 @@ struct mm_chip_locks {
 	bool sha384;        /* eFuse SECURE_BOOT_SHA384_EN */
 	/* BLOCK_KEY5 takes no flash encryption key (a fault of the chip). */
 	bool last_block_faulty;
-	const struct mm_lock_bit *bits; /* up to one without a name */
+	const struct mm_lock_bit *bits;     /* up to one without a name */
+	const struct mm_lock_value *values; /* the same; NULL: none */
+	/* Fields that flash encryption for good write-protects, and much with
+	 * them: `doors` when the bits are burned, for a cache that is turned
+	 * off by accident ends the chip; `sealed` behind SECURE_BOOT_EN, which
+	 * is one of those that it protects. NULL: none. */
+	const char *doors, *sealed;
 };
 
 /* NULL for a chip whose locks are not known. */

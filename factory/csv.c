@@ -188,32 +188,48 @@ check_names(const struct mm_csv *csv)
 	return MM_OK;
 }
 
-static void
+/* A pipe has no way back: what is no BOM there is told by its first byte. */
+static enum mm_error
 skip_bom(struct mm_csv *csv)
 {
-	static const unsigned char bom[] = {0xef, 0xbb, 0xbf};
-	unsigned char first[sizeof(bom)];
+	static const unsigned char rest[] = {0xbb, 0xbf};
+	unsigned char read[sizeof(rest)];
+	int c = fgetc(csv->file);
 
-	if (fread(first, 1, sizeof(first), csv->file) != sizeof(first) ||
-	    memcmp(first, bom, sizeof(bom)) != 0)
-		rewind(csv->file);
+	if (c != 0xef) {
+		ungetc(c, csv->file);
+		return MM_OK;
+	}
+	if (fread(read, 1, sizeof(read), csv->file) == sizeof(read) &&
+	    memcmp(read, rest, sizeof(rest)) == 0)
+		return MM_OK;
+	return fseeko(csv->file, 0, SEEK_SET) == 0
+		   ? MM_OK
+		   : mm_fail(MM_E_FILE, "cannot read %s: %s", csv->path,
+			 strerror(errno));
 }
 
 enum mm_error
 mm_csv_open(const char *path, struct mm_csv *out)
 {
+	return mm_csv_take(fopen(path, "re"), path, out);
+}
+
+enum mm_error
+mm_csv_take(FILE *file, const char *path, struct mm_csv *out)
+{
 	bool more;
 	enum mm_error error;
 
-	*out = (struct mm_csv){.path = path};
+	*out = (struct mm_csv){.path = path, .file = file};
 	mm_buffer_init(&out->head, MM_CSV_ROW);
 	mm_buffer_init(&out->row, MM_CSV_ROW);
-	out->file = fopen(path, "re");
 	if (out->file == NULL)
 		return mm_fail(
 		    MM_E_FILE, "cannot read %s: %s", path, strerror(errno));
-	skip_bom(out);
-	error = read_some(out, &out->head, &out->count, &more);
+	error = skip_bom(out);
+	if (error == MM_OK)
+		error = read_some(out, &out->head, &out->count, &more);
 	if (error == MM_OK && !more)
 		return mm_fail(MM_E_FORMAT,
 		    "%s is empty; its first line names the columns", path);

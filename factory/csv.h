@@ -30,6 +30,9 @@ struct mm_csv {
 /* Opens a file and reads its header: 1 to MM_CSV_COLUMNS different names, none
  * empty. To be cleared in any case. MM_E_FILE, MM_E_FORMAT. */
 enum mm_error mm_csv_open(const char *path, struct mm_csv *out) mm_must_use;
+/* The same of a file that is open and can be rewound; it is taken. */
+enum mm_error
+mm_csv_take(FILE *file, const char *path, struct mm_csv *out) mm_must_use;
 /* The next row into `cells`, which live until the next call; `more` is false
  * after the last. MM_E_FORMAT, MM_E_FILE. */
 enum mm_error mm_csv_next(struct mm_csv *csv, bool *more) mm_must_use;

@@ -9,6 +9,7 @@
 
 #include "ca/certificate.h"
 #include "ca/der.h"
+#include "protocol/text.h"
 
 /* RFC 7468 section 10, RFC 5915, RFC 8017 appendix A.1.2 */
 static const char *const labels[] = {
@@ -31,7 +32,8 @@ mm_flash_certificate(struct mm_span pem, struct mm_buffer *out)
 	mm_buffer_init(&der, MM_FLASH_PEM_MAX);
 	error = mm_pem_decode("CERTIFICATE", pem, &der);
 	if (error != MM_OK)
-		return error;
+		return mm_fail(
+		    error, "%s: give one certificate alone", mm_why(error));
 	if (!is_sequence(mm_buffer_span(&der)))
 		return mm_fail(MM_E_FORMAT, "the certificate is not sound DER");
 	mm_buffer_add(out, der.data, der.size);
@@ -136,16 +138,6 @@ enter(struct mm_span *text, const char **label)
 	return false;
 }
 
-/* libsodium 1.0.18 takes bytes from 0x80 on for base64's last digit. */
-static bool
-is_ascii(struct mm_span text)
-{
-	for (size_t i = 0; i < text.size; i++)
-		if (text.data[i] >= 0x80)
-			return false;
-	return true;
-}
-
 static bool
 is_blank(struct mm_span text)
 {
@@ -196,9 +188,10 @@ mm_flash_private_key(
 	const char *label;
 	enum mm_error error;
 
-	if (!is_ascii(text) || !is_one(text) || !enter(&text, &label))
+	if (!is_one(text) || !enter(&text, &label))
 		return mm_fail(MM_E_FORMAT,
-		    "there is not one PEM private key, or it is encrypted");
+		    "there is not one PEM private key, or it is encrypted: "
+		    "give one, without a passphrase");
 	if (!leave(&text, label) || text.size == 0)
 		return mm_fail(MM_E_FORMAT,
 		    "the PEM private key does not end, or something "
@@ -206,12 +199,15 @@ mm_flash_private_key(
 	error = mm_flash_secret_new(text.size, &der);
 	if (error != MM_OK)
 		return error;
-	if (sodium_base642bin(der.data, der.size, (const char *)text.data,
+	/* libsodium 1.0.18 takes bytes from 0x80 on for base64's last digit. */
+	if (!mm_text_is_ascii(text) ||
+	    sodium_base642bin(der.data, der.size, (const char *)text.data,
 		text.size, "\r\n", &der.size, NULL,
 		sodium_base64_VARIANT_ORIGINAL) != 0 ||
 	    !is_sequence(mm_span(der.data, der.size)))
 		return mm_fail(MM_E_FORMAT,
-		    "the PEM private key is not sound, or it is encrypted");
+		    "the PEM private key is not sound, or it is encrypted: "
+		    "give it without a passphrase");
 	*out = der;
 	der.data = NULL;
 	return MM_OK;

@@ -1,7 +1,4 @@
 /*
- * What is flashed and shipped. This room turns certificates, keys and labels
- * into the files that go into a device and into the cloud.
- *
  * DER from PEM, as the AWS reference integration wants it: a certificate
  * and a private key each in a file of its own, the structure inside kept.
  */

@@ -18,6 +18,10 @@
  *   plan.h               the command lines that flash and lock a device
  *   register.h           lists for clouds and brokers
  *   label.h              labels
+ *   production.h         the template of an order's units
+ *   unit.h               one unit of it: values, key, CSR, all its files
+ *   unit_key.h           a unit's key, made here, and its request
+ *   unit_images.h        a unit's partition images
  *   mintmark_station.py  for scripts in Python: certificates for devices
  */
 #ifndef MM_FACTORY_FACTORY_H

@@ -281,17 +281,27 @@ mm_flash_cipher_run(struct mm_flash_cipher *cipher, int direction,
 }
 
 enum mm_error
+mm_flash_key_make_sized(
+    const struct mm_chip *chip, size_t size, struct mm_flash_secret *out)
+{
+	enum mm_error error = mm_chip_flash_key_check(chip, size);
+	uint8_t *key;
+
+	if (error != MM_OK)
+		return error;
+	key = sodium_malloc(size);
+	if (key == NULL)
+		return mm_fail(MM_E_MEMORY, "no memory for a key");
+	randombytes_buf(key, size);
+	*out = (struct mm_flash_secret){key, size};
+	return MM_OK;
+}
+
+enum mm_error
 mm_flash_key_make(const struct mm_chip *chip, struct mm_flash_secret *out)
 {
 	const struct mm_chip_locks *locks = mm_chip_locks(chip);
-	uint8_t *key;
 
-	if (locks == NULL)
-		return mm_chip_flash_key_check(chip, 0);
-	key = sodium_malloc(locks->key_sizes[0]);
-	if (key == NULL)
-		return mm_fail(MM_E_MEMORY, "no memory for a key");
-	randombytes_buf(key, locks->key_sizes[0]);
-	*out = (struct mm_flash_secret){key, locks->key_sizes[0]};
-	return MM_OK;
+	return mm_flash_key_make_sized(
+	    chip, locks != NULL ? locks->key_sizes[0] : 0, out);
 }

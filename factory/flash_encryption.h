@@ -56,8 +56,13 @@ void mm_flash_cipher_free(struct mm_flash_cipher *cipher);
 enum mm_error mm_flash_cipher_run(struct mm_flash_cipher *cipher, int direction,
     uint64_t address, struct mm_span in, uint8_t *out) mm_must_use;
 
-/* A new key of the chip's usual size, from the system's CSPRNG. */
+/* A new key of the chip's usual size, from the system's CSPRNG. MM_E_FORMAT:
+ * its scheme is unknown. */
 enum mm_error mm_flash_key_make(
     const struct mm_chip *chip, struct mm_flash_secret *out) mm_must_use;
+/* The same of another size that the chip takes: 64 bytes for AES-256, 16 where
+ * an ESP32-C2 has secure boot, too. MM_E_RANGE: it does not. */
+enum mm_error mm_flash_key_make_sized(const struct mm_chip *chip, size_t size,
+    struct mm_flash_secret *out) mm_must_use;
 
 #endif

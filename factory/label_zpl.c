@@ -7,6 +7,7 @@
 
 enum {
 	FONT = 2,         /* mm */
+	FONT_MIN = 10,    /* dots of width, the least that ^A0 takes */
 	LINE_TENTHS = 26, /* tenths of a mm from one line to the next */
 	BITS = 8
 };
@@ -61,6 +62,21 @@ put_text(const char *text, struct mm_buffer *out)
 	}
 }
 
+/* A long line in narrow letters: each takes six tenths of the width that is
+ * said, about. One more is the margin. */
+static unsigned
+font_width(const char *line, unsigned mm, unsigned dots)
+{
+	unsigned characters = 1, width;
+
+	for (; *line != '\0'; line++)
+		characters += ((uint8_t)*line & 0xc0) != 0x80;
+	width = (mm - FONT) * dots * 10 / (6 * characters);
+	if (width < FONT_MIN)
+		return FONT_MIN;
+	return width < FONT * dots ? width : FONT * dots;
+}
+
 static void
 put_line(const struct mm_label *label, size_t i, unsigned mm, unsigned dots,
     struct mm_buffer *out)
@@ -68,7 +84,7 @@ put_line(const struct mm_label *label, size_t i, unsigned mm, unsigned dots,
 	unsigned y = (mm * 10 + (unsigned)i * LINE_TENTHS) * dots / 10;
 
 	mm_buffer_printf(out, "^FO%u,%u^A0N,%u,%u^FH_^FD", FONT * dots, y,
-	    FONT * dots, FONT * dots);
+	    FONT * dots, font_width(label->lines[i], mm, dots));
 	put_text(label->lines[i], out);
 	mm_buffer_add_text(out, "^FS\n");
 }

@@ -18,7 +18,8 @@ it beside your script.
 "line-1" is an identity directory, as `mintmark station request` and `station
 add` make it. Keep the receipt beside the certificate: it proves that the log
 has it. Before `issue` returns, the receipt was verified by `mintmark receipt
-verify`, and the certificate is for this device, profile and key.
+verify`, the certificate is for this device, profile and key, and each
+certificate of the chain has signed the one before it.
 
 Where the connection breaks, or the appliance says to wait, the same request
 goes out again under the same id for `patience` seconds: the answer is the one
@@ -47,18 +48,21 @@ from pathlib import Path
 from typing import (Any, Dict, List, NamedTuple, Optional, Tuple, Type, Union,
                     get_type_hints)
 
-__all__ = ["Station", "Certificate", "Order", "Status", "StationError",
-           "MessageError", "CsrError", "RefusedError", "AccessError",
+__all__ = ["Station", "Certificate", "Order", "Scrap", "Status",
+           "StationError", "MessageError", "CsrError", "RefusedError",
+           "AccessError",
            "OrderError", "DeviceError", "LimitError", "NotFoundError",
            "ProofError", "ApplianceError", "ServiceError", "AwayError",
            "TlsError", "SetupError"]
 
 FRAME_MAX = 131072
+BLOB_MAX = 67108864
 DEPTH_MAX = 16
 NUMBER_MAX = (1 << 63) - 1
 ID_SIZE = 16
 AWAY_PAUSE = 1  # seconds until somebody who is away is asked again
 STATUS, ISSUE, SHOW, BLOB, RENEW, ORDERS, CRL = 1, 2, 3, 14, 15, 17, 19
+SCRAP = 23
 CRL_ENTRY = 12
 ECDSA_SHA256 = bytes.fromhex("300a06082a8648ce3d040302")
 
@@ -80,6 +84,7 @@ CODES: Dict[str, int] = {
         (57, "not-found"),
         (60, "rate-limited reissue-exhausted certificate-revoked "
          "issuer-without-certificate"),
+        (84, "certificate-not-of-order"),
         (90, "note-malformed note-unknown-key note-bad-signature "
          "checkpoint-malformed checkpoint-other-log receipt-malformed "
          "proof-wrong tile-wrong bundle-malformed entry-malformed "
@@ -132,7 +137,8 @@ class AccessError(RefusedError):
 
 
 class OrderError(RefusedError):
-    """The order is unknown, closed, used up, or not for this device."""
+    """The order is unknown, closed, used up, or not for this device or
+    certificate."""
 
 
 class DeviceError(RefusedError):
@@ -176,7 +182,8 @@ FAMILIES: Tuple[Tuple[range, Type[StationError]], ...] = (
     (range(50, 51), LimitError),
     (range(51, 52), MessageError), (range(57, 58), NotFoundError),
     (range(60, 61), LimitError), (range(61, 62), OrderError),
-    (range(62, 63), DeviceError), (range(156, 157), AwayError),
+    (range(62, 63), DeviceError), (range(84, 85), OrderError),
+    (range(156, 157), AwayError),
     (range(157, 158), TlsError), (range(175, 178), ApplianceError),
     (range(1, 20), MessageError), (range(20, 40), CsrError),
     (range(40, 44), AccessError), (range(44, 90), RefusedError),
@@ -358,6 +365,23 @@ def _csr_key(csr: bytes) -> bytes:
                      f"the CSR cannot be read: {error}") from error
 
 
+def _certificate_serial(certificate: bytes) -> int:
+    try:
+        start = _der(certificate, _der(certificate, 0)[1])[1]
+        if certificate[start] == 0xa0:
+            start = _der(certificate, start)[2]
+        tag, start, end = _der(certificate, start)
+        if tag != 2:
+            raise ValueError("it has no serial number")
+        return int.from_bytes(certificate[start:end], "big", signed=True)
+    except IndexError as error:
+        raise ValueError("it is too short") from error
+
+
+def _serial_octets(serial: int) -> bytes:
+    return serial.to_bytes(serial.bit_length() // 8 + 1, "big", signed=True)
+
+
 def _certificate_key(certificate: bytes) -> bytes:
     """Empty where these bytes are no certificate."""
     try:
@@ -384,6 +408,11 @@ class Certificate(NamedTuple):
     def chain_pem(self) -> str:
         return "".join(map(ssl.DER_cert_to_PEM_cert, self.chain))
 
+    @property
+    def serial(self) -> int:
+        """The serial number, as `show` and `scrap` take it."""
+        return _certificate_serial(self.certificate)
+
 
 class Order(NamedTuple):
     """What was ordered, and what became of it."""
@@ -400,10 +429,17 @@ class Order(NamedTuple):
     revoked: int
     until: int  #: POSIX seconds
     closed: bool
+    scrapped: int  #: of its certificates
 
     @property
     def left(self) -> int:
         return max(0, self.units - self.issued)
+
+
+class Scrap(NamedTuple):
+    """A report of a unit that failed for good, and its proof."""
+    index: int  #: of its entry in the log
+    receipt: bytes  #: C2SP tlog-proof
 
 
 class Status(NamedTuple):
@@ -569,8 +605,7 @@ class Station:
             self._check(answer, {"subject": device, "profile": profile})
             return answer
         assert serial is not None
-        octets = serial.to_bytes(serial.bit_length() // 8 + 1, "big")
-        answer = _certificate(self._ask(SHOW, {2: octets}))
+        answer = _certificate(self._ask(SHOW, {2: _serial_octets(serial)}))
         self._check(answer, {"serial": serial})
         return answer
 
@@ -620,6 +655,18 @@ class Station:
                 return out
             body = {1: page[-1].name}
 
+    def scrap(self, order: str, serial: int, reason: str) -> Scrap:
+        """Reports that the unit with this certificate of the order failed for
+        good; `reason`, for people, has at most 200 bytes. It stays used, and
+        an officer may revoke the certificate. The first report counts: said
+        again, it has the same answer."""
+        answer = self._ask(SCRAP, {0: order, 1: _serial_octets(serial),
+                                   2: reason})
+        scrap = Scrap(*_fields(answer, Scrap))
+        if self.verify:
+            self._check_scrap(scrap, serial)
+        return scrap
+
     def status(self) -> Status:
         """The log's name and size, and who this station is."""
         return Status(*_fields(self._ask(STATUS, {}), Status))
@@ -651,6 +698,8 @@ class Station:
 
     def _blob(self, sha256: bytes, size: int) -> bytes:
         whole = b""
+        if size > BLOB_MAX:
+            raise ValueError("the blob is too large")
         while len(whole) < size:
             answer = self._ask(BLOB, {0: sha256, 1: len(whole)})
             if answer[0] != size or not answer[1]:
@@ -793,6 +842,18 @@ class Station:
         if key is not None and _certificate_key(answer.certificate) != key:
             raise _mismatch("a key that is not the CSR's")
 
+    def _check_scrap(self, scrap: Scrap, serial: int) -> None:
+        with tempfile.TemporaryDirectory(prefix="mintmark-") as name:
+            place = Path(name) / "receipt"
+            place.write_bytes(scrap.receipt)
+            said = self._run("receipt", "verify", "--key",
+                             self.identity / "log.vkey", place)
+        found = [said.get("kind"), said.get("index"),
+                 int(said.get("serial", "0"), 16)]
+        if found != ["scrap", scrap.index, serial]:
+            raise _error("receipt-mismatch", "the appliance answered with "
+                         "a report of another unit")
+
     def _verify(self, answer: Certificate) -> Dict[str, Any]:
         with tempfile.TemporaryDirectory(prefix="mintmark-") as name:
             place = Path(name)
@@ -800,10 +861,13 @@ class Station:
             (place / "crt").write_bytes(answer.certificate)
             words: List[Any] = ["--key", self.identity / "log.vkey"]
             if answer.chain:
-                (place / "issuer").write_bytes(answer.chain[0])
-                words += ["--certificate", place / "issuer"]
-            return self._run("receipt", "verify", *words, place / "receipt",
-                             place / "crt")
+                (place / "chain").write_text(answer.chain_pem)
+                words += ["--certificate", place / "chain"]
+            try:
+                return self._run("receipt", "verify", *words,
+                                 place / "receipt", place / "crt")
+            except (MessageError, CsrError) as error:
+                raise _broken(error.text) from error  # it, not the request
 
 
 def _mismatch(what: str) -> StationError:

@@ -146,8 +146,8 @@ struct mm_nvs_source {
 /*
  * Adds what a CSV has (columns key, type, encoding, value, in any order);
  * several are read one after the other. Lines that begin with `#`, empty lines
- * and a byte order mark are passed over; line ends in a value become LF. An
- * error names file and line.
+ * and a byte order mark are passed over; line ends in a value become LF, and
+ * none of its lines may begin with `#`. An error names file and line.
  */
 enum mm_error
 mm_nvs_csv(struct mm_nvs *nvs, const struct mm_nvs_source *source) mm_must_use;

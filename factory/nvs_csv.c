@@ -64,25 +64,31 @@ mm_nvs_add(struct mm_nvs *nvs, const struct mm_nvs_row *row, const char *beside)
 		   : mm_nvs_value(nvs, row, beside);
 }
 
-/* A row of nothing but commas, as spreadsheets leave them. */
+/* Nothing but commas from this cell on, as spreadsheets leave them. */
 static bool
-is_empty(const struct mm_nvs_rows *rows)
+is_empty_from(const struct mm_nvs_rows *rows, size_t first)
 {
-	for (size_t i = 0; i < rows->count; i++)
+	for (size_t i = first; i < rows->count; i++)
 		if (mm_nvs_trim(rows->cells[i]).size > 0)
 			return false;
 	return true;
 }
 
+/* What is done with each row. */
+struct each {
+	mm_nvs_row_taker *take;
+	void *context;
+};
+
 static enum mm_error
-add_row(struct mm_nvs *nvs, const struct mm_nvs_rows *rows,
-    const struct mm_nvs_header *header, size_t columns, const char *beside)
+take_row(const struct each *each, const struct mm_nvs_rows *rows,
+    const struct mm_nvs_header *header, size_t columns)
 {
 	struct mm_nvs_row row = mm_nvs_row_of(rows, header);
 
-	if (is_empty(rows))
+	if (is_empty_from(rows, 0))
 		return MM_OK;
-	if (rows->count > columns)
+	if (!is_empty_from(rows, columns))
 		return mm_fail(MM_E_FORMAT,
 		    "there are %zu cells, and %zu in the first line: a value "
 		    "with a comma in it stands in quotes",
@@ -92,12 +98,11 @@ add_row(struct mm_nvs *nvs, const struct mm_nvs_rows *rows,
 		return mm_fail(MM_E_FORMAT,
 		    "the row ends before its value: an empty value has a "
 		    "comma before it, too");
-	return mm_nvs_add(nvs, &row, beside);
+	return each->take(each->context, &row, rows->line);
 }
 
 static enum mm_error
-add_rows(struct mm_nvs *nvs, struct mm_nvs_rows *rows,
-    const struct mm_nvs_source *source)
+take_rows(const struct each *each, struct mm_nvs_rows *rows)
 {
 	struct mm_nvs_header header;
 	size_t columns;
@@ -117,14 +122,16 @@ add_rows(struct mm_nvs *nvs, struct mm_nvs_rows *rows,
 		error = mm_nvs_rows_next(rows, &more);
 		if (error != MM_OK || !more)
 			break;
-		error = add_row(nvs, rows, &header, columns, source->beside);
+		error = take_row(each, rows, &header, columns);
 	}
 	return error;
 }
 
 enum mm_error
-mm_nvs_csv(struct mm_nvs *nvs, const struct mm_nvs_source *source)
+mm_nvs_csv_each(
+    const struct mm_nvs_source *source, mm_nvs_row_taker *take, void *context)
 {
+	const struct each each = {take, context};
 	struct mm_nvs_rows *rows;
 	enum mm_error error;
 
@@ -135,14 +142,37 @@ mm_nvs_csv(struct mm_nvs *nvs, const struct mm_nvs_source *source)
 	if (rows == NULL)
 		return mm_fail(MM_E_MEMORY, "no memory for a CSV's row");
 	mm_nvs_rows_init(rows, source->text, true);
-	error = add_rows(nvs, rows, source);
+	error = take_rows(&each, rows);
 	error = mm_nvs_in_line(
 	    error, source->name, rows->line > 0 ? rows->line : 1);
+	mm_nvs_rows_clear(rows);
+	free(rows);
+	return error;
+}
+
+struct adding {
+	struct mm_nvs *nvs;
+	const char *beside;
+};
+
+static enum mm_error
+add_row(void *context, const struct mm_nvs_row *row, unsigned line)
+{
+	const struct adding *adding = context;
+
+	(void)line;
+	return mm_nvs_add(adding->nvs, row, adding->beside);
+}
+
+enum mm_error
+mm_nvs_csv(struct mm_nvs *nvs, const struct mm_nvs_source *source)
+{
+	struct adding adding = {nvs, source->beside};
+	enum mm_error error = mm_nvs_csv_each(source, add_row, &adding);
+
 	/* A value that could not be decoded has left nothing in the image, but
 	 * what is missing must be missed. */
 	if (nvs->error == MM_OK)
 		nvs->error = error;
-	mm_nvs_rows_clear(rows);
-	free(rows);
 	return error;
 }

@@ -124,12 +124,23 @@ struct mm_nvs_row mm_nvs_row_of(
 enum mm_error mm_nvs_add(struct mm_nvs *nvs, const struct mm_nvs_row *row,
     const char *beside) mm_must_use;
 struct mm_span mm_nvs_trim(struct mm_span text);
+/* Gives the rows of a CSV to `take`, one after the other; they live until it
+ * returns. Its errors, too, come with file and line. MM_E_FORMAT, MM_E_RANGE.
+ */
+typedef enum mm_error
+mm_nvs_row_taker(void *context, const struct mm_nvs_row *row, unsigned line);
+enum mm_error mm_nvs_csv_each(const struct mm_nvs_source *source,
+    mm_nvs_row_taker *take, void *context) mm_must_use;
 
 /* --- nvs_value.c --- */
 
 /* Makes room for at least `size` bytes; what was there is gone. MM_E_MEMORY. */
 enum mm_error
 mm_nvs_secret_fit(struct mm_flash_secret *secret, size_t size) mm_must_use;
+/* Reads the file of a row, as mm_nvs_value() has it, into `room`. MM_E_FORMAT,
+ * MM_E_FILE, MM_E_RANGE. */
+enum mm_error mm_nvs_file_read(struct mm_span value, const char *beside,
+    struct mm_flash_secret *room, struct mm_span *out) mm_must_use;
 /* Whether mm_nvs_value() knows this encoding. */
 bool mm_nvs_encoding_known(struct mm_span encoding);
 

@@ -96,12 +96,29 @@ line_end(struct mm_span at)
 
 /* --- cells --- */
 
+/* The vendor's generator takes such a line for a comment and drops it out of
+ * the value: neither that nor another image than its own will do. */
+static enum mm_error
+check_line(const struct mm_nvs_rows *rows, struct mm_span at)
+{
+	size_t size = line_end(at);
+
+	if (!rows->comments || size == 0 || at.size == size ||
+	    at.data[size] != '#')
+		return MM_OK;
+	return mm_fail(MM_E_FORMAT,
+	    "a line of a quoted value begins with #, as comments do, and "
+	    "Espressif's generator would drop it: put the value into a file "
+	    "(type file)");
+}
+
 /* Up to the quote that closes; `copied` where it is not as it stands. */
 static enum mm_error
 take_quoted(struct mm_nvs_rows *rows, struct mm_span *cell, bool *copied)
 {
 	struct mm_span at = cut(rows->rest, 1);
 	const uint8_t *begin = at.data;
+	enum mm_error error;
 
 	for (; at.size > 0; at = cut(at, 1)) {
 		bool quote = at.data[0] == '"';
@@ -112,6 +129,9 @@ take_quoted(struct mm_nvs_rows *rows, struct mm_span *cell, bool *copied)
 			*copied = true;
 			at = cut(at, 1);
 		}
+		error = check_line(rows, at);
+		if (error != MM_OK)
+			return error;
 		*copied = *copied || at.data[0] == '\r';
 		rows->next += at.data[0] == '\n' ||
 			      (at.data[0] == '\r' && line_end(at) == 1);

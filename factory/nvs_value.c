@@ -67,7 +67,8 @@ open_value(struct mm_span value, const char *beside, char path[4096])
 }
 
 static enum mm_error
-read_whole(int fd, const char *path, struct mm_nvs *nvs, struct mm_span *out)
+read_whole(
+    int fd, const char *path, struct mm_flash_secret *room, struct mm_span *out)
 {
 	struct stat info;
 	size_t size = 0;
@@ -79,11 +80,11 @@ read_whole(int fd, const char *path, struct mm_nvs *nvs, struct mm_span *out)
 	if (info.st_size > FILE_MAX)
 		return mm_fail(MM_E_RANGE, "%s has %jd bytes; %d are the limit",
 		    path, (intmax_t)info.st_size, FILE_MAX);
-	error = mm_nvs_secret_fit(&nvs->file, (size_t)info.st_size + 1);
+	error = mm_nvs_secret_fit(room, (size_t)info.st_size + 1);
 	if (error != MM_OK)
 		return error;
-	while (size < nvs->file.size && got != 0) {
-		got = read(fd, nvs->file.data + size, nvs->file.size - size);
+	while (size < room->size && got != 0) {
+		got = read(fd, room->data + size, room->size - size);
 		if (got < 0 && errno != EINTR)
 			return mm_fail(MM_E_FILE, "cannot read %s: %s", path,
 			    strerror(errno));
@@ -91,27 +92,28 @@ read_whole(int fd, const char *path, struct mm_nvs *nvs, struct mm_span *out)
 	}
 	if (got != 0)
 		return mm_fail(MM_E_FILE, "%s grew while it was read", path);
-	*out = mm_span(nvs->file.data, size);
+	*out = mm_span(room->data, size);
 	return MM_OK;
 }
 
-static enum mm_error
-read_file(struct mm_nvs *nvs, const char *beside, struct mm_span *value)
+enum mm_error
+mm_nvs_file_read(struct mm_span value, const char *beside,
+    struct mm_flash_secret *room, struct mm_span *out)
 {
 	char path[4096];
 	mm_autoclose int fd = -1;
 
-	if (value->size == 0 || value->size > 3000)
+	if (value.size == 0 || value.size > 3000)
 		return wrong(
 		    "a row of the type file needs a path as its value");
-	fd = open_value(*value, beside, path);
+	fd = open_value(value, beside, path);
 	if (fd < 0)
 		return mm_fail(MM_E_FILE,
 		    "cannot read %s: %s (paths are "
 		    "relative to the working directory, "
 		    "or to the CSV's)",
 		    path, strerror(errno));
-	return read_whole(fd, path, nvs, value);
+	return read_whole(fd, path, room, out);
 }
 
 /* --- encodings --- */
@@ -360,7 +362,8 @@ mm_nvs_value(
 			     "blob_sz_fill(N;0xNN)",
 		    MM_SPAN(row->encoding));
 	if (file)
-		error = read_file(nvs, beside, &reading.value);
+		error = mm_nvs_file_read(
+		    row->value, beside, &nvs->file, &reading.value);
 	if (error == MM_OK && reading.value.data == NULL)
 		reading.value = mm_span("", 0);
 	return error == MM_OK ? reading.encoding->add(&reading) : error;

@@ -11,7 +11,9 @@ is_encrypted(const struct mm_plan_making *m, const struct mm_plan_place *place)
 static const char *
 encrypted_name(struct mm_plan_making *m, const struct mm_plan_place *place)
 {
-	return mm_plan_word(m, "%s.encrypted", place->file->path);
+	return m->order->apart && place->file->path[0] == '/'
+		   ? mm_plan_word(m, "./%.*s.encrypted", MM_SPAN(place->name))
+		   : mm_plan_word(m, "%s.encrypted", place->file->path);
 }
 
 static void
@@ -111,6 +113,18 @@ add_notes(struct mm_plan_making *m)
 		note(m, "The vendor calls this chip's ECDSA secure boot "
 			"insecure for certain inputs: where it has RSA, take "
 			"keys of RSA-3072.");
+	if (mm_chip_locks(order->chip) == NULL)
+		note(m, "This plan locks nothing: how this chip is locked is "
+			"not known here. Do not ship it as a locked device.");
+	if (order->digest_count > 0 && order->chip->digest_slots > 1)
+		note(m, "SECURE_BOOT_AGGRESSIVE_REVOKE is left as it is: with "
+			"it, one signature that fails revokes its key for "
+			"good. Burn it only where that is wanted.");
+	if (order->flash_key.path != NULL && !order->development &&
+	    mm_span_is(mm_span_text(order->chip->name), "esp32h2"))
+		note(m, "From chip revision 1.2 on ESP-IDF also sets "
+			"XTS_DPA_PSEUDO_LEVEL 1; older chips do not have it, "
+			"so it is not among the steps.");
 	note(m, "AWS IoT OTA: AWS Certificate Manager (ACM) imports a "
 		"code-signing key only together with its private key, and one "
 		"that never leaves its token cannot be imported. AWS IoT has "

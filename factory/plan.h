@@ -67,6 +67,12 @@ struct mm_plan_order {
 	struct mm_plan_file bootloader, table_file, app, otadata;
 	const struct mm_plan_data *data; /* MM_PLAN_DATA_MAX at most */
 	size_t data_count;
+	/* Bit n: data[n] is encrypted for its place already, with flash_key. */
+	uint32_t encrypted_data;
+	/* What is encrypted of an absolute path's file goes to the working
+	 * directory, named after its partition: the file is not this device's
+	 * alone. Else it goes beside the file. */
+	bool apart;
 
 	struct mm_plan_key flash_key;
 	bool development; /* flash encryption that can be taken back */
@@ -96,6 +102,10 @@ struct mm_plan {
  */
 enum mm_error mm_plan_make(const struct mm_plan_order *order,
     struct mm_arena *arena, struct mm_plan *out) mm_must_use;
+
+/* Whether the chip decrypts this partition where flash encryption is on:
+ * ESP-IDF encrypts some whether their flag says so or not. */
+bool mm_plan_encrypts(const struct mm_partition *partition);
 
 /* What the script's argument must be for the irreversible steps to run. */
 #define MM_PLAN_WORD "burn-efuses"

@@ -21,9 +21,8 @@ is_subtype(const struct mm_partition *p, uint64_t type, uint64_t subtype)
 	return p->type == type && p->subtype == subtype;
 }
 
-/* ESP-IDF encrypts these whether their flag says so or not. */
-static bool
-is_encrypted(const struct mm_partition *p)
+bool
+mm_plan_encrypts(const struct mm_partition *p)
 {
 	return p->encrypted || p->type == MM_PARTITION_APP ||
 	       is_subtype(p, MM_PARTITION_DATA, DATA_OTA) ||
@@ -174,12 +173,13 @@ add(const struct mm_plan_order *order, struct mm_plan_facts *facts,
 
 static enum mm_error
 add_partition(const struct mm_plan_order *order, struct mm_plan_facts *facts,
-    const struct mm_plan_file *file, const struct mm_partition *p)
+    const struct mm_plan_file *file, const struct mm_partition *p,
+    bool encrypted)
 {
 	const struct mm_plan_place place = {.file = file,
 	    .name = p->name,
 	    .offset = p->offset,
-	    .encrypted = is_encrypted(p)};
+	    .encrypted = !encrypted && mm_plan_encrypts(p)};
 
 	return add(order, facts, &place, p->size);
 }
@@ -301,7 +301,7 @@ add_otadata(const struct mm_plan_order *order, struct mm_plan_facts *facts)
 		return wrong("%s has %zu bytes; otadata has %d",
 		    order->otadata.path, order->otadata.bytes.size,
 		    MM_OTADATA_SIZE);
-	return add_partition(order, facts, &order->otadata, p);
+	return add_partition(order, facts, &order->otadata, p, false);
 }
 
 /* Where the bootloader looks first: factory, or else the first slot. */
@@ -322,16 +322,18 @@ add_app(const struct mm_plan_order *order, struct mm_plan_facts *facts)
 		return wrong("the table has neither a factory partition nor "
 			     "ota_0 for %s",
 		    file->path);
-	error = add_partition(order, facts, file, p);
+	error = add_partition(order, facts, file, p, false);
 	return error == MM_OK ? read_image(order, file, file->bytes, true)
 			      : error;
 }
 
 static enum mm_error
-add_data(const struct mm_plan_order *order, const struct mm_plan_data *data,
-    struct mm_plan_facts *facts)
+add_data(
+    const struct mm_plan_order *order, size_t at, struct mm_plan_facts *facts)
 {
+	const struct mm_plan_data *data = &order->data[at];
 	const struct mm_partition_facts *table = order->table;
+	bool encrypted = (order->encrypted_data >> at & 1) != 0;
 	const struct mm_partition *p = NULL;
 	enum mm_error error;
 
@@ -341,7 +343,7 @@ add_data(const struct mm_plan_order *order, const struct mm_plan_data *data,
 	if (p == NULL)
 		return wrong("the table has no partition \"%.*s\" for %s",
 		    MM_SPAN(data->name), data->file.path);
-	error = add_partition(order, facts, &data->file, p);
+	error = add_partition(order, facts, &data->file, p, encrypted);
 	if (error != MM_OK || p->type != MM_PARTITION_APP)
 		return error;
 	return read_image(order, &data->file, data->file.bytes, true);
@@ -363,6 +365,6 @@ mm_plan_files(const struct mm_plan_order *order, struct mm_plan_facts *facts)
 	if (error == MM_OK)
 		error = add_app(order, facts);
 	for (size_t i = 0; i < order->data_count && error == MM_OK; i++)
-		error = add_data(order, &order->data[i], facts);
+		error = add_data(order, i, facts);
 	return error;
 }

@@ -236,8 +236,9 @@ mm_plan_keys(const struct mm_plan_order *order, struct mm_plan_facts *facts)
 				   "development and SHA-384")
 			   : MM_OK;
 	if (mm_chip_locks(order->chip) == NULL)
-		return wrong("how %s is locked is not known here; plan its "
-			     "files alone",
+		return wrong("how %s is locked is not known here: plan its "
+			     "files alone, without keys and digests, and do "
+			     "not ship it as a locked device",
 		    order->chip->name);
 	error = check_v1(order);
 	if (error == MM_OK)

@@ -224,11 +224,55 @@ close_doors(struct mm_plan_making *m)
 			  "or secure boot"
 			: "what leads around encryption in download mode; JTAG "
 			  "stays, for development");
-	if (mm_chip_is_first(m->order->chip) &&
-	    (reasons & MM_LOCK_RELEASE) != 0)
-		write_protect(m, "protect-doors", "DIS_CACHE",
-		    "these bits cannot be changed any more; one of them, set "
-		    "by accident, would end the chip");
+}
+
+static void
+set_values(struct mm_plan_making *m)
+{
+	const struct mm_lock_value *value =
+	    mm_chip_locks(m->order->chip)->values;
+	unsigned reasons = mm_plan_lock_reasons(m->order);
+	size_t count = 0;
+
+	begin_burn(m, "burn-efuse");
+	for (; value != NULL && value->name != NULL; value++) {
+		if ((value->when & reasons) == 0)
+			continue;
+		mm_plan_add(m, value->name);
+		mm_plan_add(m, value->value);
+		count++;
+	}
+	if (count > 0)
+		mm_plan_end(m, "harden", true,
+		    "what the vendor's own bootloader would set besides");
+}
+
+/* What can be protected before SECURE_BOOT_EN, and what only behind it. */
+static void
+protect(struct mm_plan_making *m, const char *id, const char *field,
+    const char *why)
+{
+	unsigned reasons = mm_plan_lock_reasons(m->order);
+
+	if (field != NULL && (reasons & MM_LOCK_RELEASE) != 0)
+		write_protect(m, id, field, why);
+}
+
+static void
+protect_doors(struct mm_plan_making *m)
+{
+	protect(m, "protect-doors", mm_chip_locks(m->order->chip)->doors,
+	    "these bits cannot be changed any more; one of them, set by "
+	    "accident, would end the chip");
+}
+
+static void
+seal_encryption(struct mm_plan_making *m)
+{
+	protect(m, "seal-encryption", mm_chip_locks(m->order->chip)->sealed,
+	    "the key's length cannot be changed any more, nor whether "
+	    "encryption and secure boot are on: before this, ESP-IDF takes "
+	    "the chip for one under development");
 }
 
 static void
@@ -310,10 +354,14 @@ mm_plan_lock(struct mm_plan_making *m)
 	turn_on_encryption(m);
 	if (v1)
 		boot_v1(m);
-	if (mm_plan_lock_reasons(order) != 0)
+	if (mm_plan_lock_reasons(order) != 0) {
 		close_doors(m);
+		set_values(m);
+		protect_doors(m);
+	}
 	if (order->digest_count > 0)
 		boot_v2(m);
+	seal_encryption(m);
 	if (mm_plan_lock_reasons(order) != 0)
 		close_download(m);
 }

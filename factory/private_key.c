@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "ca/der.h"
+#include "factory/rsa_numbers.h"
 
 enum { SCALAR_MAX = 66, POINT_MAX = 1 + 2 * SCALAR_MAX, EC_DER_MAX = 512 };
 
@@ -106,6 +107,17 @@ multiply(const struct ec *ec, uint8_t out[POINT_MAX], size_t *size)
 	return *size > 0;
 }
 
+bool
+mm_point_is(struct mm_span told, struct mm_span point)
+{
+	size_t x = point.size / 2;
+
+	if (told.size != 1 + x)
+		return mm_span_equal(told, point);
+	return told.data[0] == (2 | (point.data[point.size - 1] & 1)) &&
+	       memcmp(told.data + 1, point.data + 1, x) == 0;
+}
+
 static void
 put_point(struct mm_buffer *der, struct mm_span point)
 {
@@ -130,7 +142,7 @@ write_ec(const struct ec *ec, struct mm_private_key *out)
 	if (!multiply(ec, point, &point_size))
 		return unsound("its number is not one of its curve");
 	if (ec->point.size > 0 &&
-	    !mm_span_equal(ec->point, mm_span(point, point_size)))
+	    !mm_point_is(ec->point, mm_span(point, point_size)))
 		return unsound("its public half belongs to another");
 	error = mm_flash_secret_new(EC_DER_MAX, &out->der);
 	if (error != MM_OK)
@@ -185,66 +197,6 @@ read_ec(struct mm_der in, struct mm_span oid, struct mm_private_key *out)
 
 /* --- RSA --- */
 
-enum { N, E, D, P, Q, DP, DQ, QINV, RSA_PARTS };
-
-static bool
-load(const struct mm_span parts[RSA_PARTS], BIGNUM *numbers[RSA_PARTS])
-{
-	bool good = true;
-
-	for (size_t i = 0; i < RSA_PARTS; i++) {
-		numbers[i] = BN_secure_new();
-		good = good && numbers[i] != NULL &&
-		       BN_bin2bn(parts[i].data, (int)parts[i].size,
-			   numbers[i]) != NULL;
-	}
-	return good;
-}
-
-/* number * d = 1 modulo prime - 1, and `reduced` is d modulo that. */
-static bool
-inverts(const BIGNUM *e, const BIGNUM *d, const BIGNUM *prime,
-    const BIGNUM *reduced, BIGNUM *room[2], BN_CTX *context)
-{
-	return BN_copy(room[0], prime) != NULL &&
-	       BN_sub_word(room[0], 1) == 1 && !BN_is_zero(room[0]) &&
-	       BN_mod_mul(room[1], e, d, room[0], context) == 1 &&
-	       BN_is_one(room[1]) &&
-	       BN_nnmod(room[1], d, room[0], context) == 1 &&
-	       BN_cmp(room[1], reduced) == 0;
-}
-
-/* RFC 8017 3.2: n = p q, e d = 1 modulo both primes less one. */
-static bool
-agree(BIGNUM *const v[RSA_PARTS])
-{
-	BN_CTX *context = BN_CTX_secure_new();
-	BIGNUM *room[2] = {BN_secure_new(), BN_secure_new()};
-	bool good = context != NULL && room[0] != NULL && room[1] != NULL;
-
-	good = good && BN_mul(room[0], v[P], v[Q], context) == 1 &&
-	       BN_cmp(room[0], v[N]) == 0 &&
-	       inverts(v[E], v[D], v[P], v[DP], room, context) &&
-	       inverts(v[E], v[D], v[Q], v[DQ], room, context) &&
-	       BN_mod_mul(room[0], v[Q], v[QINV], v[P], context) == 1 &&
-	       BN_is_one(room[0]);
-	BN_clear_free(room[0]);
-	BN_clear_free(room[1]);
-	BN_CTX_free(context);
-	return good;
-}
-
-static enum mm_error
-check_rsa(const struct mm_span parts[RSA_PARTS])
-{
-	BIGNUM *numbers[RSA_PARTS] = {NULL};
-	bool good = load(parts, numbers) && agree(numbers);
-
-	for (size_t i = 0; i < RSA_PARTS; i++)
-		BN_clear_free(numbers[i]);
-	return good ? MM_OK : unsound("its numbers do not belong together");
-}
-
 static unsigned
 bits_of(struct mm_span number)
 {
@@ -261,27 +213,29 @@ read_rsa(struct mm_private_key *out)
 {
 	struct mm_der file = mm_der(mm_span(out->der.data, out->der.size));
 	struct mm_der in = mm_der_enter(&file, MM_DER_SEQUENCE);
-	struct mm_span parts[RSA_PARTS];
+	struct mm_span parts[MM_RSA_PARTS];
 	struct mm_span version = mm_der_unsigned(&in);
 
-	for (size_t i = 0; i < RSA_PARTS; i++)
+	for (size_t i = 0; i < MM_RSA_PARTS; i++)
 		parts[i] = mm_der_unsigned(&in);
 	if (!mm_der_end(&in) || !mm_der_end(&file) || !is_number(version, 0))
 		return unsound("it is no PKCS#1 key of two primes");
 	out->rsa = true;
 	out->name = "RSA";
-	out->bits = bits_of(parts[N]);
-	out->n = parts[N];
-	out->e = parts[E];
-	out->d = parts[D];
+	out->bits = bits_of(parts[MM_RSA_N]);
+	out->n = parts[MM_RSA_N];
+	out->e = parts[MM_RSA_E];
+	out->d = parts[MM_RSA_D];
 	if (out->bits < 1024 || out->bits > 4096)
 		return mm_fail(MM_E_KEY_TYPE,
 		    "the RSA key has %u bits: 1024 to 4096 are held here",
 		    out->bits);
-	for (size_t i = 0; i < RSA_PARTS; i++)
-		if (parts[i].size > parts[N].size)
+	for (size_t i = 0; i < MM_RSA_PARTS; i++)
+		if (parts[i].size > parts[MM_RSA_N].size)
 			return unsound("a number is longer than its modulus");
-	return check_rsa(parts);
+	return mm_rsa_numbers_agree(parts)
+		   ? MM_OK
+		   : unsound("its numbers do not belong together");
 }
 
 static enum mm_error
@@ -318,7 +272,8 @@ read_pkcs8(struct mm_der in, struct mm_private_key *out)
 		return copy_rsa(octets, out);
 	if (!is_oid(oid, ec_oid, sizeof(ec_oid)))
 		return mm_fail(MM_E_KEY_TYPE,
-		    "the private key is neither RSA nor of a curve for ECDSA");
+		    "the private key is neither RSA nor of a curve for ECDSA: "
+		    "make a P-256 key");
 	inner = mm_der(octets);
 	in = mm_der_enter(&inner, MM_DER_SEQUENCE);
 	if (!mm_der_end(&inner))

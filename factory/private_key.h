@@ -5,7 +5,7 @@
  * its curve and its public key, or PKCS#1. The parts of a key are held
  * against each other, and a certificate against the key.
  *
- *   private_key.c       keys
+ *   private_key.c       keys; rsa_numbers.c the arithmetic of RSA
  *   certificate_file.c  certificates
  */
 #ifndef MM_FACTORY_PRIVATE_KEY_H
@@ -45,6 +45,9 @@ enum mm_error mm_private_key_stored(const struct mm_private_key *key, bool pem,
 enum mm_error mm_private_key_pem(
     const struct mm_flash_secret *der, struct mm_flash_secret *out) mm_must_use;
 
+/* Whether a public point as it is told, uncompressed or compressed, is this
+ * uncompressed one (SEC 1 2.3.3). */
+bool mm_point_is(struct mm_span told, struct mm_span point);
 /* Whether a DER certificate is for this key. MM_E_FORMAT: it is for another, or
  * cannot be read. */
 enum mm_error mm_private_key_matches(

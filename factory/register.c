@@ -36,8 +36,8 @@ common_name(struct mm_span subject)
 	return found;
 }
 
-static enum mm_error
-read_tbs(struct mm_span tbs_bytes, struct mm_registration *out)
+enum mm_error
+mm_registration_read_tbs(struct mm_span tbs_bytes, struct mm_registration *out)
 {
 	mm_auto(arena) arena = {0};
 	struct mm_span name;
@@ -70,7 +70,7 @@ mm_registration_read(struct mm_span certificate, struct mm_registration *out)
 	mm_buffer_init(&tbs, MM_CERTIFICATE_MAX);
 	error = mm_certificate_tbs(certificate, &tbs);
 	if (error == MM_OK)
-		error = read_tbs(mm_buffer_span(&tbs), out);
+		error = mm_registration_read_tbs(mm_buffer_span(&tbs), out);
 	if (error != MM_OK)
 		return error;
 	crypto_hash_sha256(sha256, certificate.data, certificate.size);

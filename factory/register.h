@@ -37,6 +37,10 @@ struct mm_registration {
 enum mm_error mm_registration_read(
     struct mm_span certificate, struct mm_registration *out) mm_must_use;
 
+/* The name and serial alone, from a TBSCertificate. MM_E_CERTIFICATE. */
+enum mm_error mm_registration_read_tbs(
+    struct mm_span tbs, struct mm_registration *out) mm_must_use;
+
 /* Appends an object in one line, and takes it. MM_E_MEMORY. */
 enum mm_error
 mm_register_json(json_t *object, struct mm_buffer *out) mm_must_use;
@@ -68,6 +72,11 @@ enum mm_error mm_register_aws_row(const struct mm_register_aws *aws,
  */
 enum mm_error mm_register_aws_template(const struct mm_register_aws *aws,
     bool first_use, struct mm_buffer *out) mm_must_use;
+
+/* Whether a device that comes by itself can be a thing: by its common name.
+ * MM_E_FORMAT. */
+enum mm_error
+mm_register_aws_first_use(const struct mm_registration *device) mm_must_use;
 
 /* What `register-ca-certificate` takes as --registration-config: a template
  * and a role. */

@@ -10,18 +10,24 @@
 
 /* CreateThing: thingName. */
 static enum mm_error
-check_thing(const struct mm_registration *device)
+check_thing(const struct mm_registration *device, const char *name)
 {
 	static const char allowed[] =
 	    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789:_-";
-	size_t length = strlen(device->device);
+	size_t length = strlen(name);
 
-	if (length > 0 && strspn(device->device, allowed) == length)
+	if (length > 0 && strspn(name, allowed) == length)
 		return MM_OK;
 	return mm_fail(MM_E_FORMAT,
 	    "\"%s\" (entry %llu) cannot be a thing's name in AWS IoT, which "
 	    "has A-Z a-z 0-9 : _ and - alone",
-	    device->device, (unsigned long long)device->index);
+	    name, (unsigned long long)device->index);
+}
+
+enum mm_error
+mm_register_aws_first_use(const struct mm_registration *device)
+{
+	return check_thing(device, device->name);
 }
 
 static enum mm_error
@@ -42,7 +48,7 @@ mm_register_aws_row(const struct mm_register_aws *aws,
     const struct mm_registration *device, struct mm_buffer *out)
 {
 	mm_auto(buffer) pem = {0};
-	enum mm_error error = check_thing(device);
+	enum mm_error error = check_thing(device, device->device);
 	json_t *row;
 
 	if (error == MM_OK)
@@ -78,12 +84,23 @@ reference(const char *name)
 }
 
 static json_t *
-thing(const char *name, const char *serial)
+listed_thing(void)
 {
 	return json_pack("{s:s, s:{s:o, s:{s:o}}, s:{s:s}}", "Type",
-	    "AWS::IoT::Thing", "Properties", "ThingName", reference(name),
-	    "AttributePayload", "serialNumber", reference(serial),
-	    "OverrideSettings", "AttributePayload", "MERGE");
+	    "AWS::IoT::Thing", "Properties", "ThingName",
+	    reference("ThingName"), "AttributePayload", "serialNumber",
+	    reference("SerialNumber"), "OverrideSettings", "AttributePayload",
+	    "MERGE");
+}
+
+/* A parameter that a certificate's subject lacks fails: a common name is what
+ * all have. SerialNumber is not the certificate's, but the subject's. */
+static json_t *
+found_thing(void)
+{
+	return json_pack("{s:s, s:{s:o}}", "Type", "AWS::IoT::Thing",
+	    "Properties", "ThingName",
+	    reference("AWS::IoT::Certificate::CommonName"));
 }
 
 static json_t *
@@ -148,8 +165,8 @@ mm_register_aws_template(
 {
 	static const char *const listed[] = {
 	    "ThingName", "SerialNumber", "CertificatePem", "CACertificatePem"};
-	static const char *const found[] = {"AWS::IoT::Certificate::CommonName",
-	    "AWS::IoT::Certificate::SerialNumber", "AWS::IoT::Certificate::Id"};
+	static const char *const found[] = {
+	    "AWS::IoT::Certificate::CommonName", "AWS::IoT::Certificate::Id"};
 	const char *const *names = first_use ? found : listed;
 	size_t count = first_use ? MM_COUNT(found) : MM_COUNT(listed);
 	size_t before = out->size;
@@ -162,7 +179,7 @@ mm_register_aws_template(
 		count--;
 	template = json_pack("{s:o, s:{s:o, s:o, s:o}}", "Parameters",
 	    parameters(names, count), "Resources", "thing",
-	    thing(names[0], names[1]), "certificate",
+	    first_use ? found_thing() : listed_thing(), "certificate",
 	    certificate(aws, first_use), "policy", one);
 	error = mm_register_json(template, out);
 	if (error == MM_OK && out->size - before > MM_REGISTER_TEMPLATE)

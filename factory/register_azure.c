@@ -47,14 +47,12 @@ base64(struct mm_span bytes)
 				 bytes.size, sodium_base64_VARIANT_ORIGINAL);
 }
 
+/* IndividualEnrollment: its attestation is required, to be deleted too. */
 static json_t *
-enrollment(const struct mm_registration *device, bool gone)
+enrollment(const struct mm_registration *device)
 {
-	mm_autofree char *text = NULL;
+	mm_autofree char *text = base64(device->certificate);
 
-	if (gone)
-		return json_pack("{s:s}", "registrationId", device->name);
-	text = base64(device->certificate);
 	return text == NULL
 		   ? NULL
 		   : json_pack("{s:s, s:s, s:{s:s, s:{s:{s:{s:s}}}}, s:s}",
@@ -100,8 +98,7 @@ mm_register_azure_add(struct mm_register_azure *azure,
 	azure->mode = mode;
 	if (azure->waiting == NULL)
 		azure->waiting = json_array();
-	return json_array_append_new(
-		   azure->waiting, enrollment(device, gone)) == 0
+	return json_array_append_new(azure->waiting, enrollment(device)) == 0
 		   ? MM_OK
 		   : mm_fail(MM_E_MEMORY, "no memory for a row");
 }

@@ -2,11 +2,10 @@
 
 #include <sodium.h>
 #include <stdio.h>
-#include <string.h>
-#include <strings.h>
 
 #include "factory/csv.h"
 #include "factory/secure_cert_tlvs.h"
+#include "protocol/text.h"
 
 #define wrong(...) mm_fail(MM_E_FORMAT, __VA_ARGS__)
 
@@ -90,13 +89,6 @@ cell(const struct reading *r, enum column column)
 	return text;
 }
 
-static bool
-same_word(struct mm_span text, const char *word)
-{
-	return text.size == strlen(word) &&
-	       strncasecmp((const char *)text.data, word, text.size) == 0;
-}
-
 static enum mm_error
 read_number(
     const struct reading *r, enum column column, uint64_t max, uint64_t *out)
@@ -168,7 +160,7 @@ read_kind(const struct reading *r, struct mm_cert_row *row)
 	if (row->type != MM_SECURE_CERT_KEY)
 		return MM_OK;
 	for (size_t i = 0; i < MM_COUNT(key_types); i++)
-		if (same_word(text, key_types[i].word)) {
+		if (mm_text_is_word(text, key_types[i].word)) {
 			row->kind = key_types[i].kind;
 			return MM_OK;
 		}
@@ -194,7 +186,7 @@ check_key_columns(const struct reading *r, const struct mm_cert_row *row)
 	enum mm_error error = MM_OK;
 
 	if (algorithm.size > 0 &&
-	    !same_word(algorithm, row->key.rsa ? "RSA" : "ECDSA"))
+	    !mm_text_is_word(algorithm, row->key.rsa ? "RSA" : "ECDSA"))
 		return wrong("the row says %.*s, and the key is %s",
 		    MM_SPAN(algorithm), row->key.name);
 	if (cell(r, KEY_SIZE).size > 0)

@@ -7,14 +7,6 @@
 
 #include "factory/secure_cert_write.h"
 
-/* Types beside those of signer/secure_cert.h. */
-enum {
-	MM_TLV_CA = 0,
-	MM_TLV_DS_DATA = 3,
-	MM_TLV_DS_CONTEXT = 4,
-	MM_TLV_SECURITY = 6
-};
-
 struct mm_tlvs {
 	struct mm_flash_secret room;
 	struct mm_buffer bytes; /* lies in it */

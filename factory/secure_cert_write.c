@@ -85,26 +85,23 @@ make_tlv(const struct mm_secure_cert_parts *parts, struct mm_flash_secret *out)
 	return error;
 }
 
-/* As tools up to 2.2. */
+/* As tools up to 2.2. Of a key in an eFuse they left the key's TLV out, by
+ * which the device learns that it is there. */
 static enum mm_error
 make_tlv8k(
     const struct mm_secure_cert_parts *parts, struct mm_flash_secret *out)
 {
 	mm_auto(tlvs) tlvs = {.room = {NULL, 0}};
-	enum mm_error error;
+	enum mm_error error = mm_tlvs_new(&tlvs);
 
-	if (parts->ds != NULL && parts->ds->hmac_key == NULL)
-		return mm_fail(MM_E_KEY_TYPE,
-		    "tlv8k has no ECDSA keys in eFuses: take tlv");
-	error = mm_tlvs_new(&tlvs);
 	if (error == MM_OK)
 		error = add_file(&tlvs, MM_SECURE_CERT_DEVICE, &parts->device);
 	if (error == MM_OK)
 		error = add_file(&tlvs, MM_TLV_CA, &parts->ca);
 	if (error == MM_OK)
-		error = add_ds(&tlvs, parts);
-	if (error == MM_OK)
 		error = add_key(&tlvs, parts);
+	if (error == MM_OK)
+		error = add_ds(&tlvs, parts);
 	if (error == MM_OK)
 		mm_tlvs_take(&tlvs, true, out);
 	return error;
@@ -140,13 +137,15 @@ check_parts(const struct mm_secure_cert_parts *parts)
 	    (parts->ds != NULL) != (parts->layout == MM_LAYOUT_CUST_FLASH_DS))
 		return mm_fail(MM_E_FORMAT,
 		    "cust_flash holds a key in clear, cust_flash_ds one that "
-		    "the DS peripheral decrypts");
+		    "the DS peripheral decrypts (--ds): take the one that is "
+		    "meant");
 	if (parts->ds != NULL && parts->key == NULL)
 		return mm_fail(MM_E_FORMAT,
 		    "there is no private key for the peripheral: give one");
 	if (!fixed && parts->size != 0)
-		return mm_fail(
-		    MM_E_RANGE, "a partition of TLVs has the size that it has");
+		return mm_fail(MM_E_RANGE,
+		    "a partition of TLVs has the size that it has: "
+		    "leave --size out");
 	if (parts->ds != NULL && parts->ds->efuse_key >= MM_DS_EFUSE_KEYS)
 		return mm_fail(MM_E_RANGE,
 		    "the eFuse key is one of BLOCK_KEY0 to BLOCK_KEY%d, and "

@@ -19,7 +19,7 @@
 
 enum mm_secure_cert_layout {
 	MM_LAYOUT_TLV = 1,    /* CA, device, key, integrity; as long as that */
-	MM_LAYOUT_TLV8K,      /* device, CA, key; 0xFF to 0x2000 */
+	MM_LAYOUT_TLV8K,      /* device, CA, key or DS; 0xFF to 0x2000 */
 	MM_LAYOUT_CUST_FLASH, /* fixed offsets, 0x6000 bytes */
 	MM_LAYOUT_CUST_FLASH_DS /* the same with a DS ciphertext, 0x3000 */
 };
@@ -28,7 +28,14 @@ const char *mm_secure_cert_layout_name(enum mm_secure_cert_layout layout);
 bool mm_secure_cert_layout_named(
     struct mm_span name, enum mm_secure_cert_layout *out);
 
-enum { MM_SECURE_CERT_TLVS = 0x2000 /* bytes of a partition of TLVs */ };
+enum {
+	MM_SECURE_CERT_TLVS = 0x2000, /* bytes of a partition of TLVs */
+	/* types beside those of signer/secure_cert.h */
+	MM_TLV_CA = 0,
+	MM_TLV_DS_DATA = 3,
+	MM_TLV_DS_CONTEXT = 4,
+	MM_TLV_SECURITY = 6
+};
 
 /* A certificate's file, PEM or DER. */
 struct mm_secure_cert_file {

@@ -201,6 +201,15 @@ static const struct mm_field export_fields[] = {INDEX(mm_export_entry, 0, from),
 	mm_export_entry, 7, request, MM_BYTES, REQUEST_SIZE, REQUEST_SIZE)};
 MM_SHAPE(mm_export_entry_shape, mm_export_entry, export_fields);
 
+static const struct mm_field scrap_fields[] = {INDEX(mm_scrap_entry, 0, basis),
+    INDEX(mm_scrap_entry, 1, certificate),
+    MM_FIELD(mm_scrap_entry, 2, serial, MM_BYTES, 1, SERIAL_MAX),
+    NAME(mm_scrap_entry, 3, device),
+    MM_FIELD(mm_scrap_entry, 4, reason, MM_TEXT, 1, MM_SCRAP_REASON_MAX),
+    NAME(mm_scrap_entry, 5, principal),
+    MM_FIELD(mm_scrap_entry, 6, request, MM_BYTES, REQUEST_SIZE, REQUEST_SIZE)};
+MM_SHAPE(mm_scrap_entry_shape, mm_scrap_entry, scrap_fields);
+
 static const struct kind {
 	const char *name;
 	const struct mm_shape *body;
@@ -225,7 +234,8 @@ static const struct kind {
     [MM_ENTRY_CSR] = {"csr", &mm_csr_entry_shape},
     [MM_ENTRY_IMPORT] = {"import", &mm_import_entry_shape},
     [MM_ENTRY_INHERITED] = {"inherited", &mm_inherited_entry_shape},
-    [MM_ENTRY_PARTITION] = {"partition", &mm_partition_entry_shape}};
+    [MM_ENTRY_PARTITION] = {"partition", &mm_partition_entry_shape},
+    [MM_ENTRY_SCRAP] = {"scrap", &mm_scrap_entry_shape}};
 
 const struct mm_shape *
 mm_entry_body_shape(uint64_t kind)

@@ -37,7 +37,8 @@ enum mm_entry_kind {
 	MM_ENTRY_IMPORT = 19,
 	MM_ENTRY_INHERITED = 20,
 	MM_ENTRY_PARTITION = 21,
-	MM_ENTRY_KINDS = 22
+	MM_ENTRY_SCRAP = 22,
+	MM_ENTRY_KINDS = 23
 };
 
 struct mm_entry {
@@ -256,6 +257,17 @@ struct mm_export_entry {
 	struct mm_span principal, request;
 };
 extern const struct mm_shape mm_export_entry_shape;
+
+/* A unit of an order that failed for good, as a station says: once for each
+ * certificate. The unit is used, and the certificate is as good as it was. */
+struct mm_scrap_entry {
+	uint64_t basis;        /* the order's entry: its terms in force */
+	uint64_t certificate;  /* entry of the unit's */
+	struct mm_span serial; /* of that certificate: content octets */
+	struct mm_span device, reason;
+	struct mm_span principal, request;
+};
+extern const struct mm_shape mm_scrap_entry_shape;
 
 /* Bytes beside the log, in the directory as blob/<hex of sha256>. */
 struct mm_blob {

@@ -64,6 +64,18 @@ enum mm_issue_verdict {
 enum mm_issue_verdict
 mm_decide_issue(const struct mm_issue_facts *facts, enum mm_error *error);
 
+/* What is known before a unit is put on record as scrap. */
+struct mm_scrap_facts {
+	const struct mm_principal *principal;
+	const struct mm_order_claim *order; /* in force; NULL: no such order */
+	bool issued;    /* the order's certificate with this serial number */
+	bool is_signed; /* and it has its signature */
+};
+/* A station of the order's says so, of what the order has issued; also when it
+ * is closed or over, and whatever became of the certificate since. MM_E_ORDER,
+ * MM_E_ORDER_COVER, MM_E_NOT_OF_ORDER, MM_E_BUSY, mm_decide_message()'s. */
+enum mm_error mm_decide_scrap(const struct mm_scrap_facts *facts) mm_must_use;
+
 /* What is known of a certificate that a statement revokes. */
 struct mm_revoke_facts {
 	bool known;       /* there is one, signed, of one of our issuers */

@@ -154,6 +154,8 @@ enum mm_exit {
 	    "the partition is not this device's") \
 	X(PARTITION_SIGNED, 83, "partition-already-signed", REFUSED, 0, \
 	    "another partition was signed for this device's certificate") \
+	X(NOT_OF_ORDER, 84, "certificate-not-of-order", REFUSED, 0, \
+	    "the order has issued no such certificate") \
 	/* the log and its proofs */ \
 	X(NOTE, 90, "note-malformed", DATA, 0, "this is not a signed note") \
 	X(NOTE_KEY, 91, "note-unknown-key", NO, 0, \
@@ -261,7 +263,11 @@ enum mm_exit {
 	X(HOOK, 178, "hook-failed", LATER, 0, \
 	    "a hook failed; it will be told again of what it was told") \
 	X(PASSPHRASE, 179, "passphrase-wrong", REFUSED, 0, \
-	    "the passphrase does not open the key")
+	    "the passphrase does not open the key") \
+	X(STOPPED, 180, "stopped", LATER, 0, \
+	    "it was stopped before its end; say the same again") \
+	X(UNITS, 181, "units-failed", NO, 0, \
+	    "not every unit was made: some were refused or are scrap")
 
 enum mm_error {
 #define MM_ERROR_ENUM_(name, number, word, status, wait, text) \

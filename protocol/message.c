@@ -269,7 +269,8 @@ static const struct mm_field order_state_fields[] = {
     COUNT(mm_order_state, 6, reissue), COUNT(mm_order_state, 7, issued),
     COUNT(mm_order_state, 8, reissued), COUNT(mm_order_state, 9, refused),
     COUNT(mm_order_state, 10, revoked), COUNT(mm_order_state, 11, until),
-    MM_FIELD(mm_order_state, 12, closed, MM_BOOL, 0, 1)};
+    MM_FIELD(mm_order_state, 12, closed, MM_BOOL, 0, 1),
+    COUNT(mm_order_state, 13, scrapped)};
 
 static const struct mm_field orders_answer_fields[] = {MM_MANY(
     mm_orders_answer, 0, orders, &mm_order_state_shape, 0, MM_ROWS_MAX)};
@@ -301,6 +302,15 @@ static const struct mm_field crl_answer_fields[] = {
     MM_FIELD(mm_crl_answer, 0, index, MM_UINT, 0, INT64_MAX),
     MM_FIELD(mm_crl_answer, 1, signature, MM_BYTES, 1, SIGNATURE_MAX_BYTES),
     MM_FIELD(mm_crl_answer, 2, receipt, MM_BYTES, 1, MM_RECEIPT_MAX)};
+
+static const struct mm_field scrap_request_fields[] = {
+    MM_FIELD(mm_scrap_request, 0, order, MM_TEXT, 1, NAME_MAX_BYTES),
+    MM_FIELD(mm_scrap_request, 1, serial, MM_BYTES, 1, SERIAL_MAX_BYTES),
+    MM_FIELD(mm_scrap_request, 2, reason, MM_TEXT, 1, MM_SCRAP_REASON_MAX)};
+
+static const struct mm_field scrap_answer_fields[] = {
+    MM_FIELD(mm_scrap_answer, 0, index, MM_UINT, 0, INT64_MAX),
+    MM_FIELD(mm_scrap_answer, 1, receipt, MM_BYTES, 1, MM_RECEIPT_MAX)};
 
 MM_SHAPE(mm_envelope_shape, mm_envelope, envelope_fields);
 MM_SHAPE(mm_error_answer_shape, mm_error_answer, error_answer_fields);
@@ -361,6 +371,8 @@ MM_SHAPE(
     mm_partition_answer_shape, mm_partition_answer, partition_answer_fields);
 MM_SHAPE(mm_crl_request_shape, mm_crl_request, crl_request_fields);
 MM_SHAPE(mm_crl_answer_shape, mm_crl_answer, crl_answer_fields);
+MM_SHAPE(mm_scrap_request_shape, mm_scrap_request, scrap_request_fields);
+MM_SHAPE(mm_scrap_answer_shape, mm_scrap_answer, scrap_answer_fields);
 
 #define STATION (1U << MM_ROLE_STATION)
 #define RELEASE (1U << MM_ROLE_RELEASE)
@@ -413,6 +425,8 @@ static const struct mm_message_type_row rows[] = {
 	RELEASE | OFFICER},
     {MM_MESSAGE_PARTITION, "partition", &mm_partition_request_shape,
 	&mm_partition_answer_shape, STATION},
+    {MM_MESSAGE_SCRAP, "scrap", &mm_scrap_request_shape,
+	&mm_scrap_answer_shape, STATION},
 };
 
 const struct mm_message_type_row *

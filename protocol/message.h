@@ -25,11 +25,12 @@ enum {
 	MM_DEVICE_MAX = 64,
 	MM_IMAGE_MAX = 16777216, /* by default */
 	MM_BLOB_MAX = 67108864,
-	MM_PROPOSAL_MAX = 65536,  /* of a policy's text in one request */
-	MM_PARTITION_MAX = 24576, /* of a device's partition, in one request */
-	MM_SIGNINGS_MAX = 16,     /* of one release */
-	MM_RULES_MAX = 32,        /* that an image is held against */
-	MM_ROWS_MAX = 64          /* of a list in one answer */
+	MM_PROPOSAL_MAX = 65536,   /* of a policy's text in one request */
+	MM_PARTITION_MAX = 24576,  /* of a device's partition, in one request */
+	MM_SCRAP_REASON_MAX = 200, /* bytes of text */
+	MM_SIGNINGS_MAX = 16,      /* of one release */
+	MM_RULES_MAX = 32,         /* that an image is held against */
+	MM_ROWS_MAX = 64           /* of a list in one answer */
 };
 
 enum mm_message_type {
@@ -56,7 +57,8 @@ enum mm_message_type {
 	MM_MESSAGE_RELEASES = 20,
 	MM_MESSAGE_IMAGE = 21,
 	MM_MESSAGE_PARTITION = 22,
-	MM_MESSAGE_TYPES = 23
+	MM_MESSAGE_SCRAP = 23,
+	MM_MESSAGE_TYPES = 24
 };
 
 /* Requests and answers alike. */
@@ -386,6 +388,7 @@ struct mm_order_state {
 	uint64_t revoked;        /* of its certificates, superseded included */
 	uint64_t until;
 	bool closed;
+	uint64_t scrapped; /* certificates whose unit was reported as scrap */
 };
 struct mm_orders_answer {
 	struct mm_list orders; /* mm_order_state */
@@ -427,6 +430,19 @@ struct mm_crl_answer {
 	struct mm_span receipt;
 };
 extern const struct mm_shape mm_crl_request_shape, mm_crl_answer_shape;
+
+/* A unit of an order that failed for good after its certificate was issued. The
+ * first report of a certificate counts: every other one gets its entry. */
+struct mm_scrap_request {
+	struct mm_span order;
+	struct mm_span serial; /* of the unit's certificate: content octets */
+	struct mm_span reason;
+};
+struct mm_scrap_answer {
+	uint64_t index;
+	struct mm_span receipt;
+};
+extern const struct mm_shape mm_scrap_request_shape, mm_scrap_answer_shape;
 
 /* What a type is called, what it carries, and which roles may ask for it. */
 struct mm_message_type_row {

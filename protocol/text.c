@@ -1,6 +1,7 @@
 #include "protocol/text.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include "protocol/cbor.h"
 
@@ -35,6 +36,13 @@ mm_text_clean(struct mm_span text, char *out, size_t size)
 	}
 	out[used] = '\0';
 	return used;
+}
+
+bool
+mm_text_is_word(struct mm_span text, const char *word)
+{
+	return text.size == strlen(word) &&
+	       strncasecmp((const char *)text.data, word, text.size) == 0;
 }
 
 bool

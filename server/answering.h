@@ -57,7 +57,8 @@ void mm_answer_refusal(
 void mm_answer_issued(struct mm_authority *a, struct mm_job *job,
     struct mm_span entry, uint64_t index, const struct mm_proof *proof,
     struct mm_span note, struct mm_span signature);
-/* An entry that is itself what was asked for: a statement's, an export's. */
+/* An entry that is itself what was asked for: a statement's, an export's, a
+ * scrapped unit's. */
 void mm_answer_stated(struct mm_authority *a, struct mm_job *job,
     struct mm_span entry, uint64_t index, const struct mm_proof *proof,
     struct mm_span note);

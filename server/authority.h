@@ -45,6 +45,7 @@
  *   authority_limits.c    how often who may ask; when who was seen
  *   authority_lists.c     orders and principals, listed
  *   authority_export.c    exports, put on record
+ *   authority_scrap.c     units that failed for good, put on record
  *   authority_read.c      what is answered from index and log as they are
  *   authority_audit.c     what auditors and witnesses read
  *   authority_reading.c   calls to the archive
@@ -471,6 +472,7 @@ enum mm_error mm_issue_log(struct mm_authority *a,
 void mm_statement_decide(struct mm_authority *a, struct mm_job *job);
 void mm_pending_decide(struct mm_authority *a, struct mm_job *job);
 void mm_export_decide(struct mm_authority *a, struct mm_job *job);
+void mm_scrap_decide(struct mm_authority *a, struct mm_job *job);
 void mm_read_decide(struct mm_authority *a, struct mm_job *job);
 void mm_audit_decide(struct mm_authority *a, struct mm_job *job);
 

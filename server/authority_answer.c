@@ -345,14 +345,17 @@ mm_answer_stated(struct mm_authority *a, struct mm_job *job,
 	struct making m = {a, job, index, entry, {NULL, 0}, {NULL, 0}};
 	struct mm_statement_answer answer = job->stated;
 	struct mm_export_answer exported = {.index = index};
+	struct mm_scrap_answer scrapped = {.index = index};
 	enum mm_error error = make_receipt(&m, proof, note);
 
 	answer.index = index;
-	answer.receipt = exported.receipt = m.receipt;
+	answer.receipt = exported.receipt = scrapped.receipt = m.receipt;
 	if (error != MM_OK)
 		mm_answer_error(a, job, error);
 	else if (job->ask.type == MM_MESSAGE_EXPORT)
 		mm_answer(a, job, &mm_export_answer_shape, &exported);
+	else if (job->ask.type == MM_MESSAGE_SCRAP)
+		mm_answer(a, job, &mm_scrap_answer_shape, &scrapped);
 	else
 		mm_answer(a, job, &mm_statement_answer_shape, &answer);
 }

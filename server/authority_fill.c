@@ -214,6 +214,7 @@ static const struct {
     {MM_MESSAGE_RELEASES, mm_releases_decide, false},
     {MM_MESSAGE_IMAGE, mm_image_decide, false},
     {MM_MESSAGE_PARTITION, mm_partition_decide, true},
+    {MM_MESSAGE_SCRAP, mm_scrap_decide, true},
 };
 
 /* The job is answered, parked, or in the batch afterwards. */

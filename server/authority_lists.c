@@ -32,6 +32,7 @@ state_of(const struct mm_authority *a, const struct mm_order_row *row)
 	    .reissued = row->reissued,
 	    .refused = row->refused + mm_refusals_waiting(a, claim->name),
 	    .revoked = row->revoked,
+	    .scrapped = row->scrapped,
 	    .until = claim->until,
 	    .closed = claim->closed};
 }

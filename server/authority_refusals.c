@@ -49,6 +49,26 @@ read_partition(
 		mm_span_string(partition.order, out->order, sizeof(out->order));
 }
 
+/* By its device, where the index knows the serial number. */
+static void
+read_scrap(struct mm_authority *a, const struct mm_job *job, struct about *out)
+{
+	mm_auto(arena) arena = {0};
+	struct mm_scrap_request scrap;
+	struct mm_issued issued;
+	struct mm_order_row row;
+
+	mm_arena_init(&arena, 1 << 18);
+	if (mm_shape_decode(&mm_scrap_request_shape, job->ask.body, &arena,
+		&scrap) != MM_OK)
+		return;
+	if (mm_index_serial(a->index, scrap.serial, &arena, &issued) == MM_OK)
+		mm_span_string(
+		    issued.subject, out->subject, sizeof(out->subject));
+	if (mm_index_order(a->index, scrap.order, &arena, &row) == MM_OK)
+		mm_span_string(scrap.order, out->order, sizeof(out->order));
+}
+
 static void
 read_submit(const struct mm_job *job, struct about *out)
 {
@@ -71,6 +91,8 @@ about_of(struct mm_authority *a, const struct mm_job *job)
 		read_issue(a, job, &about);
 	if (job->ask.type == MM_MESSAGE_PARTITION)
 		read_partition(a, job, &about);
+	if (job->ask.type == MM_MESSAGE_SCRAP)
+		read_scrap(a, job, &about);
 	if (job->ask.type == MM_MESSAGE_SUBMIT)
 		read_submit(job, &about);
 	/* Cutting may have split a character. */

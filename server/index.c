@@ -13,7 +13,7 @@
 #include "protocol/message.h"
 
 enum {
-	SCHEMA = 5,
+	SCHEMA = 6,
 	APPLICATION = 0x6d6d6978 /* "mmix" */
 };
 
@@ -39,7 +39,7 @@ static const char schema[] =
     " first INTEGER NOT NULL UNIQUE, revision INTEGER NOT NULL,"
     " profile TEXT NOT NULL, used INTEGER NOT NULL,"
     " reissued INTEGER NOT NULL, refused INTEGER NOT NULL,"
-    " revoked INTEGER NOT NULL) STRICT;"
+    " revoked INTEGER NOT NULL, scrapped INTEGER NOT NULL) STRICT;"
     /* whose key in the token is this, and which certificate has it? */
     "CREATE TABLE authority(name TEXT PRIMARY KEY, use INTEGER NOT NULL,"
     " key BLOB NOT NULL UNIQUE, retired INTEGER NOT NULL, idx INTEGER,"
@@ -99,6 +99,9 @@ static const char schema[] =
     "CREATE TABLE partition(certificate INTEGER NOT NULL,"
     " scheme TEXT NOT NULL, idx INTEGER NOT NULL,"
     " PRIMARY KEY(certificate, scheme)) STRICT, WITHOUT ROWID;"
+    /* which unit was reported as scrap, by its certificate? */
+    "CREATE TABLE scrap(certificate INTEGER PRIMARY KEY,"
+    " idx INTEGER NOT NULL) STRICT;"
     /* how much of an inheritance is taken in? */
     "CREATE TABLE inheritance(idx INTEGER PRIMARY KEY,"
     " size INTEGER NOT NULL, offset INTEGER NOT NULL) STRICT;"

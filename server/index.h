@@ -107,6 +107,7 @@ struct mm_order_row {
 	uint64_t reissued; /* certificates that replace one */
 	uint64_t refused;  /* requests, as refusal entries count them */
 	uint64_t revoked;  /* of its certificates, superseded ones included */
+	uint64_t scrapped; /* of them: units that were reported as scrap */
 	struct mm_order_claim claim;
 };
 /* The first orders behind `after` by name: at most `max`; mm_order_row in the
@@ -174,6 +175,10 @@ enum mm_error mm_index_history(struct mm_index *index, struct mm_span product,
 enum mm_error mm_index_partition(struct mm_index *index, uint64_t certificate,
     struct mm_span scheme, struct mm_arena *arena,
     struct mm_issued *out) mm_must_use;
+/* The entry that says that the unit with the certificate of this entry is
+ * scrap. */
+enum mm_error mm_index_scrap(
+    struct mm_index *index, uint64_t certificate, uint64_t *idx) mm_must_use;
 enum mm_error mm_index_issued(struct mm_index *index, uint64_t idx,
     struct mm_arena *arena, struct mm_issued *out) mm_must_use;
 /* The newest certificate or CSR, void or not, that rests on an entry which is

@@ -137,6 +137,7 @@ mm_index_order(struct mm_index *index, struct mm_span name,
 	row.reissued = mm_sql_uint(index, MM_SQL_ORDER_GET, 3);
 	row.refused = mm_sql_uint(index, MM_SQL_ORDER_GET, 4);
 	row.revoked = mm_sql_uint(index, MM_SQL_ORDER_GET, 5);
+	row.scrapped = mm_sql_uint(index, MM_SQL_ORDER_GET, 6);
 	mm_sql_done(index, MM_SQL_ORDER_GET);
 	error = mm_index_order_at(index, row.idx, arena, &row.claim);
 	if (error == MM_OK)

@@ -182,6 +182,7 @@ static enum mm_error (*const folds[MM_ENTRY_KINDS])(const struct mm_fold *) = {
     [MM_ENTRY_IMPORT] = mm_fold_import,
     [MM_ENTRY_INHERITED] = mm_fold_inherited,
     [MM_ENTRY_PARTITION] = mm_fold_partition,
+    [MM_ENTRY_SCRAP] = mm_fold_scrap,
 };
 
 /* The entry is in: the fold is one longer. */

@@ -10,6 +10,7 @@
  *   index_keys.c     the mint's keys and what is certified of them
  *   index_issued.c   what is issued, signed, voided
  *   index_partition.c, partitions of devices
+ *   index_scrap.c    units that failed for good
  *   index_revoked.c  what is revoked, and the CRLs that say so
  *   index_inherit.c  what a predecessor left
  *   index_find.c     what the tables answer: one thing
@@ -69,6 +70,7 @@ enum mm_sql {
 	MM_SQL_ORDER_FIRST,
 	MM_SQL_ORDER_REFUSE,
 	MM_SQL_ORDER_REVOKE,
+	MM_SQL_ORDER_SCRAP,
 	MM_SQL_AUTHORITY_PUT,
 	MM_SQL_AUTHORITY_RETIRE,
 	MM_SQL_AUTHORITY_CERTIFY,
@@ -118,6 +120,8 @@ enum mm_sql {
 	MM_SQL_RELEASE_OF_IMAGE,
 	MM_SQL_PARTITION_PUT,
 	MM_SQL_PARTITION_GET,
+	MM_SQL_SCRAP_PUT,
+	MM_SQL_SCRAP_GET,
 	MM_SQL_INHERITANCE_PUT,
 	MM_SQL_INHERITANCE_ADD,
 	MM_SQL_INHERITANCE_GET,
@@ -229,6 +233,7 @@ enum mm_error mm_fold_void(const struct mm_fold *f) mm_must_use;
 enum mm_error mm_fold_revocation(const struct mm_fold *f) mm_must_use;
 enum mm_error mm_fold_crl(const struct mm_fold *f) mm_must_use;
 enum mm_error mm_fold_inherited(const struct mm_fold *f) mm_must_use;
+enum mm_error mm_fold_scrap(const struct mm_fold *f) mm_must_use;
 
 /* A key of the mint by its name and SubjectPublicKeyInfo. */
 enum mm_error mm_fold_add_key(const struct mm_fold *f, struct mm_span name,

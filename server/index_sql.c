@@ -53,12 +53,12 @@ static const char *const sql[MM_SQL_COUNT] = {
 	"SELECT idx, disabled, key, seen, until FROM principal"
 	" WHERE name > ? ORDER BY name LIMIT 1",
     [MM_SQL_ORDER_PUT] =
-	"INSERT INTO orders VALUES(?1, ?2, ?2, 0, ?3, 0, 0, 0, 0)",
+	"INSERT INTO orders VALUES(?1, ?2, ?2, 0, ?3, 0, 0, 0, 0, 0)",
     [MM_SQL_ORDER_REVISE] =
 	"UPDATE orders SET idx = ?2, revision = ?3"
 	" WHERE name = ?1 AND revision = ?3 - 1 AND profile = ?4",
-    [MM_SQL_ORDER_GET] = "SELECT idx, first, used, reissued, refused, revoked"
-			 " FROM orders WHERE name = ?",
+    [MM_SQL_ORDER_GET] = "SELECT idx, first, used, reissued, refused, revoked,"
+			 " scrapped FROM orders WHERE name = ?",
     [MM_SQL_ORDER_AFTER] =
 	"SELECT name FROM orders WHERE name > ? ORDER BY name LIMIT 1",
     [MM_SQL_ORDER_USE] =
@@ -72,6 +72,8 @@ static const char *const sql[MM_SQL_COUNT] = {
 	"UPDATE orders SET refused = refused + ? WHERE name = ?",
     [MM_SQL_ORDER_REVOKE] =
 	"UPDATE orders SET revoked = revoked + ? WHERE first = ?",
+    [MM_SQL_ORDER_SCRAP] =
+	"UPDATE orders SET scrapped = scrapped + 1 WHERE first = ?",
     [MM_SQL_AUTHORITY_PUT] =
 	"INSERT INTO authority VALUES(?, ?, ?, 0, NULL, 0)",
     [MM_SQL_AUTHORITY_RETIRE] =
@@ -179,6 +181,8 @@ static const char *const sql[MM_SQL_COUNT] = {
 	" ORDER BY idx LIMIT 1",
     /* What is void makes room. */
     [MM_SQL_PARTITION_PUT] = "INSERT OR REPLACE INTO partition VALUES(?, ?, ?)",
+    [MM_SQL_SCRAP_PUT] = "INSERT INTO scrap VALUES(?, ?)",
+    [MM_SQL_SCRAP_GET] = "SELECT idx FROM scrap WHERE certificate = ?",
     [MM_SQL_PARTITION_GET] =
 	"SELECT partition.idx FROM partition JOIN issued"
 	" ON issued.idx = partition.idx WHERE certificate = ?"

@@ -77,11 +77,12 @@ take_unit(struct mm_span *text)
 	if (last != 'k' && last != 'm')
 		return 1;
 	text->size--;
+	*text = trim(*text);
 	return last == 'k' ? 1 << 10 : 1 << 20;
 }
 
-/* Decimal or 0x, with K or M behind it; below 2^32. A leading 0 might be meant
- * as octal. */
+/* Decimal or 0x, with K or M behind it ("64K", "64 K"); below 2^32. A leading 0
+ * might be meant as octal. */
 static bool
 read_number(struct mm_span text, uint64_t *out)
 {
@@ -177,8 +178,9 @@ read_size(struct line *line, const struct mm_partition_rules *rules,
 	if (p->type == MM_PARTITION_BOOTLOADER) {
 		if (rules->bootloader >= rules->table)
 			return wrong("a bootloader's partition takes its size "
-				     "from the chip's bootloader offset: say "
-				     "for which chip");
+				     "from the bootloader's offset, before the "
+				     "table's: say which the chip has, with "
+				     "--primary-bootloader-offset");
 		p->size = rules->table - rules->bootloader;
 		return MM_OK;
 	}
@@ -379,57 +381,4 @@ mm_partitions_csv(struct mm_span text, const struct mm_partition_rules *rules,
 	if (error == MM_OK)
 		*out = facts;
 	return error;
-}
-
-/* --- and back --- */
-
-/* A name that reads back as it is: not taken for a comment, a field's end or
- * a variable, nor trimmed. */
-static bool
-name_fits(struct mm_span name)
-{
-	return name.size > 0 && name.size <= MM_PARTITION_NAME &&
-	       mm_text_ok(name) && name.data[0] != '#' &&
-	       trim(name).size == name.size &&
-	       memchr(name.data, ',', name.size) == NULL &&
-	       memchr(name.data, '$', name.size) == NULL &&
-	       (name.size < 3 || memcmp(name.data, mark, 3) != 0);
-}
-
-static void
-write_word(struct mm_buffer *out, const char *word, uint64_t number)
-{
-	if (word != NULL)
-		mm_buffer_printf(out, "%s, ", word);
-	else
-		mm_buffer_printf(out, "0x%llx, ", (unsigned long long)number);
-}
-
-static void
-write_line(struct mm_buffer *out, const struct mm_partition *p)
-{
-	mm_buffer_printf(out, "%.*s, ", MM_SPAN(p->name));
-	write_word(out, mm_partition_type_name(p->type), p->type);
-	write_word(
-	    out, mm_partition_subtype_name(p->type, p->subtype), p->subtype);
-	mm_buffer_printf(out, "0x%llx, 0x%llx, %s%s%s\n",
-	    (unsigned long long)p->offset, (unsigned long long)p->size,
-	    p->encrypted ? "encrypted" : "",
-	    p->encrypted && p->readonly ? ":" : "",
-	    p->readonly ? "readonly" : "");
-}
-
-enum mm_error
-mm_partitions_csv_write(
-    const struct mm_partition_facts *facts, struct mm_buffer *out)
-{
-	for (mm_list_each(const struct mm_partition, p, facts->partitions))
-		if (!name_fits(p->name))
-			return wrong("a CSV cannot hold the name \"%.*s\": "
-				     "rename the partition",
-			    MM_SPAN(p->name));
-	mm_buffer_add_text(out, "# Name, Type, SubType, Offset, Size, Flags\n");
-	for (mm_list_each(const struct mm_partition, p, facts->partitions))
-		write_line(out, p);
-	return out->error;
 }

@@ -1,6 +1,4 @@
-#include <string.h>
-#include <strings.h>
-
+#include "protocol/text.h"
 #include "signer/partitions.h"
 
 #define wrong(...) mm_fail(MM_E_FORMAT, __VA_ARGS__)
@@ -50,13 +48,6 @@ static const struct {
     {"recovery", MM_PARTITION_BOOTLOADER, 2},
     {"primary", MM_PARTITION_TABLE, 0}, {"ota", MM_PARTITION_TABLE, 1}};
 
-static bool
-same_word(struct mm_span span, const char *word)
-{
-	return span.size == strlen(word) &&
-	       strncasecmp((const char *)span.data, word, span.size) == 0;
-}
-
 const char *
 mm_partition_type_name(uint64_t type)
 {
@@ -79,7 +70,7 @@ bool
 mm_partition_type_number(struct mm_span word, uint64_t *out)
 {
 	for (size_t i = 0; i < MM_COUNT(types); i++)
-		if (same_word(word, types[i].word)) {
+		if (mm_text_is_word(word, types[i].word)) {
 			*out = types[i].type;
 			return true;
 		}
@@ -91,7 +82,7 @@ mm_partition_subtype_number(uint64_t type, struct mm_span word, uint64_t *out)
 {
 	for (size_t i = 0; i < MM_COUNT(subtypes); i++)
 		if (subtypes[i].type == type &&
-		    same_word(word, subtypes[i].word)) {
+		    mm_text_is_word(word, subtypes[i].word)) {
 			*out = subtypes[i].subtype;
 			return true;
 		}

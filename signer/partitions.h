@@ -6,7 +6,7 @@
  * nothing) is refused.
  *
  *   partition_table.c  the binary, read and written
- *   partition_csv.c    the CSV, read and written
+ *   partition_csv.c    the CSV, read; partition_csv_write.c written
  *   partition_rules.c  the rules; names of types and subtypes
  */
 #ifndef MM_PARTITIONS_H
@@ -68,9 +68,10 @@ enum mm_error mm_partitions_check(const struct mm_partition_facts *facts,
  * partition cannot be written so, or there are too many. */
 enum mm_error mm_partitions_binary(
     const struct mm_partition_facts *facts, struct mm_buffer *out) mm_must_use;
-/* Appends a CSV from which mm_partitions_csv() reads the same facts, under the
- * rules that the facts keep and with the partitions in the order of their
- * addresses. MM_E_FORMAT: a name that a CSV cannot hold. */
+/* Appends the CSV that the vendor's tool makes of such a binary. From it
+ * mm_partitions_csv() reads the same facts, under the rules that the facts
+ * keep and with the partitions in the order of their addresses. MM_E_FORMAT:
+ * a name that a CSV cannot hold. */
 enum mm_error mm_partitions_csv_write(
     const struct mm_partition_facts *facts, struct mm_buffer *out) mm_must_use;
 

@@ -249,7 +249,25 @@ read_one(struct tlvs *t)
 	return MM_OK;
 }
 
-/* What may follow: the end marker of a signed one, then erased flash. */
+static bool
+is_ended(struct mm_span rest)
+{
+	return rest.size >= MM_SECURE_CERT_END &&
+	       memcmp(rest.data, mm_secure_cert_end, MM_SECURE_CERT_END) == 0;
+}
+
+static struct mm_span
+behind_end(struct mm_span rest)
+{
+	return mm_span(
+	    rest.data + MM_SECURE_CERT_END, rest.size - MM_SECURE_CERT_END);
+}
+
+/*
+ * What may follow: erased flash, in a signed one behind one end marker. In an
+ * unsigned one a tool's version decides whether any markers are there; the
+ * device stops reading before them, and they are never signed.
+ */
 static enum mm_error
 read_end(struct tlvs *t)
 {
@@ -260,15 +278,12 @@ read_end(struct tlvs *t)
 	if (t->stage == SIGNED)
 		return mm_image_wrong("no integrity TLV follows the "
 				      "signatures: the file was cut off");
-	if (t->stage == CLOSED) {
-		if (rest.size < MM_SECURE_CERT_END ||
-		    memcmp(rest.data, mm_secure_cert_end, MM_SECURE_CERT_END) !=
-			0)
-			return mm_image_wrong("no end marker follows the "
-					      "signatures");
-		rest = mm_span(rest.data + MM_SECURE_CERT_END,
-		    rest.size - MM_SECURE_CERT_END);
-	}
+	if (t->stage == CLOSED && !is_ended(rest))
+		return mm_image_wrong("no end marker follows the signatures");
+	if (t->stage == CLOSED)
+		rest = behind_end(rest);
+	while (t->stage < SIGNED && is_ended(rest))
+		rest = behind_end(rest);
 	if (!mm_image_is_erased(rest))
 		return mm_image_wrong(
 		    "there are bytes behind the last TLV, at 0x%llx",

@@ -20,7 +20,8 @@ enum {
 	MM_SECURE_CERT_ALIGNMENT = 16, /* of a value with its padding */
 	MM_SECURE_CERT_FOOTER = 4,
 	MM_SECURE_CERT_SUBTYPE_MAX = 16,
-	MM_SECURE_CERT_END = 4, /* bytes behind the TLVs of a signed one */
+	MM_SECURE_CERT_END = 4, /* bytes that may follow the TLVs; those of a
+				 * signed one must */
 	MM_SECURE_CERT_VALUE_MAX = 1232, /* of a signature */
 	/* types */
 	MM_SECURE_CERT_DEVICE = 1, /* the device's certificate */

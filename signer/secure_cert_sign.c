@@ -1,7 +1,7 @@
 /*
  * Signed esp_secure_cert partitions: signature TLVs behind all others, an
- * integrity TLV over the whole, an end marker. Bytes 0xFF behind the TLVs, as
- * tools up to 2.2 filled their files with, are not signed and are left out.
+ * integrity TLV over the whole, an end marker. What tools put behind the TLVs of
+ * an unsigned one, end markers and bytes 0xFF, is not signed and is left out.
  */
 #include <string.h>
 

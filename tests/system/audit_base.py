@@ -7,11 +7,12 @@ import cbor2
 
 (GENESIS, POLICY, PRINCIPAL, ORDER, CERTIFICATE, IMAGE, SIGNATURES, VOID,
  REFUSAL, START, KEY, REVOCATION, CRL, EXPORT, PENDING, WITHDRAWAL,
- RELEASE_ENTRY, CEREMONY, CSR, IMPORT, INHERITED, PARTITION) = range(22)
+ RELEASE_ENTRY, CEREMONY, CSR, IMPORT, INHERITED, PARTITION,
+ SCRAP) = range(23)
 KIND_NAMES = ("genesis policy principal order certificate image signatures"
               " void refusal start key revocation crl export pending"
               " withdrawal release ceremony csr import inherited"
-              " partition").split()
+              " partition scrap").split()
 # Kinds of statements, and purposes of profiles.
 (S_ORDER, S_RELEASE, S_REVOKE, S_PRINCIPAL, S_POLICY, S_CEREMONY,
  S_WITHDRAW) = range(1, 8)

@@ -93,6 +93,7 @@ class Auditor:
         self.certificates = {}  # index -> entry body, of all
         self.images = {}
         self.partitions = {}
+        self.scraps = {}        # index of a certificate -> of the report
         self.crl_entries = {}   # index -> (Key, TBS, number)
         self.csrs = {}          # index -> (Key, info)
         self.signatures = {}    # index -> bytes
@@ -660,6 +661,26 @@ class Auditor:
              "its certificate is revoked")
         must(self.live.get((body[0], body[1])) == body[3],
              "the device has another certificate")
+
+    # --- units that failed for good ---
+
+    def add_scrap(self, body):
+        self.asked(body[5], body[6], STATION)
+        order = self.orders.get(body[0])
+        must(order is not None, "it rests on no order")
+        must(self.revisions[order[0]] == body[0],
+             "the order has a newer revision")
+        must(body[5] in order[4], "the order's stations")
+        certificate = self.certificates.get(body[1])
+        must(certificate and body[1] in self.signatures,
+             "its certificate is not there, or not signed")
+        must(self.orders.get(certificate[2], {}).get(0) == order[0],
+             "its certificate is another order's")
+        must(certificate["serial"] == int.from_bytes(body[2], "big")
+             and certificate[1] == body[3], "another serial or device")
+        must(body[1] not in self.scraps, "its unit was reported before")
+        must(1 <= len(body[4].encode()) <= 200, "its reason")
+        self.scraps[body[1]] = self.index
 
     # --- revocation ---
 

@@ -28,7 +28,7 @@ TYPES = {"error": 0, "status": 1, "issue": 2, "show": 3, "statement": 4,
          "prove": 10, "consistency": 11, "cosign": 12, "export": 13,
          "blob": 14, "renew": 15, "pending": 16, "orders": 17,
          "principals": 18, "crl": 19, "releases": 20, "image": 21,
-         "partition": 22}
+         "partition": 22, "scrap": 23}
 RELEASE = {"refused": 1, "kept": 2, "approved": 3, "signed": 4}
 PASSED, FAILED, SILENT = 1, 2, 3
 KINDS = {"order": 1, "release": 2, "revoke": 3, "principal": 4, "policy": 5,
@@ -324,6 +324,11 @@ class Client:
     def partition(self, order, device, scheme, data, request_id=None):
         return self.ask("partition", {0: order, 1: device, 2: scheme,
                                       3: data}, request_id)
+
+    def scrap(self, order, serial, reason="no answer", request_id=None):
+        """The serial's content octets; gives {0: index, 1: receipt}."""
+        return self.ask("scrap", {0: order, 1: serial, 2: reason},
+                        request_id)
 
     def entries(self, start, count):
         return self.ask("entries", {0: start, 1: count})

@@ -21,12 +21,12 @@ START = 1700000000
 POLICY = hashlib.sha256(b"policy").digest()
 (GENESIS, POLICY_KIND, PRINCIPAL, ORDER, CERTIFICATE, IMAGE, SIGNATURES, VOID,
  REFUSAL, STARTED, KEY, REVOCATION, CRL, EXPORT, PENDING, WITHDRAWAL,
- RELEASE, CEREMONY, CSR, IMPORT, INHERITED, PARTITION) = range(22)
+ RELEASE, CEREMONY, CSR, IMPORT, INHERITED, PARTITION, SCRAP) = range(23)
 # All but those whose word is the state of others.
 KINDS_WITH_ROWS = {"genesis", "policy", "principal", "order", "certificate",
                    "image", "refusal", "start", "key", "revocation", "crl",
                    "export", "pending", "withdrawal", "release", "ceremony",
-                   "csr", "import", "inherited", "partition"}
+                   "csr", "import", "inherited", "partition", "scrap"}
 ID = b"0123456789abcdef"
 
 
@@ -146,6 +146,11 @@ class PaperLog:
             5: digest, 6: "secure-cert-rsa3072:boot", 7: digest, 8: "boot",
             9: digest, 10: "line-1", 11: ID})
 
+    def scrap(self, device, number, basis, certificate, reason="no answer"):
+        return self.add(SCRAP, {
+            0: basis, 1: certificate, 2: number.to_bytes(20, "big"),
+            3: device, 4: reason, 5: "line-1", 6: ID})
+
     def sign(self, *indices):
         return self.add(SIGNATURES, {0: [{0: i, 1: b"signature"}
                                          for i in sorted(indices)]})
@@ -260,6 +265,7 @@ class PaperLog:
         self.crl()
         self.export()
         self.sign(self.partition("lamp-4", order, first))
+        self.scrap("lamp-1", serial(1), order, first)
         return self
 
     # --- on the disk ---

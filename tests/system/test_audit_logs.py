@@ -12,7 +12,7 @@ from mint import BUILD
 
 # How many logs they keep at least: good ones and bad ones.
 TESTS = (("test_audit", 8, 30), ("test_audit_people", 8, 30),
-         ("test_audit_images", 4, 16))
+         ("test_audit_images", 4, 16), ("test_audit_scrap", 2, 14))
 
 
 def kept_logs(directory):

@@ -169,7 +169,8 @@ def test_a_row_for_every_matter(paper):
 
 
 def test_states(paper):
-    found = {row["what"]: row for row in rows(paper)}
+    found = {row["what"]: row for row in rows(paper)
+             if row["kind"] != "scrap"}
     assert found["lamp-1"]["state"] == "revoked"
     assert found["lamp-1"]["reason"] == "keyCompromise"
     assert found["lamp-1"]["order"] == "order-1"
@@ -236,14 +237,17 @@ def test_what_is_replaced_is_superseded(workdir):
 
 
 @pytest.mark.parametrize("words, wanted", [
-    (["--device", "lamp-1"], ["lamp-1"]),
+    (["--device", "lamp-1"], ["lamp-1", "lamp-1"]),
     (["--device", "lamp-3"], ["lamp-3"]),
     (["--device", "lamp"], []),
     (["--serial", f"{serial(1):040x}", "--kind", "certificate"],
      ["lamp-1"]),
     (["--station", "release-1"], ["lamp"]),
-    (["--order", "order-1"], ["order-1", "lamp-1", "lamp-2", "lamp-4"]),
+    (["--serial", f"{serial(1):040x}", "--kind", "scrap"], ["lamp-1"]),
+    (["--order", "order-1"],
+     ["order-1", "lamp-1", "lamp-2", "lamp-4", "lamp-1"]),
     (["--kind", "partition"], ["lamp-4"]),
+    (["--kind", "scrap", "--station", "line-1"], ["lamp-1"]),
     (["--order", "order-2"], []),
     (["--refused"], ["lamp-3", "lamp"]),
     (["--revoked"], ["lamp-1"]),

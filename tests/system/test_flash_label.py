@@ -2,6 +2,7 @@
 code, what is refused, and that nothing is told that no template names."""
 
 import json
+import os
 import re
 import subprocess
 import xml.etree.ElementTree as ElementTree
@@ -333,3 +334,21 @@ def test_a_wrong_list_makes_no_file(workdir, text, error, line, status):
     if line is not None:
         assert f"{path}, line {line}: " in said
     assert sorted(p.name for p in workdir.iterdir()) == ["list.csv"]
+
+
+def test_a_list_that_cannot_be_read_twice(workdir):
+    path = workdir / "pipe"
+    os.mkfifo(path)
+    line = refused("usage", "--csv", path, "--template", "{serial}",
+                   "--format", "png", "-o", workdir / "x-{serial}.png")
+    assert "read twice" in line
+    assert [p.name for p in workdir.iterdir()] == ["pipe"]
+
+
+@pytest.mark.parametrize("size, width", [
+    (17, 16), (18, 16), (19, 15), (29, 10), (30, 10), (64, 10)])
+def test_a_long_line_is_printed_narrow(size, width):
+    """In 25 mm of 8 dots; ^A0 has 10 dots at least."""
+    zpl = label("--template", "x", "--line", "a" * size, "--format", "zpl",
+                "-o", "-").stdout
+    assert f"^A0N,16,{width}^FH_" in zpl

@@ -256,6 +256,23 @@ def test_dump_tells_damage(workdir):
     nvs("--dump", ENCRYPTED / "basic.bin", ok=(DATA,))
 
 
+def test_dump_shows_numbers_to_their_limits(workdir):
+    """From 2^63 on a number is text, lest a reader of JSON rounds it."""
+    csv, out = workdir / "in.csv", workdir / "out.bin"
+    numbers = {"a": ("u64", 2**64 - 1), "b": ("u64", 2**63),
+               "c": ("u64", 2**63 - 1), "d": ("i64", -2**63),
+               "e": ("i64", 2**63 - 1), "f": ("i8", -128), "g": ("u8", 255)}
+    csv.write_text(HEADER + "n,namespace,,\n" + "".join(
+        f"{k},data,{kind},{n}\n" for k, (kind, n) in numbers.items()))
+    nvs(csv, out, "0x3000")
+    shown = json.loads(nvs("--dump", out, "--json").stdout)
+    assert {e["key"]: (e["type"], e["value"]) for e in shown["entries"]} == {
+        k: (kind, n if n < 2**63 else str(n))
+        for k, (kind, n) in numbers.items()}
+    assert nvs("--dump", out).stdout == "".join(
+        f"n\t{k}\t{kind}\t{n}\n" for k, (kind, n) in numbers.items())
+
+
 # --------------------------------------------------------- one a device
 
 def many_files(workdir, devices):

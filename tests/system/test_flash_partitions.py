@@ -118,6 +118,8 @@ def test_bad_files(workdir):
     harmed[12] ^= 1
     assert "MD5" in partitions(table(workdir, bytes(harmed)), out,
                                ok=(DATA,)).stderr
+    blank = table(workdir, b"\xff" * 0xc00)
+    assert "does not begin" in partitions(blank, out, ok=(DATA,)).stderr
     partitions(TABLES / "singleapp.csv", workdir / "no/t.bin", ok=(DATA,))
     assert not out.exists()
 
@@ -135,10 +137,34 @@ def test_a_binary_is_held_against_the_rules(workdir):
 def test_a_bootloader_takes_its_offset(workdir):
     source = table(workdir, "b,bootloader,primary,,,\n"
                             "t,partition_table,primary,,,\n" + USUAL)
-    assert "say for which chip" in partitions(source, ok=(DATA,)).stderr
+    assert "--primary-bootloader-offset" in partitions(
+        source, ok=(DATA,)).stderr
     chip = ("--primary-bootloader-offset", "0x1000")
     assert partitions(source, *chip, "--find", "b").stdout == "0x1000\n"
     assert partitions(source, *chip, "--find", "t").stdout == "0x8000\n"
+    binary = workdir / "t.bin"
+    partitions(source, binary, *chip)
+    assert partitions(binary, "--find", "b").stdout == "0x1000\n"
+    assert "not at 0x2000" in partitions(
+        binary, "--primary-bootloader-offset", "0x2000", ok=(DATA,)).stderr
+
+
+def test_the_csv_is_the_vendors(workdir):
+    source = table(workdir, USUAL + "big,data,fat,,5120,encrypted:readonly\n"
+                   "odd,0x40,0xfe,,0x123,readonly\nown,app,7,,64 K\n")
+    binary, back = workdir / "t.bin", workdir / "t.csv"
+    partitions(source, binary)
+    partitions(binary, back)
+    assert back.read_text() == """\
+# ESP-IDF Partition Table
+# Name, Type, SubType, Offset, Size, Flags
+nvs,data,nvs,0x9000,24K,
+otadata,data,ota,0xf000,8K,
+app,app,ota_0,0x20000,1M,
+big,data,fat,0x120000,5K,encrypted:readonly
+odd,64,254,0x122000,0x123,readonly
+own,app,7,0x130000,64K,
+"""
 
 
 def test_no_file_is_overwritten(workdir):

@@ -166,9 +166,9 @@ def test_json_has_its_schema(bench):
     assert last == sorted(last)
     assert sum(last) == report["irreversible"]
     assert [s["id"] for s in steps if s["irreversible"]] == [
-        "burn-flash-key", "enable-encryption", "close-doors", "burn-digest",
-        "enable-secure-boot", "revoke-unused", "protect-read-disable",
-        "close-download"]
+        "burn-flash-key", "enable-encryption", "close-doors", "harden",
+        "protect-doors", "burn-digest", "enable-secure-boot", "revoke-unused",
+        "protect-read-disable", "close-download"]
     for step in steps:
         words = subprocess.run(
             ["sh", "-c", f'printf "%s\\n" {step["line"]}'], text=True,
@@ -181,7 +181,7 @@ def test_text_says_what_is_irreversible_and_why(bench):
     head, tail = text.split("--- What follows burns eFuses and cannot be "
                             "undone. ---")
     assert "espefuse --chip" not in head and "esptool" not in tail
-    assert tail.count("(IRREVERSIBLE)") == 8
+    assert tail.count("(IRREVERSIBLE)") == 10
     flat = " ".join(text.split())
     assert "ACM" in flat and "custom code signing" in flat
     key = (bench / "flash.key").read_bytes()
@@ -313,6 +313,29 @@ def test_a_new_key_is_made_and_never_overwritten(workdir):
     assert (key.read_bytes(), out.read_bytes()) == first
     crypt("decrypt", "esp32c3", key, "0x10000", out, workdir / "again")
     assert (workdir / "again").read_bytes() == plain.read_bytes()
+
+
+def test_a_new_key_has_the_size_that_was_asked_for(workdir):
+    """16 bytes leave room for a digest in an ESP32-C2; 64 are AES-256."""
+    plain = workdir / "plain"
+    plain.write_bytes(bytes(64))
+    for chip, size, status in (
+            ("esp32c2", "16", 0), ("esp32s3", "64", 0), ("esp32", "24", 0),
+            ("esp32c3", "64", DATA), ("esp32c3", "0", USAGE),
+            ("esp32s3", "65", USAGE)):
+        key, out = workdir / f"{chip}-{size}", workdir / "out"
+        mintmark("flash", "encrypt", "--chip", chip, "--new-key", key,
+                 "--key-size", size, "--address", "0", plain, "-o", out,
+                 "--force", ok=(status,))
+        assert key.exists() == (status == 0)
+        if status == 0:
+            assert key.stat().st_size == int(size)
+            crypt("decrypt", chip, key, "0", out, workdir / "p", "--force")
+            assert (workdir / "p").read_bytes() == bytes(64)
+    done = mintmark("flash", "encrypt", "--chip", "esp32c2", "--key",
+                    workdir / "esp32c2-16", "--key-size", "16", "--address",
+                    "0", plain, "-o", workdir / "x", ok=(USAGE,))
+    assert "--key-size goes with --new-key" in done.stderr
 
 
 def test_only_the_first_esp32_fills_up(workdir):

@@ -34,13 +34,17 @@ def office():
         yield office
 
 
-@pytest.fixture
-def order(office):
+def order_of(office):
     body = mm.order_body(fresh("order"), 100, ["station"], pattern="*",
                          reissue=10)
     with office.mint.client("officer") as officer:
         officer.statement([office.mint.state("order", body)])
     return body[0]
+
+
+@pytest.fixture
+def order(office):
+    return order_of(office)
 
 
 class Lamp:
@@ -161,6 +165,48 @@ def test_a_hold_and_its_end(office, order, workdir):
     assert (rows, covers["gone"]) == ({}, [])
 
 
+def scrap(office, order, lamp):
+    with office.mint.client("station") as station:
+        station.scrap(order, lamp.certificate.serial_number.to_bytes(
+            20, "big"))
+
+
+def test_scrapped_units_are_gone(office, order, workdir):
+    one, two, three, new = (Lamp(office, order, workdir) for _ in range(4))
+    first, rows, _ = bulk(office, workdir, "--order", order)
+    assert len(rows) == 4
+    for lamp in (one, two, three):
+        scrap(office, order, lamp)
+    revoke(office, two, "--reason", "cessationOfOperation")
+    repaired = three.sha256
+    three.reissue(office, order)
+    said, rows, covers = bulk(office, workdir, "--order", order, "--since",
+                              first["to"])
+    gone = {row["sha256"]: row for row in covers["gone"]}
+    assert set(rows) == {three.name}
+    assert {k: (v["device"], v["reason"], v["replaced"])
+            for k, v in gone.items()} == {
+        one.sha256: (one.name, "scrap", False),
+        two.sha256: (two.name, "cessationOfOperation", False),
+        repaired: (three.name, "superseded", True)}
+    # They are gone once, and in no list from the beginning.
+    _, rows, covers = bulk(office, workdir, "--order", order, "--since",
+                           said["to"])
+    assert (rows, covers["gone"]) == ({}, [])
+    _, rows, covers = bulk(office, workdir, "--order", order)
+    assert set(rows) == {three.name, new.name} and covers["gone"] == []
+
+
+def test_a_hold_that_is_lifted_brings_no_scrap_back(office, order, workdir):
+    lamp = Lamp(office, order, workdir)
+    scrap(office, order, lamp)
+    revoke(office, lamp, "--reason", "certificateHold")
+    office.json("cert", "revoke", "--serial",
+                f"{lamp.certificate.serial_number:040x}", "--reason",
+                "removeFromCRL", by="first")
+    assert bulk(office, workdir, "--order", order)[1] == {}
+
+
 def test_a_directory_says_the_same(office, order, workdir):
     Lamp(office, order, workdir)
     online, offline = workdir / "online", workdir / "offline"
@@ -251,6 +297,58 @@ def test_azure(office, order, workdir):
         ("update", changed.name, base64.b64encode(changed.der).decode())]
 
 
+def named_by(office, number, subject):
+    """A policy whose devices have this subject."""
+    path = office.file("named.conf", office.text(number, threshold=1, replace=[
+        ('subject = {"CN={device}", "O=Example Devices"}',
+         f"subject = {{{subject}}}")]))
+    assert office.json("policy", "propose", path,
+                       by="first")["state"] == "in-force"
+
+
+def operations(office, order, out, *words):
+    said = register(office, "azure-dps", out, "--order", order, "--format",
+                    "csv", "--force", *words)
+    with open(out, newline="", encoding="ascii") as file:
+        return said["to"], [(r["operation"], r["registrationId"])
+                            for r in csv.DictReader(file)]
+
+
+def test_a_name_is_of_one_device(workdir):
+    """Whoever has another's common name would be let in as that one."""
+    with open_office(threshold=1) as office:
+        order, out = order_of(office), workdir / "out"
+        lamp = Lamp(office, order, workdir, name="lamp-1")
+        to, rows = operations(office, order, out)
+        assert rows == [("create", "lamp-1")]
+        # The name of a device changes: it is another enrollment.
+        named_by(office, 2, '"CN=x-{device}"')
+        lamp.reissue(office, order)
+        assert operations(office, order, out, "--since", to)[1] == [
+            ("delete", "lamp-1"), ("create", "x-lamp-1")]
+        # Small letters and large ones are the same to one of them.
+        order = order_of(office)
+        for name in ("lamp-2", "LAMP-2"):
+            Lamp(office, order, workdir, name=name)
+        line = office.refused(
+            "usage", "flash", "register", "azure-dps", "--order", order, "-o",
+            workdir / "no", identity="auditor", status=64)
+        assert "common name" in line
+        register(office, "mosquitto", workdir / "broker", "--order", order)
+        order = order_of(office)
+        named_by(office, 3, '"CN=lamp", "serialNumber={device}"')
+        for _ in range(2):
+            Lamp(office, order, workdir)
+        for kind in ("azure-dps", "mosquitto"):
+            line = office.refused(
+                "usage", "flash", "register", kind, "--order", order, "-o",
+                workdir / "no", identity="auditor", status=64)
+            assert "common name" in line
+        assert not (workdir / "no").exists()
+        assert register(office, "aws-bulk", workdir / "aws", "--order",
+                        order)["new"] == 2
+
+
 def test_the_ca_for_aws(office, order, workdir):
     lamp = Lamp(office, order, workdir)
     prefix, out = workdir / "proof", workdir / "aws"
@@ -271,14 +369,18 @@ def test_the_ca_for_aws(office, order, workdir):
     assert template["Resources"]["certificate"]["Properties"] == {
         "CertificateId": {"Ref": "AWS::IoT::Certificate::Id"},
         "Status": "ACTIVE"}
-    assert template["Resources"]["thing"]["Properties"]["ThingName"] == {
-        "Ref": "AWS::IoT::Certificate::CommonName"}
+    assert template["Resources"]["thing"]["Properties"] == {
+        "ThingName": {"Ref": "AWS::IoT::Certificate::CommonName"}}
+    # A parameter that the certificate's subject lacks would fail.
+    assert set(template["Parameters"]) == {
+        "AWS::IoT::Certificate::CommonName", "AWS::IoT::Certificate::Id"}
     assert "--registration-config" in (out / "commands.txt").read_text()
     # What another CA has signed proves nothing.
     other = office.mint.identity("station") / "certificate.pem"
     office.refused("receipt-mismatch", "flash", "register", "aws-ca",
                    "-o", workdir / "no", "--verification", other,
                    identity="auditor", status=1)
+    assert not (workdir / "no").exists()
 
 
 # ------------------------------------------------------------------- mosquitto

@@ -192,6 +192,9 @@ def test_files_that_do_not_fit(workdir):
     ((*RSA, *HMAC), "--ds"),
     ((*DEVICE, *PRIVATE, *HMAC, "--ds", "esp32h2", "--efuse-key-id", "1"),
      "RSA"),
+    ((*DEVICE, *PRIVATE, "--ds", "esp32h2", "--efuse-key-id", "1", "--iv",
+      ROOM / "TEST-ONLY-ds_hmac_key.bin"), "--iv"),
+    (("--dump", ROOM / "tlv_ec_pem.bin"), "--dump"),
     (("--csv", ROOM / "csv_basic.csv", *DEVICE), "--csv"),
 ])
 def test_usage(words, why, workdir):
@@ -280,6 +283,27 @@ def test_what_is_not_der_stays(name, source, workdir):
     done = mintmark("flash", "der", "--pem", f"--{name}", key(source), "--out",
                     workdir / "out", ok=(DATA,))
     assert str(key(source)) in done.stderr
+    assert not (workdir / "out").exists()
+
+
+def test_der_of_two_devices_is_refused(workdir):
+    words = ("--certificate", key("device-p256.crt.pem"), "--key",
+             key("device-rsa2048.key.pem"), "--out", workdir / "out")
+    done = mintmark("flash", "der", *words, ok=(DATA,))
+    assert f"{words[1]}: the device's certificate is for another" in done.stderr
+    assert not (workdir / "out").exists()
+    words = ("--pem", "--certificate", key("device-p256.crt.der"), "--key",
+             key("device-p256.key.der"), "--out", workdir / "out")
+    mintmark("flash", "der", *words)
+
+
+def test_der_of_a_chain_is_refused(workdir):
+    chain = workdir / "chain.pem"
+    chain.write_bytes(key("device-p256.crt.pem").read_bytes() +
+                      key("ca-p256.crt.pem").read_bytes())
+    done = mintmark("flash", "der", "--certificate", chain, "--out",
+                    workdir / "out", ok=(DATA,))
+    assert "give one certificate alone" in done.stderr
     assert not (workdir / "out").exists()
 
 

@@ -8,14 +8,16 @@ import socket
 import sys
 import textwrap
 import threading
+from datetime import datetime, timedelta, timezone
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.x509.oid import NameOID
 
 import mintmark_client as mm
 from mint import BUILD, MINTMARK, ROOT, fresh, new_csr, new_key, run
-from test_liars import Liar, spki_of
+from test_liars import Liar, serial, spki_of
 
 FILE = ROOT / "factory/mintmark_station.py"
 ISSUE, SHOW, RENEW, ORDERS = 2, 3, 15, 17
@@ -156,6 +158,39 @@ def test_status_and_orders(mint, line):
     assert len(page) == 64
     listed = [o.name for o in line.orders()]
     assert listed == sorted(listed) and names <= set(listed)
+
+
+@pytest.mark.parametrize("verify", [True, False])
+def test_a_unit_that_failed(mint, order, device, verify):
+    with ms.Station(mint.identity("station"), mintmark=MINTMARK,
+                    verify=verify) as line:
+        answer = line.issue(new_csr(), device, order)
+        certificate = x509.load_der_x509_certificate(answer.certificate)
+        assert answer.serial == certificate.serial_number
+        assert line.show(serial=answer.serial) == answer
+        first = line.scrap(order, answer.serial, "no answer")
+        again = line.scrap(order, answer.serial, "once more")
+        assert first.index == again.index and first.receipt
+        made = line.orders(order)[0]
+        assert (made.issued, made.scrapped) == (1, 1)
+        for serial in (answer.serial + 1, 1, -1):
+            with pytest.raises(ms.OrderError) as e:
+                line.scrap(order, serial, "no answer")
+            assert (e.value.code, e.value.name, e.value.retryable) == (
+                84, "certificate-not-of-order", False)
+        for reason in ("", "x" * 201, "two\nlines"):
+            with pytest.raises(ms.MessageError):
+                line.scrap(order, answer.serial, reason)
+
+
+def test_a_report_of_a_liar_is_refused(liar):
+    liar.answers[ms.SCRAP] = lambda _: {0: 0, 1: liar.receipt(0)}
+    with ms.Station(liar.place, verify=False) as line:
+        assert line.scrap("order", 1, "word").index == 0
+    with ms.Station(liar.place, mintmark=MINTMARK) as line:
+        with pytest.raises(ms.ProofError) as e:
+            line.scrap("order", 1, "word")
+    assert e.value.name == "receipt-mismatch"
 
 
 @pytest.mark.parametrize("verify", [True, False])
@@ -399,6 +434,48 @@ def test_a_receipt_of_a_liar_is_refused(liar, lie, call):
         with pytest.raises(ms.ProofError) as e:
             ask(line)
     assert e.value.name == name and not e.value.retryable
+
+
+def ca_of(key, by, name="ca", above="root"):
+    """DER of a CA's certificate for this key, by that one."""
+    now = datetime.now(timezone.utc)
+    return x509.CertificateBuilder().subject_name(named(name)).issuer_name(
+        named(above)).public_key(key.public_key()).serial_number(
+        serial(7)).not_valid_before(now).not_valid_after(
+        now + timedelta(days=1)).add_extension(
+        x509.BasicConstraints(True, None), True).sign(
+        by, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
+
+
+def named(name):
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+
+
+CHAINS = {
+    "whole": ((0, 1), (1, 2), (2, 2)), "one": ((0, 1),), "none": (),
+    "not the issuer": ((1, 2),), "not above it": ((0, 1), (2, 2)),
+    "turned round": ((1, 2), (0, 1)), "a stranger": ((0, 1), (1, 2), (3, 3)),
+    "too long": ((0, 0),) * 9, "no certificate": None}
+
+
+@pytest.mark.parametrize("chain", CHAINS)
+def test_each_of_a_chain_has_signed_the_one_before(liar, chain):
+    key, keys = new_key(), [liar.key, new_key(), new_key(), new_key()]
+    liar.certify(0, spki_of(key))
+    links = CHAINS[chain]
+    body = dict(liar.answers[SHOW]({}))
+    if links != ():
+        body[2] = [b"0 is no certificate"] if links is None else [
+            ca_of(keys[of], keys[by]) for of, by in links]
+    liar.answers[ISSUE] = lambda _: body
+    with ms.Station(liar.place, mintmark=MINTMARK) as line:
+        if chain in ("whole", "one", "none"):
+            assert len(line.issue(new_csr(key), "line-1", "order",
+                                  "tls-client").chain) == len(links)
+            return
+        with pytest.raises((ms.ProofError, ms.ServiceError)) as e:
+            line.issue(new_csr(key), "line-1", "order", "tls-client")
+    assert not e.value.retryable
 
 
 def test_a_log_of_another_key(liar, workdir):

@@ -48,6 +48,8 @@ class Life:
         self.hold_and_lift(first)
         self.reissues(order, first, second)
         self.say("revoke", mm.revoke_body([serial_of(third[1])], 1))
+        with mint.client() as client:
+            client.scrap(order[0], serial_of(third[1]))
         self.withdrawn()
         self.release()
         with mint.client("auditor") as client:

@@ -222,6 +222,18 @@ sample_export(void)
 	    .request = mm_span_text("0123456789abcdef")};
 }
 
+static inline struct mm_scrap_entry
+sample_scrap(void)
+{
+	return (struct mm_scrap_entry){.basis = 3,
+	    .certificate = 4,
+	    .serial = mm_span_text("01234567890123456789"),
+	    .device = mm_span_text("unit-1"),
+	    .reason = mm_span_text("no answer"),
+	    .principal = mm_span_text("station-1"),
+	    .request = mm_span_text("0123456789abcdef")};
+}
+
 /* The name of a blob, as an entry has it beside its size. */
 static inline struct mm_span
 sample_sha256(struct mm_span blob, uint8_t out[32])

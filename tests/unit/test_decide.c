@@ -594,6 +594,41 @@ each_message_has_its_roles(void **state)
 	    mm_decide_message(&station, MM_MESSAGE_STATUS), MM_E_PRINCIPAL);
 }
 
+/* Of its order alone; whatever became of order and device since. */
+static void
+stations_of_an_order_report_its_scrap(void **state)
+{
+	struct mm_scrap_facts scrap = {.principal = &station,
+	    .order = &order,
+	    .issued = true,
+	    .is_signed = true};
+
+	(void)state;
+	assert_int_equal(mm_decide_scrap(&scrap), MM_OK);
+	order.closed = true;
+	order.until = 1;
+	order.devices.pattern = text("other-*");
+	station.profiles.count = 0;
+	assert_int_equal(mm_decide_scrap(&scrap), MM_OK);
+	scrap.is_signed = false;
+	assert_int_equal(mm_decide_scrap(&scrap), MM_E_BUSY);
+	scrap.issued = false;
+	assert_int_equal(mm_decide_scrap(&scrap), MM_E_NOT_OF_ORDER);
+	stations[0].value = text("station-2");
+	assert_int_equal(mm_decide_scrap(&scrap), MM_E_ORDER_COVER);
+	scrap.order = NULL;
+	assert_int_equal(mm_decide_scrap(&scrap), MM_E_ORDER);
+	for (uint64_t role = 1; role < MM_ROLES; role++) {
+		station.role = role;
+		if (role != MM_ROLE_STATION)
+			assert_int_equal(mm_decide_scrap(&scrap), MM_E_ROLE);
+	}
+	station.disabled = true;
+	assert_int_equal(mm_decide_scrap(&scrap), MM_E_PRINCIPAL);
+	scrap.principal = NULL;
+	assert_int_equal(mm_decide_scrap(&scrap), MM_E_PRINCIPAL);
+}
+
 static void
 an_approved_image_is_signed(void **state)
 {
@@ -749,6 +784,7 @@ main(void)
 	    TEST(a_policy_locks_nobody_out),
 	    TEST(the_first_profile_of_a_purpose_counts), TEST(orders_end),
 	    TEST(a_day_has_its_limit), TEST(each_message_has_its_roles),
+	    TEST(stations_of_an_order_report_its_scrap),
 	    TEST(an_approved_image_is_signed),
 	    TEST(products_and_schemes_are_the_policys),
 	    TEST(images_fit_their_product), TEST(images_are_what_was_approved),

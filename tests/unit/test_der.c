@@ -168,6 +168,25 @@ test_parameters_before_the_key(void **state)
 	OPENSSL_free(der);
 }
 
+/* What `openssl pkcs12` writes before a key; a name need not be ASCII. */
+static void
+test_any_text_before_the_key(void **state)
+{
+	PKCS8_PRIV_KEY_INFO *info = EVP_PKEY2PKCS8(ec);
+	uint8_t *der = NULL;
+	int size = i2d_PKCS8_PRIV_KEY_INFO(info, &der);
+	char text[TEXT_MAX];
+
+	(void)state;
+	snprintf(text, sizeof(text),
+	    "\xef\xbb\xbf"
+	    "Bag Attributes\n    friendlyName: M\xc3\xbcller\n%s",
+	    pkcs8(ec));
+	gives(text, der, size);
+	OPENSSL_free(der);
+	PKCS8_PRIV_KEY_INFO_free(info);
+}
+
 static void
 test_encrypted_keys_are_refused(void **state)
 {
@@ -330,6 +349,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_each_kind_of_key_keeps_its_structure),
 	    cmocka_unit_test(test_parameters_before_the_key),
+	    cmocka_unit_test(test_any_text_before_the_key),
 	    cmocka_unit_test(test_encrypted_keys_are_refused),
 	    cmocka_unit_test(test_what_is_no_private_key),
 	    cmocka_unit_test(test_more_than_one_private_key),

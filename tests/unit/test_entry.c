@@ -29,6 +29,7 @@ union body {
 	struct mm_import_entry import;
 	struct mm_inherited_entry inherited;
 	struct mm_partition_entry partition;
+	struct mm_scrap_entry scrap;
 };
 
 static union body
@@ -56,7 +57,8 @@ sample_body(uint64_t kind)
 	    [MM_ENTRY_CSR] = {.csr = sample_csr()},
 	    [MM_ENTRY_IMPORT] = {.import = sample_import()},
 	    [MM_ENTRY_INHERITED] = {.inherited = sample_inherited()},
-	    [MM_ENTRY_PARTITION] = {.partition = sample_partition()}};
+	    [MM_ENTRY_PARTITION] = {.partition = sample_partition()},
+	    [MM_ENTRY_SCRAP] = {.scrap = sample_scrap()}};
 
 	return bodies[kind];
 }
@@ -221,6 +223,10 @@ lengths_end_at_their_limits(void **state)
 	    {MM_ENTRY_IMAGE, offsetof(struct mm_image_entry, chip), 64, true},
 	    {MM_ENTRY_PARTITION, offsetof(struct mm_partition_entry, device),
 		64, false},
+	    {MM_ENTRY_SCRAP, offsetof(struct mm_scrap_entry, serial), 20,
+		false},
+	    {MM_ENTRY_SCRAP, offsetof(struct mm_scrap_entry, reason), 200,
+		false},
 	    {MM_ENTRY_START, offsetof(struct mm_start_entry, version), 64,
 		false},
 	    {MM_ENTRY_KEY, offsetof(struct mm_key_entry, name), 64, false},

@@ -78,6 +78,7 @@ the_frame_of_every_kind(void **state)
 	const struct mm_import_entry import = sample_import();
 	const struct mm_inherited_entry inherited = sample_inherited();
 	const struct mm_partition_entry partition = sample_partition();
+	const struct mm_scrap_entry scrap = sample_scrap();
 	const struct mm_crl_entry crl = {.issuer = mm_span_text("device-ca"),
 	    .number = 3,
 	    .tbs = mm_span_text("tbs")};
@@ -89,7 +90,7 @@ the_frame_of_every_kind(void **state)
 	    &statement, &statement, &certificate, &image, &signatures, &voids,
 	    &refusals, &start, &key, &statement, &crl, &export, &pending,
 	    &statement, &statement, &statement, &csr, &import, &inherited,
-	    &partition};
+	    &partition, &scrap};
 
 	(void)state;
 	for (uint64_t kind = 0; kind < MM_ENTRY_KINDS; kind++) {

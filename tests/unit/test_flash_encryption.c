@@ -268,6 +268,38 @@ new_keys_are_whole_and_differ(void **state)
 	    mm_flash_key_make(chip_of("esp32h4"), &none), MM_E_FORMAT);
 }
 
+static void
+new_keys_have_the_sizes_that_a_chip_takes(void **state)
+{
+	static const struct {
+		const char *chip;
+		size_t size;
+		enum mm_error error;
+	} cases[] = {
+	    {"esp32c2", 16, MM_OK},
+	    {"esp32c2", 32, MM_OK},
+	    {"esp32s3", 64, MM_OK},
+	    {"esp32", 24, MM_OK},
+	    {"esp32c2", 15, MM_E_RANGE},
+	    {"esp32c2", 17, MM_E_RANGE},
+	    {"esp32c3", 16, MM_E_RANGE},
+	    {"esp32c3", 64, MM_E_RANGE},
+	    {"esp32s3", 0, MM_E_RANGE},
+	    {"esp32e22", 32, MM_E_FORMAT},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < MM_COUNT(cases); i++) {
+		mm_auto(flash_secret) key = {0};
+
+		assert_int_equal(mm_flash_key_make_sized(chip_of(cases[i].chip),
+				     cases[i].size, &key),
+		    cases[i].error);
+		assert_int_equal(
+		    key.size, cases[i].error == MM_OK ? cases[i].size : 0);
+	}
+}
+
 int
 main(void)
 {
@@ -279,6 +311,7 @@ main(void)
 	    cmocka_unit_test(an_xts_key_of_two_equal_halves_is_none),
 	    cmocka_unit_test(addresses_and_sizes_are_whole_blocks_within_flash),
 	    cmocka_unit_test(new_keys_are_whole_and_differ),
+	    cmocka_unit_test(new_keys_have_the_sizes_that_a_chip_takes),
 	};
 
 	if (sodium_init() < 0)

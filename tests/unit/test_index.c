@@ -33,6 +33,7 @@ struct known_issued {
 	bool replaced;               /* its successor is not signed yet */
 	uint64_t revoked, revoked_at, changed;
 	uint64_t number; /* of a CRL */
+	uint64_t scrap;  /* the entry that reports its unit; 0: none */
 };
 
 struct known_export {
@@ -51,7 +52,7 @@ struct known_waiting {
 struct history {
 	uint64_t orders[ORDERS], first[ORDERS], revision[ORDERS];
 	uint64_t used[ORDERS], reissued[ORDERS], refused[ORDERS],
-	    revoked[ORDERS];
+	    revoked[ORDERS], scrapped[ORDERS];
 	struct mm_span order_payloads[ORDERS];
 	uint64_t stations[STATIONS], seen[STATIONS];
 	uint8_t station_ids[STATIONS][16];
@@ -443,6 +444,34 @@ revoke_something(void)
 	}
 }
 
+/* Once for each certificate, whatever became of it. */
+static void
+scrap_something(void)
+{
+	struct history *h = &history;
+	struct known_issued *one;
+	uint8_t id[16];
+	struct mm_scrap_entry body = {
+	    .reason = text("no answer"), .request = {id, sizeof(id)}};
+
+	if (h->issued_count == 0)
+		return;
+	one = &h->issued[below(h->issued_count)];
+	if (one->kind != MM_ENTRY_CERTIFICATE ||
+	    one->state != MM_ISSUED_SIGNED || one->scrap != 0)
+		return;
+	randombytes_buf(id, sizeof(id));
+	body.basis = h->orders[one->order];
+	body.certificate = one->idx;
+	body.serial = mm_span(one->serial, sizeof(one->serial));
+	body.device = named("dev", one->device);
+	body.principal = named("station", one->station);
+	one->scrap = room.count;
+	h->scrapped[one->order]++;
+	h->seen[one->station] = room.now;
+	ok(apply(MM_ENTRY_SCRAP, &body));
+}
+
 static void
 settle_something(void)
 {
@@ -464,7 +493,7 @@ static void
 go_on(void)
 {
 	room.now += below(3000);
-	switch (below(15)) {
+	switch (below(16)) {
 	case 0:
 		add_station(below(STATIONS), below(3) == 0);
 		break;
@@ -486,6 +515,9 @@ go_on(void)
 		break;
 	case 1:
 		add_refusal();
+		break;
+	case 15:
+		scrap_something();
 		break;
 	case 2:
 	case 3:
@@ -560,6 +592,10 @@ check_issued(const struct known_issued *one, struct mm_arena *arena)
 		assert_int_equal(idx, one->idx);
 		return;
 	}
+	assert_int_equal(mm_index_scrap(room.index, one->idx, &idx),
+	    one->scrap != 0 ? MM_OK : MM_E_NOT_FOUND);
+	if (one->scrap != 0)
+		assert_int_equal(idx, one->scrap);
 	assert_int_equal(got.basis, one->basis);
 	assert_int_equal(got.order, h->first[one->order]);
 	ok(mm_index_serial(room.index,
@@ -623,6 +659,7 @@ check_orders(struct mm_arena *arena)
 		assert_int_equal(row.reissued, h->reissued[i]);
 		assert_int_equal(row.refused, h->refused[i]);
 		assert_int_equal(row.revoked, h->revoked[i]);
+		assert_int_equal(row.scrapped, h->scrapped[i]);
 		assert_int_equal(row.claim.revision, h->revision[i] - 1);
 		ok(mm_index_order_at(room.index, row.idx, arena, &claim));
 		assert_true(mm_span_equal(claim.name, row.claim.name));

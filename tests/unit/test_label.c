@@ -6,8 +6,10 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "factory/csv.h"
 #include "factory/label.h"
@@ -304,6 +306,30 @@ rows_have_a_limit(void **state)
 	free(text);
 }
 
+/* Nothing of it is lost, though there is no way back. */
+static void
+a_list_from_a_pipe(void **state)
+{
+	static const char *const texts[] = {"ab,c\n", "\xef\xbb\xbf"
+						      "ab,c\n"};
+
+	(void)state;
+	for (size_t i = 0; i < MM_COUNT(texts); i++) {
+		mm_auto(csv) csv = {0};
+		size_t size = strlen(texts[i]);
+		char path[64];
+		int ends[2];
+
+		assert_int_equal(pipe(ends), 0);
+		assert_int_equal(write(ends[1], texts[i], size), size);
+		assert_int_equal(close(ends[1]), 0);
+		snprintf(path, sizeof(path), "/dev/fd/%d", ends[0]);
+		assert_int_equal(mm_csv_open(path, &csv), MM_OK);
+		assert_true(mm_span_is(csv.names[0], "ab"));
+		assert_int_equal(close(ends[0]), 0);
+	}
+}
+
 static void
 a_list_that_is_not_there(void **state)
 {
@@ -330,6 +356,7 @@ main(void)
 	    cmocka_unit_test(cells_are_read),
 	    cmocka_unit_test(columns_have_a_limit),
 	    cmocka_unit_test(rows_have_a_limit),
+	    cmocka_unit_test(a_list_from_a_pipe),
 	    cmocka_unit_test(a_list_that_is_not_there),
 	};
 

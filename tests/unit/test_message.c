@@ -117,6 +117,7 @@ who_may_ask_for_what_is_one_table(void **state)
 	    {MM_MESSAGE_RELEASES, "releases", R | A | O},
 	    {MM_MESSAGE_IMAGE, "image", R | O},
 	    {MM_MESSAGE_PARTITION, "partition", S},
+	    {MM_MESSAGE_SCRAP, "scrap", S},
 	};
 
 	(void)state;
@@ -228,7 +229,7 @@ static const struct mm_orders_request orders_request = {
 static const struct mm_orders_request orders_after = {
     {NULL, 0}, TEXT("2024-17")};
 static const struct mm_order_state order_states[] = {{TEXT("2024-17"),
-    TEXT("device"), 2, 40, 12, 1000, 10, 999, 1, 3, 2, 1700600000, true}};
+    TEXT("device"), 2, 40, 12, 1000, 10, 999, 1, 3, 2, 1700600000, true, 4}};
 static const struct mm_orders_answer orders_answer = {
     {order_states, MM_COUNT(order_states)}};
 static const struct mm_principals_request principals_request = {
@@ -263,6 +264,9 @@ static const struct mm_partition_request partition_request = {TEXT("2024-17"),
     TEXT("lamp-0001"), TEXT("secure-cert-ecdsa256:sb-1"), TEXT("partition")};
 static const struct mm_partition_answer partition_answer = {
     15, TEXT("signature"), TEXT("receipt"), TEXT("sb-1"), TEXT("spki")};
+static const struct mm_scrap_request scrap_request = {
+    TEXT("2024-17"), TEXT("01234567890123456789"), TEXT("no answer")};
+static const struct mm_scrap_answer scrap_answer = {15, TEXT("receipt")};
 static const struct mm_nothing nothing;
 
 static const struct sample {
@@ -329,6 +333,8 @@ static const struct sample {
     {21, &mm_image_answer_shape, &image_forgotten},
     {22, &mm_partition_request_shape, &partition_request},
     {22, &mm_partition_answer_shape, &partition_answer},
+    {23, &mm_scrap_request_shape, &scrap_request},
+    {23, &mm_scrap_answer_shape, &scrap_answer},
 };
 
 union any_body {

@@ -383,6 +383,9 @@ refuses_bad_rows(void **state)
 		"the encoding"},
 	    {"n,namespace,,\nk,data,string,\"a\n", "does not close"},
 	    {"n,namespace,,\nk,data,string,\"a\"b\n", "follows a closing"},
+	    {"n,namespace,,\nk,data,string,\"a\n#b\"\n", "begins with #"},
+	    {"n,namespace,,\nk,data,string,\"a\r\n#b\"\n", "begins with #"},
+	    {"n,namespace,,\nk,data,string,\"\r#\"\n", "begins with #"},
 	    {"n,namespace,,\nk,data,string,\xff\n", "not UTF-8"},
 	    {"n,namespace,,\nk,data,string,\xed\xa0\x80\n", "not UTF-8"},
 	    {"n,namespace,,\nk,file,binary,there/is/none\n",
@@ -446,7 +449,8 @@ takes_csv_as_factories_write_it(void **state)
 	    "\"a,\"\"b\"\"\nc\",why,string,k,data\n#,\n,,,,\n  \n"
 	    " +07 ,,u8,m,data\n",
 	    NVS_HEADER "\"n\",\"namespace\"\n"
-		       "k, data ,string,\"a,\"\"b\"\"\nc\"\nm,data,u8,7,\n",
+		       "k, data ,string,\"a,\"\"b\"\"\nc\"\n"
+		       "m,data,u8,7, ,\n",
 	};
 	struct mm_nvs *nvs = nvs_new(SIZE, 2), *other = nvs_new(SIZE, 2);
 	struct mm_nvs_source source = {
@@ -456,7 +460,7 @@ takes_csv_as_factories_write_it(void **state)
 	(void)state;
 	assert_int_equal(mm_nvs_csv(nvs, &source), MM_OK);
 	assert_int_equal(mm_nvs_finish(nvs, NULL, &image), MM_OK);
-	for (size_t i = 0; i < 4; i++) {
+	for (size_t i = 0; i < MM_COUNT(same); i++) {
 		enum mm_error error;
 
 		mm_nvs_reset(other);
@@ -467,10 +471,6 @@ takes_csv_as_factories_write_it(void **state)
 		assert_int_equal(mm_nvs_finish(other, NULL, &made), MM_OK);
 		assert_true(mm_span_equal(image, made));
 	}
-	/* One cell too many, although it is empty. */
-	mm_nvs_reset(other);
-	source.text = mm_span_text(same[4]);
-	assert_int_equal(mm_nvs_csv(other, &source), MM_E_FORMAT);
 	mm_nvs_free(nvs);
 	mm_nvs_free(other);
 }

@@ -86,7 +86,7 @@ each_fault_is_named_with_its_line(void **state)
 	    {"a,data,nvs,,", "the size \"\""},
 	    {"a,data,nvs,,K", "the size \"K\""},
 	    {"a,data,nvs,,1G", "the size \"1G\""},
-	    {"a,data,nvs,,1 K", "the size \"1 K\""},
+	    {"a,data,nvs,,1 2K", "the size \"1 2K\""},
 	    {"a,data,nvs,,--1", "the size \"--1\""},
 	    {"a,data,nvs,,4294967296", "the size \"4294967296\""},
 	    {"a,data,nvs,,4096M", "the size \"4096M\""},
@@ -116,8 +116,8 @@ each_fault_is_named_with_its_line(void **state)
 	    {"a,data,ota,,8K\nb,data,ota,,8K", "both otadata"},
 	    {"a,data,tee_ota,,8K\nb,data,tee_ota,,8K", "both otadata"},
 	    {"a,data,nvs,,0x2000", "nvs takes 0x3000"},
-	    {"a,bootloader,primary,,,", "for which chip"},
-	    {"a,bootloader,ota,,,", "for which chip"}};
+	    {"a,bootloader,primary,,,", "bootloader-offset"},
+	    {"a,bootloader,ota,,,", "bootloader-offset"}};
 
 	(void)state;
 	for (size_t i = 0; i < MM_COUNT(cases); i++) {

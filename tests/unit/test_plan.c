@@ -11,9 +11,19 @@
 
 #include "tests/unit/plan_room.h"
 
-/* The vector's commands, and `more` in their places, as "line\n". */
+/* Whether this is the next of the further lines, which end with NULL. */
+static bool
+is_more(const char *const **more, const char *line)
+{
+	if (**more == NULL || strcmp(line, **more) != 0)
+		return false;
+	(*more)++;
+	return true;
+}
+
+/* The vector's commands, and `more` in their order among and behind them. */
 static void
-assert_vector(struct room *room, const char *name, const char *more)
+assert_vector(struct room *room, const char *name, const char *const *more)
 {
 	struct vector_index index;
 	struct vector_row row;
@@ -24,16 +34,43 @@ assert_vector(struct room *room, const char *name, const char *more)
 	lines_of(room, "espefuse", &got);
 	vector_open(&index, "efuse", name);
 	while (vector_next(&index, &row)) {
-		assert_true(at < got.count);
-		if (more != NULL && strcmp(got.line[at], more) == 0)
+		while (at < got.count && is_more(&more, got.line[at]))
 			at++;
+		assert_true(at < got.count);
 		assert_string_equal(got.line[at], row.column[0]);
 		at++;
 	}
-	if (at < got.count && more != NULL)
-		assert_string_equal(got.line[at++], more);
+	while (at < got.count && is_more(&more, got.line[at]))
+		at++;
 	assert_true(index.rows > 5);
 	assert_int_equal(at, got.count);
+	assert_null(*more);
+}
+
+/* The last words of the step with this id, which is there once; NULL: there is
+ * none. */
+static void
+assert_step(struct room *room, const char *id, const char *expected)
+{
+	const struct mm_plan_step *steps;
+	struct lines got;
+	size_t seen = 0;
+
+	assert_int_equal(plan(room), MM_OK);
+	lines_of(room, "", &got);
+	assert_int_equal(got.count, room->plan.steps.count);
+	steps = room->plan.steps.items;
+	for (size_t i = 0; i < got.count; i++) {
+		size_t size = expected != NULL ? strlen(expected) : 0;
+
+		if (strcmp(steps[i].id, id) != 0)
+			continue;
+		seen++;
+		assert_true(strlen(got.line[i]) > size);
+		assert_string_equal(
+		    got.line[i] + strlen(got.line[i]) - size, expected);
+	}
+	assert_int_equal(seen, expected != NULL ? 1 : 0);
 }
 
 /* --- the vendor's lists --- */
@@ -55,29 +92,38 @@ order_s3(struct room *room)
 static void
 an_s3_is_locked_as_the_vendor_does(void **state)
 {
+	static const char *const open[] = {
+	    "espefuse --chip esp32s3 burn-efuse SOFT_DIS_JTAG 7",
+	    "espefuse --chip esp32s3 write-protect-efuse DIS_ICACHE", NULL};
+	static const char *const closed[] = {
+	    "espefuse --chip esp32s3 burn-efuse SOFT_DIS_JTAG 7",
+	    "espefuse --chip esp32s3 write-protect-efuse DIS_ICACHE",
+	    "espefuse --chip esp32s3 burn-efuse ENABLE_SECURITY_DOWNLOAD 1",
+	    NULL};
 	struct room room;
 
 	(void)state;
 	order_s3(&room);
 	room.order.keep_download = true;
-	assert_vector(&room, "s3_fe_then_sb.cmds.txt", NULL);
+	assert_vector(&room, "s3_fe_then_sb.cmds.txt", open);
 	room.order.keep_download = false;
-	assert_vector(&room, "s3_fe_then_sb.cmds.txt",
-	    "espefuse --chip esp32s3 burn-efuse ENABLE_SECURITY_DOWNLOAD 1");
+	assert_vector(&room, "s3_fe_then_sb.cmds.txt", closed);
 	end(&room);
 }
 
 static void
 a_first_esp32_is_locked_as_the_vendor_does(void **state)
 {
+	static const char *const more[] = {
+	    "espefuse --chip esp32 burn-efuse CONSOLE_DEBUG_DISABLE 1",
+	    "espefuse --chip esp32 write-protect-efuse DIS_CACHE", NULL};
 	struct room room;
 
 	(void)state;
 	begin(&room, "esp32");
 	room.order.flash_key = key_of(FIRST256, 32);
 	room.order.v1_key = key_of(LOADER_KEY, 32);
-	assert_vector(&room, "esp32_v1.cmds.txt",
-	    "espefuse --chip esp32 write-protect-efuse DIS_CACHE");
+	assert_vector(&room, "esp32_v1.cmds.txt", more);
 	end(&room);
 }
 
@@ -90,6 +136,7 @@ a_first_esp32_of_revision_3(void **state)
 	    "espefuse --chip esp32 burn-efuse FLASH_CRYPT_CONFIG 0xF",
 	    "espefuse --chip esp32 burn-efuse JTAG_DISABLE 1 "
 	    "DISABLE_DL_ENCRYPT 1 DISABLE_DL_DECRYPT 1 DISABLE_DL_CACHE 1",
+	    "espefuse --chip esp32 burn-efuse CONSOLE_DEBUG_DISABLE 1",
 	    "espefuse --chip esp32 write-protect-efuse DIS_CACHE",
 	    "espefuse --chip esp32 burn-key secure_boot_v2 d",
 	    "espefuse --chip esp32 burn-efuse ABS_DONE_1 1",
@@ -118,6 +165,7 @@ a_c2_burns_both_halves_of_its_block_at_once(void **state)
 	    "DIS_PAD_JTAG 1 DIS_DIRECT_BOOT 1 DIS_DOWNLOAD_MANUAL_ENCRYPT 1",
 	    "espefuse --chip esp32c2 burn-efuse SECURE_BOOT_EN 1",
 	    "espefuse --chip esp32c2 write-protect-efuse RD_DIS",
+	    "espefuse --chip esp32c2 write-protect-efuse XTS_KEY_LENGTH_256",
 	    "espefuse --chip esp32c2 burn-efuse ENABLE_SECURITY_DOWNLOAD 1",
 	    NULL};
 	struct room room;
@@ -158,6 +206,10 @@ all_keys_find_their_blocks(void **state)
 	    "espefuse --chip esp32s3 --port /dev/ttyUSB0 burn-efuse "
 	    "DIS_DOWNLOAD_ICACHE 1 DIS_DOWNLOAD_DCACHE 1 DIS_PAD_JTAG 1 "
 	    "DIS_USB_JTAG 1 DIS_DIRECT_BOOT 1 DIS_DOWNLOAD_MANUAL_ENCRYPT 1",
+	    "espefuse --chip esp32s3 --port /dev/ttyUSB0 burn-efuse "
+	    "SOFT_DIS_JTAG 7",
+	    "espefuse --chip esp32s3 --port /dev/ttyUSB0 write-protect-efuse "
+	    "DIS_ICACHE",
 	    "espefuse --chip esp32s3 --port /dev/ttyUSB0 burn-key BLOCK_KEY0 "
 	    "d1 SECURE_BOOT_DIGEST0",
 	    "espefuse --chip esp32s3 --port /dev/ttyUSB0 burn-key BLOCK_KEY4 "
@@ -215,6 +267,51 @@ an_encryption_key_keeps_out_of_a_faulty_block(void **state)
 	room.order.flash_key.size = 32;
 	assert_int_equal(plan(&room), MM_OK);
 	end(&room);
+}
+
+/* What a chip has beside its bits, and nothing that it has not. */
+static void
+each_chip_is_hardened_as_its_bootloader_would(void **state)
+{
+	static const struct {
+		const char *chip, *values, *doors, *sealed;
+	} cases[] = {
+	    {"esp32", "CONSOLE_DEBUG_DISABLE 1", "DIS_CACHE", NULL},
+	    {"esp32s2", "SOFT_DIS_JTAG 1", "DIS_ICACHE", NULL},
+	    {"esp32s3", "SOFT_DIS_JTAG 7", "DIS_ICACHE", NULL},
+	    {"esp32c2", NULL, NULL, "XTS_KEY_LENGTH_256"},
+	    {"esp32c3", "SOFT_DIS_JTAG 7", "DIS_ICACHE", NULL},
+	    {"esp32c6", "SOFT_DIS_JTAG 7", "DIS_ICACHE", NULL},
+	    {"esp32h2", "SOFT_DIS_JTAG 7", "DIS_ICACHE", NULL},
+	    {"esp32h21", "SOFT_DIS_JTAG 7", "DIS_ICACHE", NULL},
+	    {"esp32c5", "SOFT_DIS_JTAG 7 XTS_DPA_PSEUDO_LEVEL 1", "DIS_ICACHE",
+		NULL},
+	    {"esp32c61", "XTS_DPA_PSEUDO_LEVEL 1", "DIS_ICACHE", NULL},
+	    {"esp32p4", "SOFT_DIS_JTAG 7", NULL, NULL},
+	    {"esp32s31", "SOFT_DIS_JTAG 7", NULL, NULL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < MM_COUNT(cases); i++) {
+		struct room room;
+
+		begin(&room, cases[i].chip);
+		room.order.flash_key = key_of(
+		    "f", strcmp(cases[i].chip, "esp32c2") == 0 ? 16 : 32);
+		room.order.digests[0] = vector_as(
+		    &room, "d", "secure_boot_v2", "digest_sbv2-p256-1.bin");
+		room.order.digest_count = 1;
+		assert_step(&room, "harden", cases[i].values);
+		assert_step(&room, "protect-doors", cases[i].doors);
+		assert_step(&room, "seal-encryption", cases[i].sealed);
+		/* Under development nothing is for good. */
+		room.order.digest_count = 0;
+		room.order.development = true;
+		assert_step(&room, "harden", NULL);
+		assert_step(&room, "protect-doors", NULL);
+		assert_step(&room, "seal-encryption", NULL);
+		end(&room);
+	}
 }
 
 static void
@@ -317,6 +414,8 @@ a_chip_has_what_it_has(void **state)
 	refused(&room, MM_E_FORMAT, "no Secure Boot V1");
 	room.order.chip = mm_chip_named(mm_span_text("esp32h4"));
 	refused(&room, MM_E_FORMAT, "not known here");
+	room.order.chip = mm_chip_named(mm_span_text("esp32e22"));
+	refused(&room, MM_E_FORMAT, "plan its files alone");
 	room.order.chip = mm_chip_named(mm_span_text("esp32"));
 	assert_int_equal(plan(&room), MM_OK);
 	room.order.flash_key.size = 24;
@@ -344,6 +443,40 @@ a_plan_does_something(void **state)
 	for (size_t i = 0; i <= MM_PLAN_DATA_MAX; i++)
 		add_data(&room, "nvs", "n", 16);
 	refused(&room, MM_E_RANGE, "more than 32");
+	end(&room);
+}
+
+/* --- notes --- */
+
+static bool
+has_note(const struct room *room, const char *words)
+{
+	for (mm_list_each(const char *const, note, room->plan.notes))
+		if (strstr(*note, words) != NULL)
+			return true;
+	return false;
+}
+
+static void
+what_is_left_open_is_said(void **state)
+{
+	struct room room;
+
+	(void)state;
+	begin(&room, "esp32h4");
+	add_data(&room, "nvs", "n", 16);
+	assert_int_equal(plan(&room), MM_OK);
+	assert_true(has_note(&room, "This plan locks nothing"));
+	assert_true(has_note(&room, "customCodeSigning"));
+	end(&room);
+	order_s3(&room);
+	assert_int_equal(plan(&room), MM_OK);
+	assert_false(has_note(&room, "This plan locks nothing"));
+	assert_true(has_note(&room, "SECURE_BOOT_AGGRESSIVE_REVOKE is left"));
+	assert_false(has_note(&room, "chip revision 1.2"));
+	room.order.chip = mm_chip_named(mm_span_text("esp32h2"));
+	assert_int_equal(plan(&room), MM_OK);
+	assert_true(has_note(&room, "chip revision 1.2"));
 	end(&room);
 }
 
@@ -410,11 +543,13 @@ main(void)
 	    cmocka_unit_test(a_c2_burns_both_halves_of_its_block_at_once),
 	    cmocka_unit_test(all_keys_find_their_blocks),
 	    cmocka_unit_test(an_encryption_key_keeps_out_of_a_faulty_block),
+	    cmocka_unit_test(each_chip_is_hardened_as_its_bootloader_would),
 	    cmocka_unit_test(development_leaves_a_way_back),
 	    cmocka_unit_test(keys_and_digests_have_their_sizes),
 	    cmocka_unit_test(an_hmac_key_has_a_block_of_its_own),
 	    cmocka_unit_test(a_chip_has_what_it_has),
 	    cmocka_unit_test(a_plan_does_something),
+	    cmocka_unit_test(what_is_left_open_is_said),
 	    cmocka_unit_test(
 		irreversible_steps_are_last_and_all_of_them_are_espefuse),
 	    cmocka_unit_test(memory_may_be_short),

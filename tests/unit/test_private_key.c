@@ -183,6 +183,34 @@ a_public_half_is_made_where_it_is_not_there(void **state)
 	EVP_PKEY_free(pair);
 }
 
+/* SEC 1 2.3.3: of the point x and whether y is odd; stored is the whole. */
+static void
+a_public_half_may_be_compressed(void **state)
+{
+	enum { LENGTH = 1, POINT_LENGTH = 52, BITS_LENGTH = 54, POINT = 56 };
+	EVP_PKEY *pair = new_curve("P-256");
+	struct text der, in;
+	mm_auto(private_key) key = {.name = NULL};
+
+	(void)state;
+	traditional_der(pair, &der);
+	in = der;
+	in.size -= 32;
+	in.bytes[LENGTH] -= 32;
+	in.bytes[POINT_LENGTH] -= 32;
+	in.bytes[BITS_LENGTH] -= 32;
+	in.bytes[POINT] = 2 | (der.bytes[der.size - 1] & 1);
+	assert_int_equal(read_text(&in, &key), MM_OK);
+	assert_stored(&key, false, &der);
+	mm_private_key_clear(&key);
+	in.bytes[POINT] ^= 1;
+	assert_int_equal(read_text(&in, &key), MM_E_FORMAT);
+	in.bytes[POINT] ^= 1;
+	in.bytes[in.size - 1] ^= 1;
+	assert_int_equal(read_text(&in, &key), MM_E_FORMAT);
+	EVP_PKEY_free(pair);
+}
+
 /* Of the DER of a P-256 key: its number is at 7, its point at 57 to 121. */
 static void
 refused(const struct text *der, size_t at, uint8_t byte)
@@ -322,12 +350,25 @@ certificate_of(EVP_PKEY *subject, struct mm_buffer *out)
 	X509_free(one);
 }
 
+/* Its point is written compressed, in keys and certificates. */
+static EVP_PKEY *
+new_compressed(void)
+{
+	EVP_PKEY *pair = new_curve("P-256");
+
+	assert_int_equal(
+	    EVP_PKEY_set_utf8_string_param(pair, "point-format", "compressed"),
+	    1);
+	return pair;
+}
+
 static void
 a_certificate_is_for_one_key(void **state)
 {
-	enum { KEYS = 5 };
+	enum { KEYS = 6 };
 	EVP_PKEY *pairs[KEYS] = {new_curve("P-256"), new_curve("P-256"),
-	    new_curve("secp256k1"), EVP_RSA_gen(2048), EVP_RSA_gen(2048)};
+	    new_curve("secp256k1"), EVP_RSA_gen(2048), EVP_RSA_gen(2048),
+	    new_compressed()};
 	struct mm_private_key keys[KEYS];
 	struct text der;
 
@@ -415,6 +456,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(every_form_becomes_the_traditional_one),
 	    cmocka_unit_test(a_public_half_is_made_where_it_is_not_there),
+	    cmocka_unit_test(a_public_half_may_be_compressed),
 	    cmocka_unit_test(parts_that_do_not_agree),
 	    cmocka_unit_test(other_kinds_of_keys),
 	    cmocka_unit_test(what_is_no_private_key),

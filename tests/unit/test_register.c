@@ -113,6 +113,40 @@ templates_have_one_policy(void **state)
 		}
 }
 
+/* What AWS does not find in a certificate's subject fails there. */
+static void
+a_template_of_first_use_wants_a_common_name_alone(void **state)
+{
+	const struct mm_register_aws aws = {.policy = "p"};
+	mm_auto(buffer) out = {0};
+	size_t at = 0;
+	json_t *body, *names;
+
+	(void)state;
+	mm_buffer_init(&out, OUT_MAX);
+	assert_int_equal(mm_register_aws_template(&aws, true, &out), MM_OK);
+	body = line_of(&out, &at);
+	names = json_object_get(body, "Parameters");
+	assert_int_equal(json_object_size(names), 2);
+	assert_non_null(
+	    json_object_get(names, "AWS::IoT::Certificate::CommonName"));
+	assert_non_null(json_object_get(names, "AWS::IoT::Certificate::Id"));
+	json_decref(body);
+	mm_buffer_add(&out, "", 1);
+	assert_null(strstr((char *)out.data, "SerialNumber"));
+}
+
+static void
+a_thing_of_first_use_has_its_common_name(void **state)
+{
+	struct mm_registration one = device("a");
+
+	(void)state;
+	assert_int_equal(mm_register_aws_first_use(&one), MM_OK);
+	snprintf(one.name, sizeof(one.name), "Lamp a");
+	assert_int_equal(mm_register_aws_first_use(&one), MM_E_FORMAT);
+}
+
 /* A document whose template has this many bytes. */
 static enum mm_error
 template_of(size_t size, size_t *made)
@@ -173,12 +207,15 @@ ids_of_registrations(void **state)
 static void
 request(const struct mm_buffer *out, size_t *at, const char *mode, size_t count)
 {
-	json_t *body = line_of(out, at);
+	json_t *body = line_of(out, at), *enrollments, *one;
+	size_t i;
 
 	assert_string_equal(
 	    json_string_value(json_object_get(body, "mode")), mode);
-	assert_int_equal(
-	    json_array_size(json_object_get(body, "enrollments")), count);
+	enrollments = json_object_get(body, "enrollments");
+	assert_int_equal(json_array_size(enrollments), count);
+	json_array_foreach(enrollments, i, one)
+	    assert_non_null(json_object_get(one, "attestation"));
 	json_decref(body);
 }
 
@@ -318,6 +355,8 @@ main(void)
 	    cmocka_unit_test(names_of_things),
 	    cmocka_unit_test(a_row_without_a_ca_has_none),
 	    cmocka_unit_test(templates_have_one_policy),
+	    cmocka_unit_test(a_template_of_first_use_wants_a_common_name_alone),
+	    cmocka_unit_test(a_thing_of_first_use_has_its_common_name),
 	    cmocka_unit_test(templates_have_a_limit),
 	    cmocka_unit_test(ids_of_registrations),
 	    cmocka_unit_test(a_request_has_ten_enrollments),

@@ -251,9 +251,27 @@ behind_the_tlvs_is_erased_flash_only(void **state)
 	mm_buffer_add(&file, "\0", 1);
 	assert_wrong("zero", mm_buffer_span(&file), "behind the last TLV");
 	file.size = 32;
-	/* The end marker belongs to signed ones only. */
+	mm_buffer_add(&file, mm_secure_cert_end, MM_SECURE_CERT_END - 1);
+	assert_wrong("half", mm_buffer_span(&file), "behind the last TLV");
+}
+
+/* Some versions of the vendor's tool end unsigned ones with it, too. */
+static void
+an_unsigned_one_may_have_end_markers(void **state)
+{
+	mm_auto(buffer) file = {0};
+
+	(void)state;
+	mm_buffer_init(&file, 4096);
+	put_tlv(&file, 51, 0, "a");
+	for (size_t i = 0; i < 2; i++) {
+		mm_buffer_add(&file, mm_secure_cert_end, MM_SECURE_CERT_END);
+		assert_int_equal(try_read(mm_buffer_span(&file)), MM_OK);
+	}
+	mm_buffer_add(&file, "\xff\xff\xff\xff", 4);
+	assert_int_equal(try_read(mm_buffer_span(&file)), MM_OK);
 	mm_buffer_add(&file, mm_secure_cert_end, MM_SECURE_CERT_END);
-	assert_wrong("end", mm_buffer_span(&file), "behind the last TLV");
+	assert_wrong("later", mm_buffer_span(&file), "behind the last TLV");
 }
 
 static void
@@ -362,6 +380,7 @@ main(void)
 	    cmocka_unit_test(a_partition_has_64_tlvs_at_most),
 	    cmocka_unit_test(tlvs_stand_in_order_and_once),
 	    cmocka_unit_test(behind_the_tlvs_is_erased_flash_only),
+	    cmocka_unit_test(an_unsigned_one_may_have_end_markers),
 	    cmocka_unit_test(a_device_certificate_is_pem_with_nul_or_der),
 	    cmocka_unit_test(an_encrypted_certificate_is_not_read),
 	    cmocka_unit_test(an_encrypted_key_is_none_in_clear),

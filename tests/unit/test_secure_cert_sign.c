@@ -97,6 +97,24 @@ what_fills_a_file_is_not_signed(void **state)
 	assert_int_equal(verify_by(&made, KEY("p256-2")), MM_OK);
 }
 
+static void
+an_end_marker_is_not_signed(void **state)
+{
+	vector_auto struct vector_image image = {0}, made = {0};
+	mm_auto(buffer) signature = {0};
+	struct mm_signed ours;
+
+	(void)state;
+	vector_file(VECTORS, "tlv_ec_pem.bin", &image.bytes);
+	mm_buffer_add(&image.bytes, mm_secure_cert_end, MM_SECURE_CERT_END);
+	vector_read(&image);
+	sign_with("p256-2", mm_span(image.bytes.data, SIGNED_SIZE), &signature,
+	    &ours);
+	attach(&image, MM_RESIGN_REFUSE, &ours, 1, &made);
+	assert_int_equal(made.bytes.size, SIGNED_SIZE + 176 + 48 + 4);
+	assert_int_equal(verify_by(&made, KEY("p256-2")), MM_OK);
+}
+
 /* Signs by so many keys; `names` and `count` of them. */
 static void
 sign_by(const struct vector_image *image, enum mm_resign resign,
@@ -253,6 +271,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(the_vendors_signed_files_are_rebuilt),
 	    cmocka_unit_test(what_fills_a_file_is_not_signed),
+	    cmocka_unit_test(an_end_marker_is_not_signed),
 	    cmocka_unit_test(up_to_three_signatures_stand_in_a_row),
 	    cmocka_unit_test(signatures_that_do_not_go_together_are_refused),
 	    cmocka_unit_test(signatures_need_room_among_the_tlvs),

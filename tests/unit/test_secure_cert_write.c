@@ -306,9 +306,44 @@ tlv8k_takes_a_ciphertext(void **state)
 		    mm_list_at(read->tlvs, struct mm_secure_cert_tlv, i)->type,
 		    order[i]);
 	assert_false(read->plain_key);
-	room.ds.hmac_key = NULL;
-	mm_flash_secret_clear(&room.made);
-	assert_refused(&room, MM_E_KEY_TYPE, "tlv8k");
+}
+
+/* Behind the certificates the key's TLV, without bytes, and the eFuse's
+ * number. */
+static void
+tlv8k_takes_a_key_in_an_efuse(void **state)
+{
+	static const uint8_t order[] = {1, 0, 2, 6};
+	room_auto struct room room = {.ds = {.chip = NULL}};
+	mm_auto(arena) arena = {0};
+	struct mm_image_facts facts;
+	const struct mm_secure_cert_facts *read;
+	const struct mm_secure_cert_tlv *tlv;
+
+	(void)state;
+	take_files(&room, KEYS "device-p256.crt.pem", KEYS "ca-p256.crt.pem");
+	take_key(&room, KEYS "device-p256.key.pem");
+	use_ds(&room, "esp32h2", 3, NULL);
+	room.parts.layout = MM_LAYOUT_TLV8K;
+	assert_made(&room);
+	assert_int_equal(room.made.size, MM_SECURE_CERT_TLVS);
+	mm_arena_init(&arena, VECTOR_ARENA);
+	assert_int_equal(read_partition(mm_span(room.made.data, room.made.size),
+			     &arena, &facts),
+	    MM_OK);
+	read = facts.secure_cert.items;
+	assert_int_equal(read->tlvs.count, MM_COUNT(order));
+	for (size_t i = 0; i < MM_COUNT(order); i++)
+		assert_int_equal(
+		    mm_list_at(read->tlvs, struct mm_secure_cert_tlv, i)->type,
+		    order[i]);
+	assert_false(read->plain_key);
+	tlv = mm_list_at(read->tlvs, struct mm_secure_cert_tlv, 2);
+	assert_int_equal(tlv->size, 0);
+	assert_int_equal(tlv->flags, MM_SECURE_CERT_FUSED);
+	tlv = mm_list_at(read->tlvs, struct mm_secure_cert_tlv, 3);
+	assert_int_equal(tlv->size, 40);
+	assert_int_equal(room.made.data[tlv->offset], 4 + 3);
 }
 
 static void
@@ -716,6 +751,7 @@ main(void)
 	    cmocka_unit_test(the_vendors_partitions_are_made),
 	    cmocka_unit_test(a_key_in_an_efuse_is_not_in_flash),
 	    cmocka_unit_test(tlv8k_takes_a_ciphertext),
+	    cmocka_unit_test(tlv8k_takes_a_key_in_an_efuse),
 	    cmocka_unit_test(without_a_ca_the_fixed_layout_keeps_its_size),
 	    cmocka_unit_test(a_certificate_of_another_key),
 	    cmocka_unit_test(files_that_are_no_certificates),

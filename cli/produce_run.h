@@ -1,0 +1,156 @@
+/*
+ * mintmark produce: a run over an order, device after device, that whatever
+ * happens can be gone on with by saying the same again. Each unit's key is in
+ * the journal before its CSR leaves, its files are whole under their name
+ * before it counts, and it counts once.
+ *
+ *   produce.c           the command line; what is checked before anything
+ *   produce_run.h       what a run has while it goes on
+ *   produce_begin.c     its directory, journal and list; going on with it
+ *   produce_work.c      windows of units, one after the other
+ *   produce_ask.c       the appliance: requests pipelined, asked again
+ *   produce_finish.c    files, hook, rows, the commit
+ *   produce_scrap.c     a unit that failed for good
+ *   produce_report.h    what people and scripts are told
+ *   produce_list.h      the devices
+ *   produce_journal.h   units that are begun
+ *   produce_files.h     directories of units
+ *   produce_rows.h      done, results.csv, the registration
+ *   produce_hook.h      the operator's program
+ *   produce_stop.h      Ctrl-C
+ *   produce_seen.h      sets of devices
+ */
+#ifndef MM_PRODUCE_RUN_H
+#define MM_PRODUCE_RUN_H
+
+#include "cli/appliance.h"
+#include "cli/produce_files.h"
+#include "cli/produce_hook.h"
+#include "cli/produce_list.h"
+#include "cli/produce_report.h"
+#include "cli/produce_rows.h"
+#include "factory/der.h"
+
+enum { MM_RUN_WHY = 1024 };
+
+enum mm_unit_state {
+	MM_UNIT_OPEN,     /* in the journal, and asked for or not */
+	MM_UNIT_ANSWERED, /* its certificate is here */
+	MM_UNIT_REFUSED,  /* this device is */
+	MM_UNIT_HELD,     /* stays in the journal */
+	MM_UNIT_OVER      /* made or scrap */
+};
+
+/* A unit on its way. */
+struct mm_run_unit {
+	struct mm_unit *unit;
+	size_t slot;
+	enum mm_unit_state state;
+	bool sent; /* on the connection of now */
+	uint8_t id[MM_ID_SIZE];
+	char device[MM_UNIT_NAME + 1], name[MM_UNIT_NAME + 1];
+	struct mm_arena arena; /* of the answer */
+	struct mm_certificate_answer answer;
+	uint8_t serial[20]; /* of the certificate */
+	uint64_t attempts;  /* of the hook */
+	bool scrap;
+	char why[MM_HOOK_WHY]; /* refused or scrap */
+};
+struct mm_window {
+	struct mm_run_unit units[MM_JOURNAL_WINDOW];
+	size_t count;
+};
+
+struct mm_run {
+	const struct mm_invocation *invocation;
+	const char *directory;
+	const char *order;
+	char profile[MM_JOURNAL_NAME + 1];
+	struct mm_appliance appliance;
+	struct mm_client *client; /* NULL: no connection */
+	uint64_t asked;           /* seconds: when it was last used */
+	struct mm_production *production;
+	struct mm_production_facts facts;
+	bool plain_keys;
+	struct mm_hook hook; /* command NULL: none */
+
+	struct mm_device_list list;
+	size_t row; /* the list's next */
+	struct mm_unit_files files;
+	struct mm_run_journal journal;
+	struct mm_flash_secret sealing; /* room for a unit on its way there */
+	struct mm_journal_head head;    /* as it will be committed */
+	struct mm_rows rows;
+	struct mm_seen devices; /* enum mm_device_fate */
+	struct mm_seen names;   /* of directories */
+
+	/* Units of the journal that come first. */
+	struct mm_resumed {
+		struct mm_unit *unit;
+		size_t slot;
+	} resumed[MM_JOURNAL_SLOTS];
+	size_t resumed_count, resumed_next;
+
+	size_t window; /* units that are made together */
+	struct mm_stop stop;
+	struct mm_run_report report;
+	/* Why the run ends before its end; the first such. */
+	enum mm_error fault;
+	char why[MM_RUN_WHY];
+	bool broken; /* nothing can be committed any more */
+};
+
+/* What makes the run end: kept with its words, once. Returns the error. */
+enum mm_error mm_run_fail(struct mm_run *run, enum mm_error error);
+
+/* --- produce_begin.c --- */
+
+/* Lock, journal, files, units that wait; then the list is checked. */
+enum mm_error mm_run_begin(struct mm_run *run) mm_must_use;
+void mm_run_end(struct mm_run *run);
+/* What a unit is made by, of a row of the list or a device that was typed. */
+struct mm_unit_terms
+mm_run_terms(const struct mm_run *run, const struct mm_label_values *given);
+
+/* --- produce_work.c --- */
+
+/* Until the list's end, a fault or a stop. What was begun is over, or in the
+ * journal. */
+void mm_run_work(struct mm_run *run);
+
+/* --- produce_ask.c --- */
+
+/* Sends what of the window is open; what goes wrong is seen in receiving. */
+void mm_window_send(struct mm_run *run, struct mm_window *window);
+/* Until no unit of it is open. */
+void mm_window_receive(struct mm_run *run, struct mm_window *window);
+/* The certificate is what was asked for, and proven by its receipt; its serial
+ * number. The errors of mm_certificate_answer_check(). */
+enum mm_error
+mm_unit_answer_check(struct mm_run *run, struct mm_run_unit *unit) mm_must_use;
+
+/* --- produce_scrap.c --- */
+
+/*
+ * What is decided is kept in the unit's directory, before the appliance is
+ * told, so that no crash makes a good unit of what was reported. The first
+ * writes the file `scrap`; the second gives what an earlier run decided, MM_OK
+ * and unit->scrap, or nothing.
+ */
+enum mm_error mm_unit_scrap_keep(
+    const struct mm_run *run, const struct mm_run_unit *unit) mm_must_use;
+enum mm_error mm_unit_scrap_kept(
+    const struct mm_run *run, struct mm_run_unit *unit) mm_must_use;
+/* Tells the appliance. */
+enum mm_error mm_unit_scrap_tell(
+    const struct mm_run *run, const struct mm_run_unit *unit) mm_must_use;
+/* The file's bytes. */
+void mm_unit_scrap_text(const struct mm_run_unit *unit, struct mm_buffer *out);
+
+/* --- produce_finish.c --- */
+
+/* What was answered is checked, gets its files, its hook and its rows, and is
+ * committed; the window is empty then. */
+void mm_window_finish(struct mm_run *run, struct mm_window *window);
+
+#endif

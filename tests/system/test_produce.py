@@ -1,0 +1,417 @@
+"""mintmark produce over a real mint: lists, one device, a scanner; what is
+refused before anything begins, and what is made."""
+
+import json
+import os
+import stat
+import subprocess
+
+import pytest
+
+from mint import fresh, mintmark
+from produce_room import MADE, TEMPLATE, Room, devices, lamp, scalar
+
+
+@pytest.fixture
+def room(mint, workdir, order):
+    return Room(mint, workdir, order)
+
+
+# ------------------------------------------------------------- what is made
+
+def test_a_list(room):
+    wanted = devices(200)
+    room.rows(wanted)
+    total = room.go()
+    assert (total["made"], total["scrap"], total["refused"],
+            total["before"], total["held"], total["end"]) == (
+        200, 0, 0, 0, 0, "complete")
+    assert [u["device"] for u in room.units] == wanted
+    one = room.units[7]
+    assert one["state"] == "made" and one["why"] is None
+    assert one["attempts"] == 0
+    assert one["directory"] == str(room.unit(wanted[7]))
+    told = json.loads((room.unit(wanted[7]) / "unit.json").read_text())
+    assert told["index"] == one["index"]
+    assert told["serial"] == one["serial"]
+    room.over(wanted, look=20)
+    assert [r["serial"] for r in room.results()][:3] == [
+        "LMP-001000", "LMP-001001", "LMP-001002"]
+
+
+def test_the_same_again_makes_nothing(room):
+    wanted = devices(10)
+    room.rows(wanted)
+    room.go()
+    before = room.bytes_of_all()
+    total = room.go()
+    assert (total["made"], total["before"]) == (0, 10)
+    assert room.bytes_of_all() == before
+    room.rows(devices(15))
+    total = room.go()
+    assert (total["made"], total["before"]) == (5, 10)
+    room.over(devices(15), look=15)
+
+
+def test_a_list_from_a_pipe(room):
+    text = f'\ufeffdevice,batch\r\n"{lamp(1)}","a, b"\r\n{lamp(2)},c\r\n'
+    room.go(source=["--from", "-"], input=text)
+    assert room.total["made"] == 2
+    room.over([lamp(1), lamp(2)])
+
+
+def test_one_device_and_values(room):
+    room.go("--value", "serial=X 7", "--value", "pop=SECRET22",
+            source=["--one", lamp(1)])
+    _, values = room.whole_unit(lamp(1))
+    assert values["serial"] == "X 7" and values["pop"] == "SECRET22"
+    room.go(source=["--one", lamp(2)])
+    room.over([lamp(1), lamp(2)])
+
+
+def test_columns_win_over_the_template(room):
+    room.list.write_text(f"device,serial\n{lamp(1)},A-1\n{lamp(2)},A-2\n")
+    room.go()
+    assert [r["serial"] for r in room.results()] == ["A-1", "A-2"]
+    assert room.whole_unit(lamp(2))[1]["serial"] == "A-2"
+
+
+def test_a_scanner(room):
+    """Each device is made before the next one is scanned; what is no device
+    id, or done, is told and harms nothing."""
+    process = room.start(source=[], stdin=subprocess.PIPE)
+    for device in [lamp(1), lamp(2)]:
+        process.stdin.write(device + "\r\n")
+        process.stdin.flush()
+        line = json.loads(process.stdout.readline())
+        assert (line["device"], line["state"]) == (device, "made")
+        room.whole_unit(device)
+    process.stdin.write(f"no id\n\n {lamp(1)} \n{lamp(3)}")
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert json.loads(out.splitlines()[0])["device"] == lamp(3)
+    assert "bad-device-id" in err and f"{lamp(1)}: made already" in err
+    room.over([lamp(1), lamp(2), lamp(3)])
+
+
+def test_a_passphrase(room):
+    secret = room.write("passphrase", "five words are quite enough\n")
+    secret.chmod(0o600)
+    key = ["--passphrase-file", secret]
+    room.rows(devices(3))
+    room.go(key=key)
+    wrong = room.write("wrong", "five other words are there\n")
+    wrong.chmod(0o600)
+    room.rows(devices(6))
+    room.go(key=["--passphrase-file", wrong], ok=(77,))
+    assert "passphrase-wrong" in room.done.stderr
+    room.go(ok=(64,))
+    assert "begun with a passphrase" in room.done.stderr
+    assert len(room.results()) == 3
+    room.go(key=key)
+    room.over(devices(6))
+
+
+def test_another_run_key(room):
+    room.rows(devices(2))
+    room.go()
+    other = room.write("other", os.urandom(32))
+    other.chmod(0o600)
+    room.go(key=["--run-key", other], ok=(77,))
+    assert "run key does not open" in room.done.stderr
+    for size, ok in [(31, 65), (32, 77), (4096, 77), (4097, 65)]:
+        other.write_bytes(os.urandom(size))
+        room.go(key=["--run-key", other], ok=(ok,))
+    other.chmod(0o644)
+    room.go(key=["--run-key", other], ok=(65,))
+    assert "chmod 600" in room.done.stderr
+    room.go(key=["--run-key", room.place / "none"], ok=(65,))
+    assert "head -c 32" in room.done.stderr
+
+
+# -------------------------------------------------------------- private keys
+
+def test_no_private_key_in_clear(room):
+    """Of every device's key: nothing in any file of the run."""
+    wanted = devices(20)
+    room.rows(wanted)
+    room.go()
+    everything = b"\0".join(room.bytes_of_all().values())
+    for device in wanted:
+        key, values = room.key_of(room.unit(device))
+        assert scalar(key) not in everything
+        assert scalar(key).hex().encode() not in everything
+        assert values["pop"].encode() not in everything
+    assert b"PRIVATE KEY" not in everything
+    for name in ["key.pem", "hmac.key"]:
+        assert not list(room.run.rglob(name))
+
+
+def test_plain_keys(mint, workdir, order):
+    room = Room(mint, workdir, order, MADE)
+    room.rows(devices(2))
+    room.go("--plain-keys")
+    room.over(devices(2))
+    unit = room.unit(devices(1)[0])
+    for name in ["key.pem", "hmac.key", "creds.bin"]:
+        assert stat.S_IMODE((unit / name).stat().st_mode) == 0o600
+    assert b"PRIVATE KEY" in (unit / "key.pem").read_bytes()
+
+
+WITHOUT_KEY = TEMPLATE.replace('hmac-key = "hmac.key"\n', "")
+REFUSED_TEMPLATES = {
+    "an eFuse key is lost": (MADE, "HMAC key would be lost"),
+    "nvs in clear": (WITHOUT_KEY.replace(' keys = "hmac"', ""),
+                     "--plain-keys"),
+    "no image holds it": (WITHOUT_KEY[:WITHOUT_KEY.index("image creds")],
+                          "--plain-keys"),
+    "a setting that is none": (TEMPLATE + "colour = 7\n", "colour"),
+    "a file that is not there": (TEMPLATE.replace("creds.csv", "none.csv"),
+                                 "none.csv"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED_TEMPLATES, ids=lambda n: n)
+def test_refused_templates(room, name):
+    template, why = REFUSED_TEMPLATES[name]
+    room.template.write_text(template)
+    room.rows(devices(1))
+    room.go(ok=(64, 65, 78))
+    assert why in room.done.stderr
+    assert room.issued() == 0 and not room.run.exists()
+
+
+# --------------------------------------------------------------------- lists
+
+BAD_LISTS = {
+    "no column device": ("name\nlamp-1\n", 1, "no column is called device"),
+    "a device twice": ("device\nlamp-1\nlamp-2\nlamp-1\n", 4, "line 2"),
+    "one directory": ("device\nlamp:1\nlamp_1\n", 3, "directory"),
+    "a serial twice": ("device,serial\na,7\nb,8\nc,7\n", 4, "serial"),
+    "no device id": ("device\nlamp-1\nno id\n", 3, "device id"),
+    "an id of 65": ("device\n" + "a" * 64 + "\n" + "b" * 65 + "\n", 3,
+                    "device id"),
+    "a cell too many": ("device\r\nlamp-1\r\nlamp-2,\r\n", 3, "cells"),
+    "a quote within": ("device,x\nlamp-1,a\nlamp-2,b\"c\n", 3, "quote"),
+    "no end of a quote": ("device\nlamp-1\n\"lamp-2\n", 3, "no end"),
+    "an empty value": ("device,serial\nlamp-1,A\nlamp-2,\n", 3, "serial"),
+    "over two lines": ("device,x\n\"lamp-1\",\"a\nb\"\n\nlamp-1,c\n", 5,
+                       "line 2"),
+    "a column twice": ("device,x,x\nlamp-1,1,2\n", 1, "same name"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_LISTS, ids=lambda n: n)
+def test_bad_lists(room, name):
+    text, line, why = BAD_LISTS[name]
+    room.list.write_text(text, newline="")
+    room.go(ok=(64, 65, 77))
+    assert f"list.csv, line {line}: " in room.done.stderr
+    assert why in room.done.stderr
+    assert room.issued() == 0
+    assert not (room.run / "journal").exists()
+
+
+def test_an_empty_list(room):
+    for text in ["", "device\n"]:
+        room.list.write_text(text)
+        room.go(ok=(65,))
+        assert not (room.run / "journal").exists()
+
+
+def test_a_list_that_ends_well(room):
+    """CRLF, a BOM, quotes, empty lines, no end of the last line."""
+    room.list.write_bytes((
+        '\ufeff"device",note\r\n\r\n'
+        f'"{lamp(1)}","say ""hi"""\r\n\r\n{lamp(2)},').encode())
+    room.go()
+    room.over([lamp(1), lamp(2)])
+
+
+def test_names_of_directories(mint, workdir, order):
+    room = Room(mint, workdir, order,
+                TEMPLATE[:TEMPLATE.index("register")])
+    names = [".", "..", ".hidden", "a" * 64, "-rf", "a:b"]  # no other test's
+    room.rows(names)
+    room.go()
+    assert {p.name for p in (room.run / "units").iterdir()} == {
+        "_", "_.", "_hidden", "a" * 64, "-rf", "a_b"}
+    # In another list, and by a scanner, too.
+    room.rows(["a_b"])
+    room.go(ok=(65,))
+    assert "another device has the directory" in room.done.stderr
+    room.go(source=[], input="a_b\n")
+    assert "another device has the directory" in room.done.stderr
+    assert room.issued() == len(names)
+
+
+WRONG_WORDS = {
+    "both sources": (["--one", "a"], "say one of the two"),
+    "a value without name": (["--value", "=1"], "NAME=TEXT"),
+    "an empty value": (["--value", "x="], "NAME=TEXT"),
+    "a value twice": (["--value", "x=1", "--value", "x=2"], "said twice"),
+    "the device": (["--value", "device=x"], "--one"),
+    "a column, too": (["--value", "serial=x"], "--value says too"),
+    "retries": (["--retries", "101"], "--retries"),
+    "timeout": (["--hook-timeout", "0"], "--hook-timeout"),
+    "two keys": (["--passphrase-file", "x"], "say one of the two"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG_WORDS, ids=lambda n: n)
+def test_wrong_words(room, name):
+    words, why = WRONG_WORDS[name]
+    room.list.write_text("device,serial\nlamp-1,7\n")
+    room.go(*words, ok=(64,))
+    assert why in room.done.stderr
+    assert room.issued() == 0
+
+
+# ----------------------------------------------------- orders and directories
+
+def test_no_such_order(room):
+    room.order = fresh("none")
+    room.rows(devices(1))
+    room.go(ok=(77,))
+    assert "unknown-order" in room.done.stderr
+    assert not (room.run / "journal").exists()
+
+
+def test_another_profile(room):
+    room.rows(devices(1))
+    room.go("--profile", "tree", ok=(77,))
+    assert "is for the profile device" in room.done.stderr
+    room.go("--profile", "device")
+    room.over(devices(1))
+
+
+def test_what_the_run_was_begun_with(room, mint):
+    room.rows(devices(2))
+    room.go()
+    kept = room.bytes_of_all()
+    for name, text in [("creds.csv", "second,data,string,x{serial}\n"),
+                       ("production.conf", "\n# other words\n")]:
+        path = room.place / name
+        before = path.read_text()
+        path.write_text(before + text)
+        room.go(ok=(78,))
+        assert "another template" in room.done.stderr
+        path.write_text(before)
+    own, room.order = room.order, mint.new_order()
+    room.go(ok=(78,))
+    assert f"another order: {own}" in room.done.stderr
+    room.order = own
+    assert room.bytes_of_all() == kept
+    assert room.go()["before"] == 2
+
+
+def test_a_directory_for_everybody(room):
+    room.rows(devices(1))
+    room.run.mkdir()
+    room.run.chmod(0o755)
+    room.go(ok=(65,))
+    assert "chmod" in room.done.stderr
+    room.run.chmod(0o700)
+    room.go()
+    room.over(devices(1))
+
+
+@pytest.mark.parametrize("name", ["done", "results.csv",
+                                  "registration.ndjson"])
+def test_a_file_that_was_shortened(room, name):
+    room.rows(devices(5))
+    room.go()
+    path = room.run / name
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1])
+    room.rows(devices(6))
+    room.go(ok=(65,))
+    assert "shortened" in room.done.stderr and name in room.done.stderr
+    path.write_bytes(whole + b"of a crash")
+    room.go()
+    room.over(devices(6))
+
+
+def test_a_journal_that_is_gone(room):
+    room.rows(devices(2))
+    room.go()
+    journal = room.run / "journal"
+    whole = journal.read_bytes()
+    journal.unlink()
+    room.go(ok=(78,))
+    assert "no journal" in room.done.stderr
+    journal.write_bytes(b"x" * len(whole))
+    room.go(ok=(65,))
+    assert "damaged" in room.done.stderr
+    journal.write_bytes(whole)
+    room.go()
+    room.over(devices(2))
+
+
+def test_one_at_a_time(room):
+    process = room.start(source=[], stdin=subprocess.PIPE)
+    process.stdin.write(lamp(1) + "\n")
+    process.stdin.flush()
+    process.stdout.readline()
+    room.rows([lamp(2)])
+    room.go(ok=(78,))
+    assert "already-running" in room.done.stderr
+    process.communicate(timeout=60)
+    room.go()
+    room.over([lamp(1), lamp(2)])
+
+
+def test_devices_that_are_refused(room, station, workdir):
+    """The others go on; a later run tries them again."""
+    from mint import new_csr
+    wanted = devices(70)
+    station.issue(room.order, wanted[5], new_csr())
+    room.rows(wanted)
+    total = room.go(ok=(1,))
+    assert (total["made"], total["refused"], total["held"]) == (69, 1, 0)
+    assert "units-failed" in room.done.stderr
+    told = next(u for u in room.units if u["state"] == "refused")
+    assert told["device"] == wanted[5] and told["serial"] is None
+    assert told["why"].startswith("device-already-issued")
+    assert told["directory"] is None
+    rest = wanted[:5] + wanted[6:]
+    room.over(rest, issued=70, look=3)
+    total = room.go(ok=(1,))
+    assert (total["made"], total["before"], total["refused"]) == (0, 69, 1)
+    room.over(rest, issued=70, look=0)
+
+
+def test_devices_that_no_order_covers(mint, workdir):
+    Room.batch = os.urandom(3).hex(":").upper()
+    wanted = devices(4)
+    room = Room(mint, workdir, mint.new_order(
+        units=3, first=wanted[0], last=wanted[2]), batch=Room.batch)
+    room.rows(wanted)
+    room.go(ok=(1,))
+    assert (room.total["made"], room.total["refused"]) == (3, 1)
+    assert room.units[0]["why"].startswith("order-does-not-cover")
+    room.over(wanted[:3])
+
+
+def test_keys_of_every_kind(mint, workdir):
+    for kind in ["P-384", "RSA-2048"]:
+        place = workdir / kind
+        place.mkdir()
+        room = Room(mint, place, mint.new_order(),
+                    TEMPLATE.replace('"P-256"', f'"{kind}"'))
+        names = [fresh(kind) for _ in range(3)]
+        room.rows(names)
+        room.go()
+        room.over(names)
+
+
+def test_help_and_text(room):
+    said = mintmark("produce", "--help").stdout
+    for word in ["--hook", "--run-key", "held", "units/DEVICE"]:
+        assert word in said
+    room.rows(devices(2))
+    words = [w for w in room.words() if w != "--json"]
+    done = subprocess.run(words, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "made: 2\n" in done.stdout
+    assert f"order: {room.order}\n" in done.stdout

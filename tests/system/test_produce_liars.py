@@ -1,0 +1,120 @@
+"""An appliance that lies to mintmark produce: an answer that is not what was
+asked for makes no unit, and the key that was asked with stays."""
+
+import hashlib
+import threading
+import types
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from paper_appliance import PaperAppliance
+from paper_log import CERTIFICATE, GENESIS, START, PaperLog, serial
+from produce_room import TEMPLATE, Room, devices
+from test_liars import DER, authority_of, name_of, spki_of, time_of
+
+ISSUE, ORDERS = 2, 17
+
+
+class LyingMint(PaperAppliance):
+    """It issues; `lie` is what is not so. One lock: requests come at once."""
+
+    def __init__(self, place):
+        log = PaperLog()
+        self.ca = ec.generate_private_key(ec.SECP256R1())
+        log.add(GENESIS, {0: log.origin, 1: log.raw, 2: [
+            {0: "device-ca", 1: 2, 2: spki_of(self.ca)}], 3: b"policy",
+            4: b"a = 1\n"})
+        super().__init__(log, place)
+        self.lie, self.given, self.lock = "", {}, threading.Lock()
+        self.answers[ORDERS] = lambda body: {0: [{
+            0: "order-1", 1: "device", 2: 0, 3: 1, 4: 1, 5: 1000, 6: 0,
+            7: 0, 8: 0, 9: 0, 10: 0, 11: START + 10 ** 9, 12: False,
+            13: 0}]}
+        self.answers[ISSUE] = self.issue
+
+    def issue(self, body):
+        with self.lock:
+            return self.certify(body)
+
+    def certify(self, body):
+        csr = x509.load_der_x509_csr(body[3])
+        device, key, by, profile = body[2], csr.public_key(), self.ca, body[1]
+        if self.lie == "another device":
+            device = "24:00:00:00:00:00"
+        if self.lie == "another key":
+            key = ec.generate_private_key(ec.SECP256R1()).public_key()
+        if self.lie == "another profile":
+            profile = "tree"
+        if self.lie == "another CA's signature":
+            by = ec.generate_private_key(ec.SECP256R1())
+        spki = key.public_bytes(
+            serialization.Encoding.DER,
+            serialization.PublicFormat.SubjectPublicKeyInfo)
+        self.given.setdefault(body[2], set()).add(spki)
+        made = x509.CertificateBuilder().subject_name(
+            name_of(device)).issuer_name(name_of("device-ca")).public_key(
+            key).serial_number(serial(len(self.log.entries))).add_extension(
+            x509.BasicConstraints(False, None), True).add_extension(
+            authority_of(self.ca), False).not_valid_before(
+            time_of(START)).not_valid_after(time_of(START + 864000)).sign(
+            by, hashes.SHA256())
+        index = self.log.add(CERTIFICATE, {
+            0: profile, 1: device, 2: 0, 3: "device-ca",
+            4: hashlib.sha256(spki).digest(), 5: made.tbs_certificate_bytes,
+            6: "station", 7: bytes(16)})
+        told = index - 1 if self.lie == "another index" else index
+        proof = self.receipt(
+            0 if self.lie == "another entry's receipt" else index)
+        if self.lie == "a damaged receipt":
+            proof = proof[:-10] + bytes([proof[-10] ^ 1]) + proof[-9:]
+        return {0: told, 1: made.public_bytes(DER), 3: proof}
+
+
+@pytest.fixture
+def liar(workdir):
+    with LyingMint(workdir / "liar") as appliance:
+        yield appliance
+
+
+@pytest.fixture
+def room(liar, workdir):
+    mint = types.SimpleNamespace(identity=lambda name: liar.place)
+    return Room(mint, workdir, "order-1",
+                TEMPLATE[:TEMPLATE.index("register")])
+
+
+def test_an_honest_one(room):
+    room.rows(devices(70))
+    assert room.go()["made"] == 70
+
+
+def test_what_never_fits_costs_one_unit(liar, room):
+    """AWS wants the CA's certificate, and none comes."""
+    room.template.write_text(TEMPLATE)
+    room.rows(devices(70))
+    total = room.go(ok=(65,))
+    assert (total["made"], total["held"]) == (0, 1)
+    assert len(liar.given) == 1 and "ca = no" in room.done.stderr
+
+
+@pytest.mark.parametrize("lie", [
+    "another device", "another key", "another profile",
+    "another CA's signature", "another index", "another entry's receipt",
+    "a damaged receipt"])
+def test_what_is_not_so_makes_no_unit(liar, room, lie):
+    room.rows(devices(3))
+    liar.lie = lie
+    total = room.go(ok=(1, 65, 77))
+    assert (total["made"], total["held"]) == (0, 1)
+    assert not list((room.run / "units").iterdir())
+    assert room.results() == [] and room.slots_used() == 1
+    # And who tells the truth then gets the same keys.
+    kept = {d: set(k) for d, k in liar.given.items()}
+    assert list(kept) == devices(1)
+    liar.lie = ""
+    assert room.go()["made"] == 3
+    if lie != "another key":
+        assert liar.given[devices(1)[0]] == kept[devices(1)[0]]
