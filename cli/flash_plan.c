@@ -7,66 +7,9 @@
 #include "cli/flash_plan.h"
 #include "cli/json_value.h"
 
-enum { TEXT_MAX = 1 << 20, SCHEMA = 1 };
+enum { TEXT_MAX = 1 << 20 };
 
 /* --- what comes of it --- */
-
-static json_t *
-text_json(const char *text)
-{
-	return mm_json_text(mm_span_text(text));
-}
-
-static json_t *
-texts_json(const struct mm_list *list)
-{
-	const char *const *texts = list->items;
-	json_t *out = json_array();
-
-	for (size_t i = 0; i < list->count; i++)
-		json_array_append_new(out, text_json(texts[i]));
-	return out;
-}
-
-static json_t *
-step_json(const struct mm_plan_step *step, size_t number)
-{
-	mm_auto(buffer) line = {0};
-
-	mm_buffer_init(&line, TEXT_MAX);
-	mm_plan_line(step, &line);
-	return json_pack("{s:I, s:s, s:b, s:o, s:o, s:o}", "number",
-	    (json_int_t)number, "id", step->id, "irreversible",
-	    step->irreversible, "command", texts_json(&step->words), "line",
-	    mm_json_text(mm_buffer_span(&line)), "why", text_json(step->why));
-}
-
-static size_t
-count_irreversible(const struct mm_plan *plan)
-{
-	const struct mm_plan_step *steps = plan->steps.items;
-	size_t count = 0;
-
-	for (size_t i = 0; i < plan->steps.count; i++)
-		count += steps[i].irreversible;
-	return count;
-}
-
-static json_t *
-plan_json(const struct mm_flash_planning *p)
-{
-	const struct mm_plan_step *steps = p->plan.steps.items;
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < p->plan.steps.count; i++)
-		json_array_append_new(list, step_json(&steps[i], i + 1));
-	return json_pack("{s:i, s:s, s:o, s:I, s:I, s:o, s:o}", "schema",
-	    SCHEMA, "chip", p->order.chip->name, "port",
-	    p->order.port != NULL ? text_json(p->order.port) : json_null(),
-	    "table_offset", (json_int_t)p->order.table_offset, "irreversible",
-	    (json_int_t)count_irreversible(&p->plan), "steps", list, "notes",
-	    texts_json(&p->plan.notes));
-}
 
 static enum mm_error
 write_otadata(const struct mm_flash_planning *p)
@@ -115,9 +58,10 @@ write_all(const struct mm_flash_planning *p)
 		return error;
 	if (!p->invocation->json)
 		return print_text(p);
-	report = plan_json(p);
+	report = mm_plan_json(&p->order, &p->plan);
 	if (script != NULL)
-		json_object_set_new(report, "script", text_json(script));
+		json_object_set_new(
+		    report, "script", mm_json_text(mm_span_text(script)));
 	mm_print(p->invocation, report);
 	return MM_OK;
 }

@@ -199,6 +199,15 @@ check_options(const struct mm_invocation *invocation, size_t kind)
 	return MM_OK;
 }
 
+/* Before the log is read. */
+static enum mm_error
+check_topic(const struct mm_invocation *invocation)
+{
+	const char *topic = mm_option(invocation, "topic");
+
+	return topic == NULL ? MM_OK : mm_register_mosquitto_topic(topic);
+}
+
 static enum mm_error
 run_kind(const struct mm_invocation *invocation, size_t kind)
 {
@@ -211,6 +220,8 @@ run_kind(const struct mm_invocation *invocation, size_t kind)
 	    .report = json_object()};
 	enum mm_error error = check_options(invocation, kind);
 
+	if (error == MM_OK)
+		error = check_topic(invocation);
 	if (error == MM_OK)
 		error = mm_values_named(invocation, names, MM_COUNT(names));
 	if (error == MM_OK)

@@ -134,8 +134,10 @@ const struct mm_command mm_log_list_command = {
 	"was read has been held\nagainst the checkpoint; whether these entries "
 	"are allowed is what `log verify`\nchecks. Where several filters are "
 	"said, all are met. Kinds: genesis, policy,\nprincipal, order, "
-	"certificate, image, refusal, start, key, revocation, crl,\nexport, scrap; "
-	"signatures and voids are states. In CSV, a cell that a spreadsheet\n"
+	"certificate, image, refusal, start, key, revocation, crl,\nexport, "
+	"pending, withdrawal, release, ceremony, csr, import, inherited,\n"
+	"partition, scrap; signatures and voids are states. In CSV, a cell "
+	"that a spreadsheet\n"
 	"would calculate (= + - @ in front) has an apostrophe before it.",
     .results = "one object a line (NDJSON), in each: " MM_ROW_KEYS,
     MM_COMMAND_OPTIONS(options),

@@ -78,14 +78,24 @@ read_options(struct mm_run *run)
 	return error;
 }
 
+/* What it cannot be is the file's fault, not the command line's. */
+static enum mm_error
+read_template(struct mm_run *run)
+{
+	enum mm_error error = mm_production_read(
+	    mm_option(run->invocation, "template"), &run->production);
+
+	return error != MM_E_USAGE ? error
+				   : mm_fail(MM_E_FORMAT, "%s", mm_why(error));
+}
+
 static enum mm_error
 read_all(struct mm_run *run)
 {
 	enum mm_error error = read_options(run);
 
 	if (error == MM_OK)
-		error = mm_production_read(
-		    mm_option(run->invocation, "template"), &run->production);
+		error = read_template(run);
 	if (error != MM_OK)
 		return error;
 	mm_production_facts(run->production, &run->facts);
@@ -109,8 +119,7 @@ verdict(struct mm_run *run)
 		return mm_fail(run->fault, "%s", run->why);
 	if (mm_stop_count(&run->stop) > 0)
 		return mm_fail(MM_E_STOPPED,
-		    "stopped; what was begun is finished: say the same again "
-		    "to go on");
+		    "what was begun is finished: say the same again to go on");
 	if (report->scrapped + report->refused > 0)
 		return mm_fail(MM_E_UNITS,
 		    "%ju units are scrap and %ju were refused; saying the same "
@@ -146,11 +155,12 @@ run(const struct mm_invocation *invocation)
 
 	if (run == NULL)
 		return mm_fail(MM_E_MEMORY, "no memory for a run");
-	run->invocation = invocation;
+	run->invocation = run->report.invocation = invocation;
 	run->stop.fd = run->journal.fd = -1;
 	run->files.run = run->files.units = -1;
 	for (size_t i = 0; i < MM_RUN_FILES; i++)
 		run->rows.files[i].fd = -1;
+	mm_memory_allow();
 	error = hide_memory();
 	if (error == MM_OK)
 		error = read_all(run);
@@ -179,6 +189,7 @@ static const struct mm_cli_option options[] = {
     {"retries", "N", "how often a hook that fails is run again (2)", false},
     {"hook-timeout", "SECONDS", "of one attempt (300)", false},
     {"plain-keys", NULL, "private keys are files, in clear", false},
+    {"changed-template", NULL, "go on, with the template as it is now", false},
     MM_OPTION_WAIT,
 };
 

@@ -41,16 +41,35 @@ now(void)
 
 /* ---- what an error means */
 
+/*
+ * The order is not for this device. The same error says that it is for other
+ * stations, or another profile, which is true of all devices; a station cannot
+ * read an order's terms, so that the words have to tell (policy/order.c). What
+ * has others ends the run, and nothing is lost by that.
+ */
+static bool
+leaves_out(const struct mm_run *run, const struct mm_run_unit *unit)
+{
+	char words[MM_RUN_WHY];
+
+	snprintf(words, sizeof(words), "order %s does not cover device %s",
+	    run->order, unit->device);
+	return strstr(mm_why(MM_E_ORDER_COVER), words) != NULL;
+}
+
 /* It is the device's own: the others go on. */
 static bool
-is_devices(const struct mm_run *run, enum mm_error error)
+is_devices(const struct mm_run *run, const struct mm_run_unit *unit,
+    enum mm_error error)
 {
-	static const enum mm_error errors[] = {MM_E_DEVICE_ISSUED,
-	    MM_E_DEVICE_ID, MM_E_ORDER_COVER, MM_E_KEY_USED, MM_E_REVOKED};
+	static const enum mm_error errors[] = {
+	    MM_E_DEVICE_ISSUED, MM_E_DEVICE_ID, MM_E_KEY_USED, MM_E_REVOKED};
 	/* Of a key that was made elsewhere. */
 	static const enum mm_error keys[] = {
 	    MM_E_CSR, MM_E_CSR_SIGNATURE, MM_E_KEY_TYPE, MM_E_KEY_WEAK};
 
+	if (error == MM_E_ORDER_COVER)
+		return leaves_out(run, unit);
 	for (size_t i = 0; i < MM_COUNT(errors); i++)
 		if (error == errors[i])
 			return true;
@@ -58,6 +77,34 @@ is_devices(const struct mm_run *run, enum mm_error error)
 		if (error == keys[i])
 			return true;
 	return false;
+}
+
+/* What whoever stands there can do about it. */
+static enum mm_error
+advise(enum mm_error error)
+{
+	static const struct {
+		enum mm_error error;
+		const char *advice;
+	} all[] = {
+	    {MM_E_ORDER_EXHAUSTED, "an officer extends it with mintmark order "
+				   "extend; then say the same again"},
+	    {MM_E_ORDER_CLOSED,
+		"an officer opens it again with mintmark order reopen, or "
+		"extends its time with mintmark order extend; then say the "
+		"same again"},
+	    {MM_E_ORDER_COVER,
+		"an officer gives it other devices or stations with mintmark "
+		"order extend"},
+	    {MM_E_DEVICE_ISSUED,
+		"take another device; or, to repair this one, mintmark cert "
+		"issue --reissue"}};
+
+	for (size_t i = 0; i < MM_COUNT(all); i++)
+		if (all[i].error == error)
+			return mm_fail(
+			    error, "%s; %s", mm_why(error), all[i].advice);
+	return error;
 }
 
 /* Seconds after which asking again makes sense; 0: not within a run. */
@@ -114,6 +161,7 @@ static void
 refuse(struct mm_run_unit *unit, enum mm_error error)
 {
 	unit->state = MM_UNIT_REFUSED;
+	unit->error = error;
 	snprintf(unit->why, sizeof(unit->why), "%s: %s", mm_error_name(error),
 	    mm_why(error));
 }
@@ -123,7 +171,8 @@ take_error(struct mm_run *run, struct mm_run_unit *unit, enum mm_error error,
     struct trouble *trouble)
 {
 	unit->sent = false;
-	if (is_devices(run, error))
+	error = advise(error);
+	if (is_devices(run, unit, error))
 		refuse(unit, error);
 	else if (pause_after(error) > 0)
 		note(trouble, error);
@@ -263,8 +312,7 @@ sit_out(struct mm_run *run, struct trouble *trouble)
 	trouble->told = true;
 	if (mm_stop_within(&run->stop, trouble->pause) > 0)
 		return mm_fail(MM_E_STOPPED,
-		    "stopped while the appliance was waited for (%s)",
-		    trouble->why);
+		    "while the appliance was waited for (%s)", trouble->why);
 	trouble->pause = 0;
 	return MM_OK;
 }

@@ -1,25 +1,13 @@
 /*
  * The begin of a run, or its going on: lock, journal, what an earlier run has
- * left; then the list and the order are checked before anything is made.
+ * left.
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 
-#include "ca/profile.h"
-#include "cli/order_state.h"
 #include "cli/produce_run.h"
-#include "cli/values.h"
-
-enum {
-	ORDER_ARENA = 1 << 20,
-	ROOM_UNIT = 32768, /* bytes of disk that a unit takes at least */
-	ROOM_RUN = 16 << 20
-};
 
 /* The run's own columns of results.csv; the template's stand behind them. */
 static const char columns[] =
@@ -41,10 +29,53 @@ static enum mm_error
 other(const struct mm_run *run, const char *what, const char *begun)
 {
 	return mm_fail(MM_E_STATE,
-	    "%s was begun with another %s%s%s; go on with that one, or begin "
+	    "%s was begun with another %s: %s; go on with that one, or begin "
 	    "another directory with --out",
-	    run->directory, what, begun != NULL ? ": " : "",
-	    begun != NULL ? begun : "");
+	    run->directory, what, begun);
+}
+
+/* A template that could never finish a unit has to be changed for it; what is
+ * made with the other one stands beside what was made before. */
+static enum mm_error
+check_changed(const struct mm_run *run)
+{
+	const struct mm_journal_head *head = &run->journal.head;
+	const char *registers = mm_production_registers(run->production);
+
+	if (mm_option(run->invocation, "changed-template") == NULL)
+		return mm_fail(MM_E_STATE,
+		    "%s was begun with another template (or a file that it "
+		    "names): go on with that one, or begin another directory "
+		    "with --out; if the change is meant for this run, say "
+		    "--changed-template",
+		    run->directory);
+	if (head->made + head->scrapped == 0 ||
+	    strcmp(head->registers, registers) == 0)
+		return MM_OK;
+	return mm_fail(MM_E_STATE,
+	    "%s was begun with the registration \"%s\", and the template has "
+	    "\"%s\" now: units would be missing in one of the two; begin "
+	    "another directory with --out",
+	    run->directory, head->registers, registers);
+}
+
+/* Units that nobody flashed do not stand beside those that were: what the hook
+ * does may change from run to run, whether there is one may not. */
+static enum mm_error
+check_hook(const struct mm_run *run)
+{
+	bool hooked = run->hook.command != NULL;
+
+	if (hooked == run->journal.head.hooked)
+		return MM_OK;
+	return mm_fail(MM_E_STATE,
+	    hooked ? "%s was begun without a hook: its units were not given to "
+		     "one. Leave --hook away, or begin another directory with "
+		     "--out"
+		   : "%s was begun with a hook, which each unit needs: say "
+		     "--hook again (its words may be others), or begin another "
+		     "directory with --out",
+	    run->directory);
 }
 
 static enum mm_error
@@ -52,51 +83,40 @@ check_same(struct mm_run *run)
 {
 	const struct mm_journal_head *head = &run->journal.head;
 	const char *profile = mm_option(run->invocation, "profile");
+	enum mm_error error;
 
 	if (strcmp(head->order, run->order) != 0)
 		return other(run, "order", head->order);
 	if (profile != NULL && strcmp(head->profile, profile) != 0)
 		return other(run, "profile", head->profile);
-	if (memcmp(head->template, run->facts.sha256, 32) != 0)
-		return other(run, "template (or a file that it names)", NULL);
 	memcpy(run->profile, head->profile, sizeof(run->profile));
-	return MM_OK;
+	run->changed = memcmp(head->template, run->facts.sha256, 32) != 0;
+	error = check_hook(run);
+	return error == MM_OK && run->changed ? check_changed(run) : error;
 }
 
-/* Without its journal a run's directory is nobody's. */
-static enum mm_error
-check_fresh(const struct mm_run *run)
-{
-	struct stat info;
-
-	if (fstatat(run->files.run, "done", &info, AT_SYMLINK_NOFOLLOW) < 0 &&
-	    errno == ENOENT)
-		return MM_OK;
-	return mm_fail(MM_E_STATE,
-	    "%s has units and no journal: bring the journal back from a copy, "
-	    "or begin another directory with --out",
-	    run->directory);
-}
-
-/* A unit that waits: over already, or one of those that come first. */
+/* A unit that waits; whether it is over already is seen later. */
 static enum mm_error
 take_unit(void *self, size_t slot, struct mm_span bytes)
 {
 	struct mm_run *run = self;
 	struct mm_unit_terms terms = mm_run_terms(run, NULL);
-	char name[MM_UNIT_NAME + 1];
 	struct mm_unit *unit;
 	enum mm_error error =
 	    mm_unit_decode(run->production, bytes, &terms, &unit);
 
-	if (error != MM_OK)
-		return error;
-	if (mm_seen_find(&run->devices, mm_unit_device(unit)) != NULL) {
-		mm_unit_free(unit);
-		return mm_slot_clear(&run->journal, slot);
-	}
-	run->resumed[run->resumed_count++] =
-	    (struct mm_resumed){.unit = unit, .slot = slot};
+	if (error == MM_OK)
+		run->resumed[run->resumed_count++] =
+		    (struct mm_resumed){.unit = unit, .slot = slot};
+	return error;
+}
+
+static enum mm_error
+wait_unit(struct mm_run *run, const struct mm_unit *unit)
+{
+	char name[MM_UNIT_NAME + 1];
+	enum mm_error error;
+
 	if (mm_unit_ordinal(unit) >= run->head.ordinal)
 		run->head.ordinal = mm_unit_ordinal(unit) + 1;
 	mm_unit_name(mm_unit_device(unit), name);
@@ -106,43 +126,150 @@ take_unit(void *self, size_t slot, struct mm_span bytes)
 			      : error;
 }
 
+/* Those that are over already, and were not taken out of the journal yet. */
 static enum mm_error
-open_units(struct mm_run *run)
+sort_units(struct mm_run *run)
 {
-	size_t torn;
-	enum mm_error error =
-	    mm_slots_open(&run->journal, take_unit, run, &torn);
+	size_t count = run->resumed_count;
+	enum mm_error error = MM_OK;
 
+	run->resumed_count = 0;
+	for (size_t i = 0; i < count; i++) {
+		struct mm_resumed one = run->resumed[i];
+		bool over = mm_seen_find(&run->devices,
+				mm_unit_device(one.unit)) != NULL;
+
+		if (error == MM_OK)
+			error = over ? mm_slot_clear(&run->journal, one.slot)
+				     : wait_unit(run, one.unit);
+		if (over)
+			mm_unit_free(one.unit);
+		else
+			run->resumed[run->resumed_count++] = one;
+	}
+	return error;
+}
+
+static enum mm_error
+settle_units(struct mm_run *run, size_t torn)
+{
+	enum mm_error error = sort_units(run);
+
+	if (error == MM_OK && torn > 0)
+		error = mm_slots_drop_torn(&run->journal, run->files.run);
 	if (error == MM_OK)
 		error = mm_slots_sync(&run->journal);
 	if (error == MM_OK && torn > 0)
-		mm_say("%zu units were not whole in the journal: nothing of "
-		       "them had left, and they are made anew",
-		    torn);
+		mm_say("%zu units were not whole in the journal, and are made "
+		       "anew; %s/%s keeps what was there. A device whose "
+		       "certificate had been issued already will be refused",
+		    torn, run->directory, MM_JOURNAL_TORN);
 	if (error == MM_OK && run->resumed_count > 0)
 		mm_say("%zu units were begun before: they come first",
 		    run->resumed_count);
 	return error;
 }
 
+static void
+print_head(const struct mm_run *run, struct mm_buffer *out)
+{
+	mm_buffer_printf(out, "%s%s%s\r\n", columns,
+	    run->facts.results[0] != '\0' ? "," : "", run->facts.results);
+}
+
+static enum mm_error
+check_head(const struct mm_run *run)
+{
+	mm_auto(buffer) head = {0};
+
+	mm_buffer_init(&head, 1 << 20);
+	print_head(run, &head);
+	return head.error == MM_OK
+		   ? mm_rows_check_head(&run->rows, mm_buffer_span(&head))
+		   : mm_fail(MM_E_MEMORY, "no memory for a row");
+}
+
+/* What a file that begins begins with. */
+static enum mm_error
+add_heads(struct mm_run *run)
+{
+	const struct mm_rows_mark *marks = run->head.marks;
+	struct mm_rows_one *files = run->rows.files;
+
+	if (marks[MM_ROWS_RESULTS].size == 0)
+		print_head(run, &files[MM_ROWS_RESULTS].waiting);
+	if (marks[MM_ROWS_REGISTRATION].size > 0 ||
+	    run->facts.registration == NULL)
+		return MM_OK;
+	return mm_production_registration_head(
+	    run->production, &files[MM_ROWS_REGISTRATION].waiting);
+}
+
 static enum mm_error
 open_rows(struct mm_run *run)
 {
-	struct mm_buffer *results = &run->rows.files[MM_ROWS_RESULTS].waiting;
-	enum mm_error error = mm_rows_open(run->files.run, run->head.sizes,
+	enum mm_error error = mm_rows_open(run->files.run, run->head.marks,
 	    run->facts.registration, &run->rows);
 
-	if (error != MM_OK)
-		return error;
-	if (run->head.sizes[MM_ROWS_RESULTS] == 0) {
-		mm_buffer_printf(results, "%s%s%s\r\n", columns,
-		    run->facts.results[0] != '\0' ? "," : "",
-		    run->facts.results);
-		if (run->facts.registration != NULL)
-			error = mm_production_registration_head(run->production,
-			    &run->rows.files[MM_ROWS_REGISTRATION].waiting);
-	}
+	return error == MM_OK ? add_heads(run) : error;
+}
+
+static enum mm_error
+commit_head(struct mm_run *run)
+{
+	enum mm_error error = mm_run_journal_commit(&run->journal, &run->head);
+
+	run->head.sequence = run->journal.head.sequence;
 	return error;
+}
+
+/* Files that were moved away: it is committed that nothing of them counts, and
+ * then they are there with their heads. */
+static enum mm_error
+open_rows_again(struct mm_run *run)
+{
+	bool anew;
+	enum mm_error error = MM_OK;
+
+	mm_rows_moved(
+	    run->files.run, run->facts.registration, run->head.marks, &anew);
+	if (anew)
+		error = commit_head(run);
+	if (error == MM_OK)
+		error = open_rows(run);
+	if (error == MM_OK && run->changed)
+		error = check_head(run);
+	if (error == MM_OK && anew)
+		error = mm_rows_flush(&run->rows, run->head.marks);
+	return error == MM_OK && anew ? commit_head(run) : error;
+}
+
+/* What is over. Who takes finished units to an archive may. */
+static enum mm_error
+read_done(struct mm_run *run)
+{
+	struct mm_rows_past past = {.devices = &run->devices,
+	    .names = &run->names,
+	    .files = &run->files};
+	enum mm_error error = mm_rows_done(&run->rows, &past);
+
+	run->report.missing = past.missing;
+	if (error == MM_OK && past.missing > 0)
+		mm_say("%ju units that are done have no directory any more, "
+		       "units/%s first: they may be in an archive, and are not "
+		       "made again",
+		    (uintmax_t)past.missing, past.first);
+	return error;
+}
+
+/* From now on it is this run's template. */
+static enum mm_error
+take_template(struct mm_run *run)
+{
+	memcpy(run->head.template, run->facts.sha256, 32);
+	snprintf(run->head.registers, sizeof(run->head.registers), "%s",
+	    mm_production_registers(run->production));
+	return commit_head(run);
 }
 
 /* Signals are held once the passphrase is there: who is asked for it may still
@@ -151,6 +278,7 @@ static enum mm_error
 go_on(struct mm_run *run)
 {
 	uint8_t *key;
+	size_t torn;
 	enum mm_error error =
 	    mm_seal_key(run->invocation, &run->journal.head.seal, false, &key);
 
@@ -161,12 +289,21 @@ go_on(struct mm_run *run)
 	if (error != MM_OK)
 		return error;
 	run->head = run->journal.head;
-	error = open_rows(run);
+	error = mm_slots_open(&run->journal, take_unit, run, &torn);
 	if (error == MM_OK)
-		error = mm_rows_done(&run->rows, &run->devices, &run->names);
+		error = mm_rows_check_done(
+		    run->files.run, &run->head.marks[MM_ROWS_DONE]);
 	if (error == MM_OK)
-		error = open_units(run);
-	return error == MM_OK ? mm_unit_files_sweep(&run->files) : error;
+		error = mm_run_explain(run);
+	if (error == MM_OK)
+		error = open_rows_again(run);
+	if (error == MM_OK)
+		error = mm_unit_files_sweep(&run->files);
+	if (error == MM_OK)
+		error = read_done(run);
+	if (error == MM_OK)
+		error = settle_units(run, torn);
+	return error == MM_OK && run->changed ? take_template(run) : error;
 }
 
 /* ---- a journal that is made */
@@ -182,6 +319,9 @@ begin_journal(struct mm_run *run)
 	snprintf(
 	    run->head.profile, sizeof(run->head.profile), "%s", run->profile);
 	memcpy(run->head.template, run->facts.sha256, 32);
+	snprintf(run->head.registers, sizeof(run->head.registers), "%s",
+	    mm_production_registers(run->production));
+	run->head.hooked = run->hook.command != NULL;
 	mm_seal_terms_new(
 	    mm_option(run->invocation, "run-key") == NULL, &run->head.seal);
 	error = mm_seal_key(run->invocation, &run->head.seal, true, &key);
@@ -196,152 +336,7 @@ begin_journal(struct mm_run *run)
 	return error == MM_OK ? open_rows(run) : error;
 }
 
-/* ---- the list */
-
-/* What may be there once: where it was before. */
-static enum mm_error
-once(struct mm_seen *seen, const struct mm_list_item *item, struct mm_span text,
-    const char *what)
-{
-	const uint64_t *line = mm_seen_find(seen, text);
-
-	if (line == NULL)
-		return mm_seen_put(seen, text, item->line);
-	return mm_fail(MM_E_FORMAT, "%s %.*s is that of line %ju, too", what,
-	    MM_SPAN(text), (uintmax_t)*line);
-}
-
-struct checking {
-	struct mm_seen devices, serials;
-	uint64_t left; /* units that are to be made */
-};
-
-static enum mm_error
-check_name(struct mm_run *run, struct mm_span device)
-{
-	char name[MM_UNIT_NAME + 1];
-
-	mm_unit_name(device, name);
-	if (mm_seen_find(&run->names, mm_span_text(name)) != NULL)
-		return mm_fail(MM_E_FORMAT,
-		    "another device has the directory units/%s already", name);
-	return mm_seen_put(&run->names, mm_span_text(name), 0);
-}
-
-/* Devices that are over or begun are not looked at further. */
-static enum mm_error
-check_item(struct mm_run *run, const struct mm_list_item *item,
-    struct checking *checking)
-{
-	const struct mm_label_value *serial =
-	    mm_label_value(&item->given, mm_span_text("serial"));
-	struct mm_unit_terms terms = mm_run_terms(run, &item->given);
-	const uint64_t *fate;
-	enum mm_error error = mm_device_check(item->device);
-
-	if (error == MM_OK)
-		error = once(&checking->devices, item, item->device, "device");
-	if (error == MM_OK && serial != NULL && serial->value.size > 0 &&
-	    run->list.path != NULL)
-		error = once(
-		    &checking->serials, item, serial->value, "serial number");
-	if (error != MM_OK)
-		return error;
-	fate = mm_seen_find(&run->devices, item->device);
-	if (fate != NULL) {
-		run->report.before += *fate != MM_DEVICE_BEGUN;
-		return MM_OK;
-	}
-	error = check_name(run, item->device);
-	terms.ordinal += checking->left++;
-	return error == MM_OK ? mm_production_check(run->production, &terms)
-			      : error;
-}
-
-static enum mm_error
-check_rows(struct mm_run *run, struct checking *checking)
-{
-	struct mm_list_item item;
-	enum mm_error error = MM_OK;
-
-	for (size_t i = 0; i < run->list.count && error == MM_OK; i++) {
-		mm_device_list_item(&run->list, i, &item);
-		error = check_item(run, &item, checking);
-		if (error != MM_OK && item.line > 0)
-			error =
-			    mm_fail(error, "%s, line %ju: %s", run->list.path,
-				(uintmax_t)item.line, mm_why(error));
-		if (error == MM_OK && mm_stop_count(&run->stop) > 0)
-			error = mm_fail(
-			    MM_E_STOPPED, "stopped while the list was checked");
-	}
-	return error;
-}
-
-/* ---- the order */
-
-static enum mm_error
-check_order(struct mm_run *run, uint64_t wanted)
-{
-	const char *profile = mm_option(run->invocation, "profile");
-	mm_auto(arena) arena = {0};
-	const struct mm_order_state *state;
-	struct mm_list states;
-	uint64_t left;
-	enum mm_error error;
-
-	mm_arena_init(&arena, ORDER_ARENA);
-	error = mm_order_states(&run->appliance, run->order, &arena, &states);
-	if (error == MM_E_NOT_FOUND)
-		return mm_fail(MM_E_ORDER,
-		    "there is no order \"%s\" here; an officer makes one with "
-		    "mintmark order create",
-		    run->order);
-	if (error != MM_OK)
-		return error;
-	state = mm_list_at(states, struct mm_order_state, 0);
-	if (profile != NULL && !mm_span_is(state->profile, profile))
-		return mm_fail(MM_E_PROFILE,
-		    "order %s is for the profile %.*s, not %s", run->order,
-		    MM_SPAN(state->profile), profile);
-	mm_span_string(state->profile, run->profile, sizeof(run->profile));
-	left = state->units > state->issued ? state->units - state->issued : 0;
-	if (run->resumed_count == 0 && wanted > 0 && state->closed)
-		return mm_fail(
-		    MM_E_ORDER_CLOSED, "order %s is closed", run->order);
-	if (run->resumed_count == 0 && wanted > 0 && left == 0)
-		return mm_fail(MM_E_ORDER_EXHAUSTED,
-		    "all %ju units of order %s are used; an officer extends it "
-		    "with mintmark order extend",
-		    (uintmax_t)state->units, run->order);
-	if (wanted > left)
-		mm_say("the order has %ju units left, the list wants %ju",
-		    (uintmax_t)left, (uintmax_t)wanted);
-	return MM_OK;
-}
-
 /* ---- all of it */
-
-static enum mm_error
-check_all(struct mm_run *run)
-{
-	struct checking checking = {.left = 0};
-	uint64_t total;
-	enum mm_error error = check_rows(run, &checking);
-
-	mm_seen_clear(&checking.devices);
-	mm_seen_clear(&checking.serials);
-	total = checking.left + run->resumed_count;
-	if (error == MM_OK && (total > 0 || run->list.scanner))
-		error = check_order(run, checking.left);
-	if (error == MM_OK)
-		error = mm_unit_files_room(
-		    &run->files, ROOM_RUN + total * ROOM_UNIT);
-	if (error == MM_OK)
-		mm_report_begin(&run->report, run->invocation,
-		    run->list.scanner ? 0 : total);
-	return error;
-}
 
 enum mm_error
 mm_run_begin(struct mm_run *run)
@@ -354,11 +349,14 @@ mm_run_begin(struct mm_run *run)
 	if (error != MM_OK)
 		return error;
 	fresh = run->journal.head.sequence == 0;
-	error = fresh ? check_fresh(run) : check_same(run);
+	error = fresh ? mm_unit_files_empty(&run->files, run->directory)
+		      : check_same(run);
+	if (error == MM_OK)
+		error = mm_unit_files_units(&run->files);
 	if (error == MM_OK && !fresh)
 		error = go_on(run);
 	if (error == MM_OK)
-		error = check_all(run);
+		error = mm_run_check(run);
 	if (error == MM_OK && fresh)
 		error = begin_journal(run);
 	return error;

@@ -32,7 +32,7 @@ write_files(struct mm_run *run, struct mm_run_unit *unit,
 		return mm_fail(MM_E_RANGE, "a unit has too many files");
 	memcpy(all, files, count * sizeof(files[0]));
 	if (unit->scrap) {
-		mm_unit_scrap_text(unit, &scrap);
+		mm_unit_scrap_text(run, unit, &scrap);
 		all[count++] = (struct mm_unit_file){
 		    .name = "scrap", .bytes = mm_buffer_span(&scrap)};
 	}
@@ -209,7 +209,7 @@ commit(struct mm_run *run, struct mm_window *window)
 		if (window->units[i].state == MM_UNIT_OVER)
 			error = add_rows(run, &window->units[i]);
 	if (error == MM_OK)
-		error = mm_rows_flush(&run->rows, run->head.sizes);
+		error = mm_rows_flush(&run->rows, run->head.marks);
 	if (error == MM_OK)
 		error = mm_run_journal_commit(&run->journal, &run->head);
 	run->broken = error != MM_OK;
@@ -217,6 +217,19 @@ commit(struct mm_run *run, struct mm_window *window)
 }
 
 /* ---- what counts now */
+
+/* It may have been placed by a run that did not come to its end; nothing that
+ * the journal does not know stays. */
+static enum mm_error
+remove_refused(struct mm_run *run, const struct mm_run_unit *unit)
+{
+	enum mm_error error;
+
+	if (!mm_unit_files_there(&run->files, unit->name))
+		return MM_OK;
+	error = mm_unit_files_remove(run->files.units, unit->name);
+	return error == MM_OK ? mm_unit_files_placed(&run->files) : error;
+}
 
 static enum mm_error
 settle(struct mm_run *run, struct mm_run_unit *unit)
@@ -226,6 +239,7 @@ settle(struct mm_run *run, struct mm_run_unit *unit)
 			: unit->scrap ? MM_DEVICE_SCRAP
 				      : MM_DEVICE_MADE;
 	char directory[PATH_MAX];
+	enum mm_error error;
 
 	snprintf(directory, sizeof(directory), "%s/units/%s", run->directory,
 	    unit->name);
@@ -240,9 +254,12 @@ settle(struct mm_run *run, struct mm_run_unit *unit)
 		    mm_span(unit->serial, refused ? 0 : sizeof(unit->serial)),
 		.index = unit->answer.index,
 		.attempts = unit->attempts,
+		.error = unit->error,
 		.why = unit->why});
 	*mm_seen_find(&run->devices, mm_span_text(unit->device)) = fate;
-	return mm_slot_clear(&run->journal, unit->slot);
+	error = refused ? remove_refused(run, unit) : MM_OK;
+	return error == MM_OK ? mm_slot_clear(&run->journal, unit->slot)
+			      : error;
 }
 
 void

@@ -10,9 +10,12 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
+
+#include "cli/produce_files.h"
 
 enum {
 	NUMBER = 24,
@@ -21,7 +24,9 @@ enum {
 	FIRST_OPEN = 3, /* behind the standard streams */
 	LAST_KEY = MM_UNIT_KEY_FD + MM_UNIT_KEYS - 1,
 	SECOND_MS = 1000,
-	GONE = 127 /* sh: the command was not found */
+	/* sh: the command cannot be run, or is not there */
+	NOT_RUN = 126,
+	GONE = 127
 };
 
 /* One attempt; descriptors are -1 where there is none. */
@@ -94,16 +99,44 @@ attempt_close(struct attempt *a)
 	drop(&a->pid_fd);
 }
 
+/* What a hook has put in the log's place, and cannot be appended to, goes. */
+static enum mm_error
+log_open(int directory, int *out)
+{
+	static const char name[] = "hook.log";
+	struct stat info;
+	enum mm_error error = MM_OK;
+
+	if (fstatat(directory, name, &info, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    !S_ISREG(info.st_mode))
+		error = mm_unit_files_remove(directory, name);
+	if (error != MM_OK)
+		return error;
+	*out = openat(directory, name,
+	    O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW,
+	    0600);
+	return *out >= 0 ? MM_OK : fault("write hook.log");
+}
+
 static enum mm_error
 attempt_open(struct attempt *a)
 {
 	int directory = a->unit->directory;
+	enum mm_error error =
+	    mm_unit_file_read(directory, "unit.json", &a->input);
 
-	a->input = openat(directory, "unit.json", O_RDONLY | O_CLOEXEC);
+	if (error == MM_E_NOT_FOUND)
+		return mm_fail(MM_E_FORMAT,
+		    "the hook has removed or replaced unit.json of %.*s: mend "
+		    "the hook, and say the same again",
+		    MM_SPAN(a->unit->device));
+	if (error != MM_OK)
+		return error;
 	if (!move_up(&a->input))
 		return fault("read unit.json");
-	a->log = openat(directory, "hook.log",
-	    O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+	error = log_open(directory, &a->log);
+	if (error != MM_OK)
+		return error;
 	if (!move_up(&a->log))
 		return fault("write hook.log");
 	for (size_t i = 0; i < a->unit->key_count; i++)
@@ -119,7 +152,7 @@ check_alone(const struct attempt *a)
 {
 	if (a->number > 1 || flock(a->log, LOCK_EX | LOCK_NB) == 0)
 		return MM_OK;
-	return mm_fail(MM_E_LOCKED,
+	return mm_fail(MM_E_BUSY,
 	    "a hook that an earlier run began is still at %.*s: wait for its "
 	    "end, or end it, and say the same again",
 	    MM_SPAN(a->unit->device));
@@ -244,21 +277,23 @@ wait_end(const struct attempt *a)
 	}
 }
 
-/* Takes the child away; whoever it left behind may go on after a success
- * only. The group's number is nobody else's until then. */
-static int
-reap(const struct attempt *a, bool ended)
+/* Takes the child away; whoever it left behind may go on after a success only.
+ * The group's number is nobody else's until then. That the child cannot be
+ * taken away says nothing about the unit. */
+static enum mm_error
+reap(const struct attempt *a, bool ended, int *status)
 {
 	siginfo_t info = {.si_code = CLD_KILLED};
-	int status = -1;
+	pid_t taken;
 
 	if (ended)
 		(void)waitid(P_PID, (id_t)a->child, &info, WEXITED | WNOWAIT);
 	if (info.si_code != CLD_EXITED || info.si_status != 0)
 		kill(-a->child, SIGKILL);
-	while (waitpid(a->child, &status, 0) < 0 && errno == EINTR)
-		;
-	return status;
+	do
+		taken = waitpid(a->child, status, 0);
+	while (taken < 0 && errno == EINTR);
+	return taken == a->child ? MM_OK : fault("learn how the hook ended");
 }
 
 static void
@@ -269,21 +304,41 @@ tell_status(int status, struct mm_hook_result *out)
 		    "the hook was ended by signal %d", WTERMSIG(status));
 	else
 		snprintf(out->why, sizeof(out->why),
-		    "the hook ended with status %d%s", WEXITSTATUS(status),
-		    WEXITSTATUS(status) == GONE ? " (command not found?)" : "");
+		    "the hook ended with status %d", WEXITSTATUS(status));
+}
+
+/* What cannot be run at all is no fault of the unit. */
+static enum mm_error
+check_run(const struct attempt *a, int status)
+{
+	int code = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
+
+	if (code != NOT_RUN && code != GONE)
+		return MM_OK;
+	return mm_fail(MM_E_SETTING,
+	    "the hook ended with status %d at %.*s: a command of it %s; see "
+	    "hook.log in the unit's directory, mend the hook (a path is from "
+	    "that directory), and say the same again",
+	    code, MM_SPAN(a->unit->device),
+	    code == GONE ? "was not found" : "may not be executed");
 }
 
 static enum mm_error
 finish(const struct attempt *a, struct mm_hook_result *out)
 {
-	enum mm_error error = wait_end(a);
-	int status = reap(a, error == MM_OK);
+	enum mm_error error = wait_end(a), reaped;
+	int status;
 
+	reaped = reap(a, error == MM_OK, &status);
+	if (reaped != MM_OK)
+		return reaped;
 	if (error == MM_E_STOPPED)
 		return mm_fail(error,
 		    "the hook for %.*s was ended; say the same again and it is "
 		    "run again",
 		    MM_SPAN(a->unit->device));
+	if (error == MM_OK && check_run(a, status) != MM_OK)
+		return MM_E_SETTING;
 	out->success = error == MM_OK && status == 0;
 	if (error == MM_E_DEADLINE)
 		snprintf(out->why, sizeof(out->why),
@@ -310,8 +365,10 @@ run_attempt(struct attempt *a, struct mm_hook_result *out)
 		return fault("run the hook");
 	a->pid_fd = (int)syscall(SYS_pidfd_open, a->child, 0);
 	if (a->pid_fd < 0) {
+		int status;
+
 		error = fault("watch the hook");
-		(void)reap(a, false);
+		(void)reap(a, false, &status);
 		return error;
 	}
 	return finish(a, out);
@@ -324,6 +381,8 @@ mm_unit_hook(const struct mm_hook *hook, const struct mm_hook_unit *unit,
 	enum mm_error error = MM_OK;
 
 	*out = (struct mm_hook_result){.success = false};
+	/* Ignored by inheritance, it would take the hook's status away. */
+	(void)signal(SIGCHLD, SIG_DFL);
 	while (
 	    error == MM_OK && !out->success && out->attempts <= hook->retries) {
 		struct attempt a = {.hook = hook,

@@ -44,7 +44,8 @@ struct mm_hook_result {
 /*
  * Runs it to its end. An attempt that takes too long is ended with all of its
  * process group; so is one when the run is told to stop a second time, which
- * is MM_E_STOPPED. MM_E_LOCKED: a hook of an earlier run is still at it.
+ * is MM_E_STOPPED. MM_E_BUSY: a hook of an earlier run is still at it.
+ * MM_E_SETTING: it cannot be run (status 126 or 127 of the shell).
  * MM_E_FILE, MM_E_SYSTEM.
  */
 enum mm_error mm_unit_hook(const struct mm_hook *hook,

@@ -63,7 +63,7 @@ static void
 members(struct cursor *c, struct mm_journal_head *head,
     uint8_t sealed[MM_SEAL_NONCE + MM_SEAL_KEY])
 {
-	uint8_t passphrase = head->seal.passphrase;
+	uint8_t passphrase = head->seal.passphrase, hooked = head->hooked;
 
 	number(c, &head->sequence);
 	bytes(c, head->run, sizeof(head->run));
@@ -76,11 +76,16 @@ members(struct cursor *c, struct mm_journal_head *head,
 	bytes(c, head->template, sizeof(head->template));
 	name(c, head->order);
 	name(c, head->profile);
+	name(c, head->registers);
 	number(c, &head->ordinal);
-	for (size_t i = 0; i < MM_RUN_FILES; i++)
-		number(c, &head->sizes[i]);
+	for (size_t i = 0; i < MM_RUN_FILES; i++) {
+		number(c, &head->marks[i].size);
+		bytes(c, head->marks[i].tail, sizeof(head->marks[i].tail));
+	}
 	number(c, &head->made);
 	number(c, &head->scrapped);
+	bytes(c, &hooked, 1);
+	head->hooked = hooked != 0;
 }
 
 static void

@@ -9,10 +9,11 @@
  *
  * A header has, little-endian: magic (16), sequence (8), the run's id (16),
  * how the key is made (1 + 16 + 8 + 8), a nonce and a constant that the key
- * seals (24 + 32), the template's SHA-256 (32), order and profile (1 + 64
- * each), the next ordinal, the committed sizes of the files of
- * cli/produce_rows.h, units made, units scrapped (8 each), zeros, and the
- * SHA-256 of all that.
+ * seals (24 + 32), the template's SHA-256 (32), order, profile and what the
+ * registration is (1 + 64 each), the next ordinal, of each file of
+ *cli/produce_rows.h its committed size and the SHA-256 of the last MM_ROWS_TAIL
+ *bytes before that (8 + 32), units made, units scrapped (8 each), whether there
+ *is a hook (1), zeros, and the SHA-256 of all that.
  *
  * A slot has a nonce (24), the length of what is sealed (4), that by
  * XChaCha20-Poly1305 with the run's id and the slot's number as associated
@@ -20,8 +21,9 @@
  *
  * Order of writing, whose every point may be the last: slots, sync; requests;
  * files; rows, sync; header, sync (the commit); slots cleared. A slot that
- * does not open was torn: the sync after it never returned, so that nothing of
- * it has left.
+ * does not open was torn in a crash: the sync after it never returned, so that
+ * nothing of it has left; or it was damaged later, and its key is lost. Which
+ * of the two nobody can tell, so that its bytes are kept aside.
  *
  *   produce_journal.c   the header, and what a journal is at all
  *   produce_slots.c     slots
@@ -39,7 +41,14 @@ enum {
 	MM_JOURNAL_SLOT = 16384,
 	MM_JOURNAL_UNIT_MAX = MM_JOURNAL_SLOT - MM_SEAL_NONCE - 4 - MM_SEAL_TAG,
 	MM_JOURNAL_NAME = 64,
-	MM_RUN_FILES = 3 /* see cli/produce_rows.h */
+	MM_RUN_FILES = 3,   /* see cli/produce_rows.h */
+	MM_ROWS_TAIL = 4096 /* bytes */
+};
+
+/* What is committed of a file that grows. */
+struct mm_rows_mark {
+	uint64_t size;
+	uint8_t tail[32]; /* SHA-256 of its end; of nothing where size is 0 */
 };
 
 struct mm_journal_head {
@@ -48,9 +57,11 @@ struct mm_journal_head {
 	struct mm_seal_terms seal;
 	uint8_t template[32];
 	char order[MM_JOURNAL_NAME + 1], profile[MM_JOURNAL_NAME + 1];
-	uint64_t ordinal; /* of the next unit */
-	uint64_t sizes[MM_RUN_FILES];
+	char registers[MM_JOURNAL_NAME + 1]; /* "": there is none */
+	uint64_t ordinal;                    /* of the next unit */
+	struct mm_rows_mark marks[MM_RUN_FILES];
 	uint64_t made, scrapped;
+	bool hooked; /* each of its units had a hook, or none had one */
 };
 
 struct mm_run_journal {
@@ -62,6 +73,7 @@ struct mm_run_journal {
 	bool failed;   /* a write or sync: nothing is written after it */
 	uint8_t *slot; /* room for one, sodium memory */
 	bool used[MM_JOURNAL_SLOTS];
+	bool torn[MM_JOURNAL_SLOTS]; /* used, and does not open */
 };
 
 /*
@@ -95,11 +107,17 @@ enum mm_error mm_slots_sync(struct mm_run_journal *journal) mm_must_use;
 enum mm_error
 mm_slot_clear(struct mm_run_journal *journal, size_t slot) mm_must_use;
 /* Opens each slot that is not free; `unit` lives during the call. Torn ones
- * are cleared and counted. Stops at an error of the callback. */
+ * are counted. Nothing is written. Stops at an error of the callback. */
 typedef enum mm_error
 mm_slot_found(void *self, size_t slot, struct mm_span unit);
 enum mm_error mm_slots_open(struct mm_run_journal *journal,
     mm_slot_found *found, void *self, size_t *torn) mm_must_use;
+/* Appends the torn ones as they are to the file MM_JOURNAL_TORN in the
+ * directory `run`, and then clears them; durable with the next sync. MM_E_FILE,
+ * MM_E_DISK_FULL: they are as they were. */
+#define MM_JOURNAL_TORN "torn"
+enum mm_error
+mm_slots_drop_torn(struct mm_run_journal *journal, int run) mm_must_use;
 size_t mm_slots_free(const struct mm_run_journal *journal);
 
 /* For both files: all bytes, at their place. */

@@ -1,7 +1,9 @@
 #include "cli/produce_list.h"
 
+#include <sodium.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "factory/csv.h"
 
@@ -19,6 +21,18 @@ mm_unit_name(struct mm_span device, char out[MM_UNIT_NAME + 1])
 	for (char *c = out; *c != '\0'; c++)
 		if (strchr(plain, *c) == NULL || (c == out && *c == '.'))
 			*c = '_';
+}
+
+void
+mm_device_show(struct mm_span device, char out[MM_DEVICE_SHOWN])
+{
+	size_t size = device.size < MM_UNIT_NAME ? device.size : MM_UNIT_NAME;
+
+	for (size_t i = 0; i < size; i++)
+		out[i] = (char)(device.data[i] >= ' ' && device.data[i] <= '~'
+				    ? device.data[i]
+				    : '?');
+	strcpy(out + size, device.size > size ? "..." : "");
 }
 
 void
@@ -136,19 +150,23 @@ take_rows(struct mm_device_list *list, struct mm_csv *csv)
 	return error;
 }
 
-/* A list that is piped is kept aside first: it is read from its begin. */
+/* A list that is piped is kept aside first, since it is read from its begin:
+ * in memory, for it may have secrets. */
 static FILE *
 keep_stdin(void)
 {
 	static char chunk[CHUNK];
-	FILE *kept = tmpfile();
+	mm_autoclose int memory = memfd_create("list", MFD_CLOEXEC);
+	FILE *kept = memory >= 0 ? fdopen(memory, "w+") : NULL;
 	size_t got;
 
 	if (kept == NULL)
 		return NULL;
+	(void)mm_take_fd(memory);
 	while ((got = fread(chunk, 1, sizeof(chunk), stdin)) > 0)
 		if (fwrite(chunk, 1, got, kept) != got)
 			break;
+	sodium_memzero(chunk, sizeof(chunk));
 	if (ferror(stdin) == 0 && ferror(kept) == 0 && fflush(kept) == 0) {
 		rewind(kept);
 		return kept;
@@ -167,7 +185,6 @@ read_list(struct mm_device_list *list)
 		list->path = "standard input";
 		error = mm_csv_take(keep_stdin(), list->path, &csv);
 	} else {
-
 		error = mm_csv_open(list->path, &csv);
 	}
 	return error == MM_OK ? take_rows(list, &csv) : error;

@@ -11,7 +11,11 @@
 #include "cli/produce_stop.h"
 #include "factory/label.h"
 
-enum { MM_UNIT_NAME = 64 }; /* a device id, and its directory's name */
+enum {
+	MM_UNIT_NAME = 64, /* a device id, and its directory's name */
+	MM_DEVICE_SHOWN = MM_UNIT_NAME + 4,
+	MM_TYPED = 4096 /* bytes of a line */
+};
 
 /* A device, and what is said of it. */
 struct mm_list_item {
@@ -35,7 +39,7 @@ struct mm_device_list {
 	} * rows;
 	size_t count, room;
 	/* The scanner's line. */
-	char typed[4096], scanned[MM_UNIT_NAME + 1];
+	char typed[MM_TYPED], scanned[MM_TYPED + 1];
 	size_t typed_size;
 };
 
@@ -49,10 +53,14 @@ void mm_device_list_clear(struct mm_device_list *list);
 void mm_device_list_item(
     const struct mm_device_list *list, size_t row, struct mm_list_item *out);
 /* The next device that is typed; `more` is false where there is none any more,
- * or the run is to stop. An id that is none is MM_E_DEVICE_ID. */
+ * or the run is to stop. An id that is none is MM_E_DEVICE_ID,
+ * and `out` has it. */
 enum mm_error mm_device_list_scan(struct mm_device_list *list,
     struct mm_stop *stop, struct mm_list_item *out, bool *more) mm_must_use;
 
+/* Whatever was said to be a device id, for people: what is not printable ASCII
+ * is `?`, and what is too long is cut. */
+void mm_device_show(struct mm_span device, char out[MM_DEVICE_SHOWN]);
 /* The name of a device's directory: every byte but A-Z a-z 0-9 . _ - is `_`,
  * and so is a dot at its begin. */
 void mm_unit_name(struct mm_span device, char out[MM_UNIT_NAME + 1]);

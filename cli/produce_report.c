@@ -19,10 +19,8 @@ now_ms(void)
 }
 
 void
-mm_report_begin(struct mm_run_report *report,
-    const struct mm_invocation *invocation, uint64_t total)
+mm_report_begin(struct mm_run_report *report, uint64_t total)
 {
-	report->invocation = invocation;
 	report->terminal = isatty(STDERR_FILENO) == 1;
 	report->total = total;
 	report->begun = now_ms();
@@ -92,13 +90,15 @@ print_unit(const struct mm_run_report *report, const struct mm_told_unit *unit)
 	bool issued = unit->serial.size > 0;
 
 	mm_print(report->invocation,
-	    json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o}", "device",
+	    json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "device",
 		unit->device, "state", unit->state, "serial",
 		issued ? mm_json_hex(unit->serial) : json_null(), "index",
 		number_or_null(issued, unit->index), "directory",
 		text_or_null(unit->directory), "attempts",
-		number_or_null(issued, unit->attempts), "why",
-		text_or_null(unit->why)));
+		number_or_null(issued, unit->attempts), "error",
+		text_or_null(
+		    unit->error == MM_OK ? NULL : mm_error_name(unit->error)),
+		"why", text_or_null(unit->why)));
 	fflush(stdout);
 }
 
@@ -114,6 +114,19 @@ mm_report_unit(struct mm_run_report *report, const struct mm_told_unit *unit)
 		mm_say("%s: %s%s%s", unit->device, unit->state,
 		    good ? "" : ": ", unit->why);
 	}
+}
+
+void
+mm_report_aside(struct mm_run_report *report, const struct mm_told_unit *unit)
+{
+	mm_report_quiet(report);
+	if (unit->error == MM_OK)
+		mm_say("%s: %s %s", unit->device, unit->state, unit->why);
+	else
+		mm_say("%s: %s: %s", unit->device, mm_error_name(unit->error),
+		    unit->why);
+	if (report->invocation->json)
+		print_unit(report, unit);
 }
 
 void
@@ -134,10 +147,11 @@ mm_report_end(struct mm_run_report *report, const char *order, uint64_t held,
 		return;
 	}
 	mm_print(report->invocation,
-	    json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:f, s:s}", "order",
+	    json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:f, s:s}", "order",
 		order, "made", mm_json_number(report->made), "scrap",
 		mm_json_number(report->scrapped), "refused",
 		mm_json_number(report->refused), "before",
-		mm_json_number(report->before), "held", mm_json_number(held),
+		mm_json_number(report->before), "missing",
+		mm_json_number(report->missing), "held", mm_json_number(held),
 		"seconds", seconds, "end", end));
 }

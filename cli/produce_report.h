@@ -16,7 +16,8 @@ struct mm_run_report {
 	uint64_t total; /* units that this run is to make; 0: nobody knows */
 	uint64_t made, scrapped, refused; /* by this run */
 	uint64_t before;                  /* passed over: done before */
-	int64_t begun, told;              /* milliseconds */
+	uint64_t missing;    /* done before, and their directories are gone */
+	int64_t begun, told; /* milliseconds */
 };
 
 struct mm_told_unit {
@@ -24,23 +25,28 @@ struct mm_told_unit {
 	const char *directory;      /* NULL: there is none */
 	struct mm_span serial;      /* empty: no certificate */
 	uint64_t index, attempts;
-	const char *why; /* "": nothing is wrong */
+	enum mm_error error; /* of a refusal */
+	const char *why;     /* "": nothing is wrong */
 };
 
 #define MM_PRODUCE_RESULTS \
 	"a line a unit: device, state (made, scrap, refused), serial, " \
 	"index,\n" \
-	"directory, attempts (of the hook), why; null where there is none.\n" \
+	"directory, attempts (of the hook), error (its name, of a refusal), " \
+	"why;\nnull where there is none; also of an id that is typed and " \
+	"is none, or\nis over already.\n" \
 	"The last line: order, made, scrap, refused, before (done by " \
 	"earlier\n" \
-	"runs), held (in the journal), seconds, end (complete, stopped or " \
-	"the\n" \
-	"error's name)"
+	"runs), missing (done, with no directory any more), held (in the\n" \
+	"journal), seconds, end (complete, stopped or the error's name)"
 
-void mm_report_begin(struct mm_run_report *report,
-    const struct mm_invocation *invocation, uint64_t total);
+/* `invocation` is there before. */
+void mm_report_begin(struct mm_run_report *report, uint64_t total);
 void
 mm_report_unit(struct mm_run_report *report, const struct mm_told_unit *unit);
+/* One that is no unit of this run: on stderr in any case. */
+void
+mm_report_aside(struct mm_run_report *report, const struct mm_told_unit *unit);
 /* The line of progress, a few times a second. */
 void mm_report_progress(struct mm_run_report *report);
 /* Takes the line away, before something else is said. */

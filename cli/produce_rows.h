@@ -5,13 +5,16 @@
  *	results.csv	a row a unit, for people and their systems
  *	registration...	rows for a cloud or a broker, of units that were made
  *
- * What counts of each is the size that the journal has committed. What stands
- * behind it comes from a crash and is cut off.
+ * What counts of each is what the journal has committed: its size, and a digest
+ * of its end. What stands behind that comes from a crash and is cut off; what
+ * somebody has changed is not.
  */
 #ifndef MM_PRODUCE_ROWS_H
 #define MM_PRODUCE_ROWS_H
 
+#include "cli/produce_files.h"
 #include "cli/produce_journal.h"
+#include "cli/produce_list.h"
 #include "cli/produce_seen.h"
 
 enum mm_rows_file { MM_ROWS_DONE, MM_ROWS_RESULTS, MM_ROWS_REGISTRATION };
@@ -35,17 +38,43 @@ struct mm_rows {
 	} files[MM_RUN_FILES];
 };
 
-/* Opens the files in the directory `run` and cuts each to its committed size;
- * `registration` may be NULL. MM_E_FORMAT where one is shorter. */
-enum mm_error mm_rows_open(int run, const uint64_t sizes[MM_RUN_FILES],
-    const char *registration, struct mm_rows *out) mm_must_use;
-/* All of `done`: devices with their fates, and their directories' names. */
-enum mm_error mm_rows_done(const struct mm_rows *rows, struct mm_seen *devices,
-    struct mm_seen *names) mm_must_use;
-/* What waits is written and durable; sizes to commit. MM_E_FILE,
- * MM_E_DISK_FULL: the files are as they were, if the disk lets them. */
+/* `done` against its mark, before anything is opened. MM_E_FORMAT. */
 enum mm_error
-mm_rows_flush(struct mm_rows *rows, uint64_t sizes[MM_RUN_FILES]) mm_must_use;
+mm_rows_check_done(int run, const struct mm_rows_mark *mark) mm_must_use;
+/* Whether what is committed of `done` is there; nothing is touched. The errors
+ * of mm_rows_open(). */
+enum mm_error
+mm_rows_done_check(int run, const struct mm_rows_mark *mark) mm_must_use;
+/*
+ * results.csv and the registration may have been moved away: their marks are
+ * set to nothing, `anew`, which is to be committed before mm_rows_open().
+ */
+void mm_rows_moved(int run, const char *registration,
+    struct mm_rows_mark marks[MM_RUN_FILES], bool *anew);
+/* Opens the files in the directory `run`, holds them against their marks and
+ * then cuts each to its committed size; `registration` may be NULL. MM_E_FORMAT
+ * where one was changed, and none is touched. */
+enum mm_error
+mm_rows_open(int run, const struct mm_rows_mark marks[MM_RUN_FILES],
+    const char *registration, struct mm_rows *out) mm_must_use;
+/* All of `done`: devices with their fates, and their directories' names;
+ * directories that are not there any more are counted. */
+struct mm_rows_past {
+	struct mm_seen *devices, *names;
+	const struct mm_unit_files *files;
+	uint64_t missing;
+	char first[MM_UNIT_NAME + 1]; /* of those */
+};
+enum mm_error
+mm_rows_done(const struct mm_rows *rows, struct mm_rows_past *past) mm_must_use;
+/* MM_E_STATE where results.csv has rows, and its head is not `head`. */
+enum mm_error
+mm_rows_check_head(const struct mm_rows *rows, struct mm_span head) mm_must_use;
+/* What waits is written and durable; marks to commit. MM_E_FILE,
+ * MM_E_DISK_FULL: the files are as they were, if the disk lets them; MM_E_FILE
+ * also where one was removed or replaced under its name. */
+enum mm_error mm_rows_flush(
+    struct mm_rows *rows, struct mm_rows_mark marks[MM_RUN_FILES]) mm_must_use;
 void mm_rows_clear(struct mm_rows *rows);
 
 /* A cell of a CSV, quoted where it has to be (RFC 4180). */

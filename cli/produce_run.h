@@ -6,7 +6,10 @@
  *
  *   produce.c           the command line; what is checked before anything
  *   produce_run.h       what a run has while it goes on
- *   produce_begin.c     its directory, journal and list; going on with it
+ *   produce_begin.c     its directory and journal; going on with it
+ *   produce_check.c     the list and the order, before anything is made
+ *   produce_explain.c   whether journal and units are of one time
+ *   produce_memory.c    memory that can be locked
  *   produce_work.c      windows of units, one after the other
  *   produce_ask.c       the appliance: requests pipelined, asked again
  *   produce_finish.c    files, hook, rows, the commit
@@ -54,6 +57,7 @@ struct mm_run_unit {
 	uint8_t serial[20]; /* of the certificate */
 	uint64_t attempts;  /* of the hook */
 	bool scrap;
+	enum mm_error error;   /* refused: which */
 	char why[MM_HOOK_WHY]; /* refused or scrap */
 };
 struct mm_window {
@@ -71,6 +75,7 @@ struct mm_run {
 	uint64_t asked;           /* seconds: when it was last used */
 	struct mm_production *production;
 	struct mm_production_facts facts;
+	bool changed; /* it is another one than the run was begun with */
 	bool plain_keys;
 	struct mm_hook hook; /* command NULL: none */
 
@@ -105,14 +110,48 @@ enum mm_error mm_run_fail(struct mm_run *run, enum mm_error error);
 
 /* --- produce_begin.c --- */
 
-/* Lock, journal, files, units that wait; then the list is checked. */
+/* Lock, journal, files, units that wait; then mm_run_check(). */
 enum mm_error mm_run_begin(struct mm_run *run) mm_must_use;
 void mm_run_end(struct mm_run *run);
 /* What a unit is made by, of a row of the list or a device that was typed. */
 struct mm_unit_terms
 mm_run_terms(const struct mm_run *run, const struct mm_label_values *given);
 
+/* --- produce_check.c --- */
+
+/* List, order and disk. */
+enum mm_error mm_run_check(struct mm_run *run) mm_must_use;
+/* Whether all values of a unit are there, and fit (mm_production_check());
+ * what is not is a file's fault. */
+enum mm_error mm_run_try(
+    const struct mm_run *run, const struct mm_unit_terms *terms) mm_must_use;
+/* The error of a device with its line of the list, where it has one. */
+enum mm_error mm_run_item_wrong(const struct mm_run *run,
+    const struct mm_list_item *item, enum mm_error error);
+
+/* --- produce_explain.c --- */
+
+/*
+ * Before anything is cut or cleared: each unit that is there is known to the
+ * journal, as one that is over, or as one that waits in a slot
+ * (run->resumed). MM_E_FORMAT: it is an older one, or damaged.
+ */
+enum mm_error mm_run_explain(const struct mm_run *run) mm_must_use;
+
+/* --- produce_memory.c --- */
+
+/* As much may be locked as the hard limit allows. */
+void mm_memory_allow(void);
+/* Lowers run->window until its units' keys can be locked. MM_E_SYSTEM: not
+ * even one unit's. */
+enum mm_error mm_memory_fit(struct mm_run *run) mm_must_use;
+
 /* --- produce_work.c --- */
+
+/* Tells of a device that is no unit of this run: one that is over already, or
+ * MM_DEVICE_REFUSED for `error`. */
+void mm_run_aside(struct mm_run *run, struct mm_span device, uint64_t fate,
+    enum mm_error error);
 
 /* Until the list's end, a fault or a stop. What was begun is over, or in the
  * journal. */
@@ -134,8 +173,9 @@ mm_unit_answer_check(struct mm_run *run, struct mm_run_unit *unit) mm_must_use;
 /*
  * What is decided is kept in the unit's directory, before the appliance is
  * told, so that no crash makes a good unit of what was reported. The first
- * writes the file `scrap`; the second gives what an earlier run decided, MM_OK
- * and unit->scrap, or nothing.
+ * writes the file `scrap`, which the run's key proves; the second gives what an
+ * earlier run decided, MM_OK and unit->scrap, or nothing: also where a hook has
+ * made a file of that name.
  */
 enum mm_error mm_unit_scrap_keep(
     const struct mm_run *run, const struct mm_run_unit *unit) mm_must_use;
@@ -145,7 +185,8 @@ enum mm_error mm_unit_scrap_kept(
 enum mm_error mm_unit_scrap_tell(
     const struct mm_run *run, const struct mm_run_unit *unit) mm_must_use;
 /* The file's bytes. */
-void mm_unit_scrap_text(const struct mm_run_unit *unit, struct mm_buffer *out);
+void mm_unit_scrap_text(const struct mm_run *run,
+    const struct mm_run_unit *unit, struct mm_buffer *out);
 
 /* --- produce_finish.c --- */
 

@@ -74,10 +74,11 @@ take_device(
 {
 	enum mm_error error = mm_device_check(line);
 
+	memcpy(list->scanned, line.data, line.size);
+	list->scanned[line.size] = '\0';
+	out->device = mm_span(list->scanned, line.size);
 	if (error != MM_OK)
 		return error;
-	mm_span_string(line, list->scanned, sizeof(list->scanned));
-	out->device = mm_span_text(list->scanned);
 	out->line = 0;
 	out->given.items[0] = (struct mm_label_value){
 	    .name = mm_span_text("device"), .value = out->device};

@@ -3,30 +3,77 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "cli/produce_run.h"
 
-enum { TEXT = 512, REPORT_ARENA = 1 << 20, MODE = 0644 };
+enum {
+	TEXT = 512,
+	REPORT_ARENA = 1 << 20,
+	MODE = 0644,
+	PROOF = 32,
+	PROOF_TEXT = 2 * PROOF + 1
+};
 
 static const char file_name[] = "scrap";
 
-void
-mm_unit_scrap_text(const struct mm_run_unit *unit, struct mm_buffer *out)
+/* Of the run: a hook can write a file of this name, but not this. */
+static void
+prove(const struct mm_run *run, const struct mm_run_unit *unit,
+    struct mm_span text, char out[PROOF_TEXT])
 {
+	static const char context[] = "mintmark scrap 1";
+	const struct mm_run_journal *journal = &run->journal;
+	uint8_t proof[PROOF];
+	crypto_generichash_state state;
+
+	crypto_generichash_init(&state, journal->key, MM_SEAL_KEY, PROOF);
+	crypto_generichash_update(
+	    &state, (const uint8_t *)context, sizeof(context));
+	crypto_generichash_update(
+	    &state, journal->head.run, sizeof(journal->head.run));
+	crypto_generichash_update(
+	    &state, (const uint8_t *)unit->device, strlen(unit->device) + 1);
+	crypto_generichash_update(&state, text.data, text.size);
+	crypto_generichash_final(&state, proof, sizeof(proof));
+	sodium_memzero(&state, sizeof(state));
+	sodium_bin2hex(out, PROOF_TEXT, proof, sizeof(proof));
+}
+
+void
+mm_unit_scrap_text(const struct mm_run *run, const struct mm_run_unit *unit,
+    struct mm_buffer *out)
+{
+	char proof[PROOF_TEXT];
+
 	mm_buffer_init(out, TEXT);
 	mm_buffer_printf(out, "%" PRIu64 " %s\n", unit->attempts, unit->why);
+	prove(run, unit, mm_buffer_span(out), proof);
+	mm_buffer_printf(out, "%s\n", proof);
 }
 
 static enum mm_error
 fault(const char *what, const struct mm_run_unit *unit)
 {
-	return mm_fail(MM_E_FILE, "cannot %s %s/%s: %s", what, unit->name,
-	    file_name, strerror(errno));
+	return mm_fail(
+	    errno == ENOSPC || errno == EDQUOT ? MM_E_DISK_FULL : MM_E_FILE,
+	    "cannot %s %s/%s: %s", what, unit->name, file_name,
+	    strerror(errno));
 }
 
-/* Its bytes are one sector: there is no half of them. */
+static bool
+write_whole(int fd, const struct mm_buffer *text)
+{
+	ssize_t put = write(fd, text->data, text->size);
+
+	if (put >= 0 && (size_t)put < text->size)
+		errno = ENOSPC;
+	return put == (ssize_t)text->size;
+}
+
+/* A half of it proves nothing, and counts as none. */
 enum mm_error
 mm_unit_scrap_keep(const struct mm_run *run, const struct mm_run_unit *unit)
 {
@@ -38,14 +85,30 @@ mm_unit_scrap_keep(const struct mm_run *run, const struct mm_run_unit *unit)
 
 	if (error != MM_OK)
 		return error;
-	mm_unit_scrap_text(unit, &text);
+	mm_unit_scrap_text(run, unit, &text);
+	error = text.error;
+	if (error == MM_OK)
+		error = mm_unit_files_remove(directory, file_name);
+	if (error != MM_OK)
+		return error;
 	fd = openat(directory, file_name,
-	    O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, MODE);
-	if (fd < 0 || text.error != MM_OK ||
-	    write(fd, text.data, text.size) != (ssize_t)text.size ||
-	    fsync(fd) < 0 || fsync(directory) < 0)
+	    O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, MODE);
+	if (fd < 0 || !write_whole(fd, &text) || fsync(fd) < 0 ||
+	    fsync(directory) < 0)
 		return fault("write", unit);
 	return MM_OK;
+}
+
+/* What is in front of the proof, where that is good. */
+static bool
+is_proven(const struct mm_run *run, const struct mm_run_unit *unit, char *text)
+{
+	char proof[PROOF_TEXT], *line = strchr(text, '\n');
+
+	if (line == NULL || strlen(line + 1) != PROOF_TEXT)
+		return false;
+	prove(run, unit, mm_span(text, (size_t)(line + 1 - text)), proof);
+	return sodium_memcmp(line + 1, proof, PROOF_TEXT - 1) == 0;
 }
 
 enum mm_error
@@ -55,18 +118,20 @@ mm_unit_scrap_kept(const struct mm_run *run, struct mm_run_unit *unit)
 	mm_autoclose int fd = -1;
 	ssize_t got;
 	char *why;
+	enum mm_error error;
 
 	snprintf(path, sizeof(path), "%s/%s", unit->name, file_name);
-	fd = openat(run->files.units, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	if (fd < 0 && errno == ENOENT)
+	error = mm_unit_file_read(run->files.units, path, &fd);
+	if (error == MM_E_NOT_FOUND)
 		return MM_OK;
-	got = fd >= 0 ? read(fd, text, sizeof(text) - 1) : -1;
+	if (error != MM_OK)
+		return error;
+	got = read(fd, text, sizeof(text) - 1);
 	if (got < 0)
 		return fault("read", unit);
 	text[got] = '\0';
-	/* One that a crash has left empty was told to nobody. */
-	why = memchr(text, ' ', (size_t)got);
-	if (why == NULL)
+	why = strchr(text, ' ');
+	if (why == NULL || !is_proven(run, unit, text))
 		return MM_OK;
 	unit->scrap = true;
 	unit->attempts = strtoull(text, NULL, 10);

@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <fcntl.h>
 #include <sodium.h>
 #include <string.h>
 
@@ -119,25 +120,87 @@ enum mm_error
 mm_slots_open(struct mm_run_journal *journal, mm_slot_found *found, void *self,
     size_t *torn)
 {
-	*torn = 0;
-	for (size_t i = 0; i < MM_JOURNAL_SLOTS; i++) {
-		struct mm_span unit;
-		enum mm_error error = read_slot(journal, i);
+	enum mm_error error = MM_OK;
 
+	*torn = 0;
+	for (size_t i = 0; i < MM_JOURNAL_SLOTS && error == MM_OK; i++) {
+		struct mm_span unit;
+
+		error = read_slot(journal, i);
 		if (error != MM_OK)
-			return error;
+			break;
 		journal->used[i] =
 		    !sodium_is_zero(journal->slot, MM_JOURNAL_SLOT);
-		if (!journal->used[i])
-			continue;
-		if (open_slot(journal, i, &unit))
+		journal->torn[i] =
+		    journal->used[i] && !open_slot(journal, i, &unit);
+		*torn += journal->torn[i];
+		if (journal->used[i] && !journal->torn[i])
 			error = found(self, i, unit);
-		else {
-			(*torn)++;
-			error = mm_slot_clear(journal, i);
-		}
-		if (error != MM_OK)
-			return error;
+	}
+	sodium_memzero(journal->slot, MM_JOURNAL_SLOT);
+	return error;
+}
+
+/* ---- those that do not open */
+
+static enum mm_error
+append(struct mm_run_journal *journal, int fd)
+{
+	const uint8_t *at = journal->slot;
+	size_t left = MM_JOURNAL_SLOT;
+
+	while (left > 0) {
+		ssize_t put = write(fd, at, left);
+
+		if (put < 0 && errno == EINTR)
+			continue;
+		if (put <= 0)
+			return mm_fail(errno == ENOSPC || errno == EDQUOT
+					   ? MM_E_DISK_FULL
+					   : MM_E_FILE,
+			    "cannot write %s: %s", MM_JOURNAL_TORN,
+			    strerror(errno));
+		at += put;
+		left -= (size_t)put;
 	}
 	return MM_OK;
+}
+
+static enum mm_error
+keep_torn(struct mm_run_journal *journal, int run)
+{
+	mm_autoclose int fd = openat(run, MM_JOURNAL_TORN,
+	    O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW |
+		O_NONBLOCK,
+	    0600);
+	enum mm_error error = MM_OK;
+
+	if (fd < 0)
+		return mm_fail(MM_E_FILE, "cannot open %s: %s", MM_JOURNAL_TORN,
+		    strerror(errno));
+	for (size_t i = 0; i < MM_JOURNAL_SLOTS && error == MM_OK; i++) {
+		if (!journal->torn[i])
+			continue;
+		error = read_slot(journal, i);
+		if (error == MM_OK)
+			error = append(journal, fd);
+	}
+	if (error == MM_OK && (fsync(fd) < 0 || fsync(run) < 0))
+		error = mm_fail(MM_E_FILE, "cannot write %s: %s",
+		    MM_JOURNAL_TORN, strerror(errno));
+	return error;
+}
+
+enum mm_error
+mm_slots_drop_torn(struct mm_run_journal *journal, int run)
+{
+	enum mm_error error = keep_torn(journal, run);
+
+	for (size_t i = 0; i < MM_JOURNAL_SLOTS && error == MM_OK; i++) {
+		if (!journal->torn[i])
+			continue;
+		error = mm_slot_clear(journal, i);
+		journal->torn[i] = error != MM_OK;
+	}
+	return error;
 }

@@ -3,6 +3,7 @@
  * and gets its files, and the next one its keys. With a hook, or where devices
  * are typed, a window is one unit, which is over before the next begins.
  */
+#include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -60,9 +61,11 @@ seal(struct mm_run *run, const struct mm_unit *unit, size_t *slot)
 	struct mm_buffer bytes = mm_flash_secret_buffer(&run->sealing);
 	enum mm_error error = mm_unit_encode(unit, &bytes);
 
-	return error == MM_OK
-		   ? mm_slot_put(&run->journal, mm_buffer_span(&bytes), slot)
-		   : error;
+	if (error == MM_OK)
+		error =
+		    mm_slot_put(&run->journal, mm_buffer_span(&bytes), slot);
+	sodium_memzero(run->sealing.data, run->sealing.size);
+	return error;
 }
 
 static enum mm_error
@@ -103,33 +106,50 @@ next_row(struct mm_run *run, struct mm_list_item *item)
 	return false;
 }
 
+void
+mm_run_aside(struct mm_run *run, struct mm_span device, uint64_t fate,
+    enum mm_error error)
+{
+	char shown[MM_DEVICE_SHOWN], name[MM_UNIT_NAME + 1] = "";
+	char directory[PATH_MAX];
+	bool over = fate != MM_DEVICE_REFUSED;
+
+	mm_device_show(device, shown);
+	if (over)
+		mm_unit_name(device, name);
+	snprintf(
+	    directory, sizeof(directory), "%s/units/%s", run->directory, name);
+	mm_report_aside(
+	    &run->report, &(const struct mm_told_unit){.device = shown,
+			      .state = mm_device_fates[fate],
+			      .directory = over ? directory : NULL,
+			      .error = error,
+			      .why = over ? "already" : mm_why(error)});
+}
+
 /* Whoever is at the scanner is told at once, and goes on. */
 static bool
 may_make(struct mm_run *run, const struct mm_list_item *item)
 {
 	const uint64_t *fate = mm_seen_find(&run->devices, item->device);
+	struct mm_unit_terms terms = mm_run_terms(run, &item->given);
 	char name[MM_UNIT_NAME + 1];
 	enum mm_error error = MM_OK;
 
 	if (fate != NULL && *fate != MM_DEVICE_REFUSED) {
-		mm_say("%.*s: %s already", MM_SPAN(item->device),
-		    mm_device_fates[*fate]);
+		mm_run_aside(run, item->device, *fate, MM_OK);
 		return false;
 	}
 	mm_unit_name(item->device, name);
 	if (fate == NULL && mm_seen_find(&run->names, mm_span_text(name)))
 		error = mm_fail(
 		    MM_E_EXISTS, "another device has the directory %s", name);
-	if (error == MM_OK) {
-		struct mm_unit_terms terms = mm_run_terms(run, &item->given);
-
-		error = mm_production_check(run->production, &terms);
-	}
+	if (error == MM_OK)
+		error = mm_run_try(run, &terms);
 	if (error == MM_OK)
 		error = mm_seen_put(&run->names, mm_span_text(name), 0);
 	if (error != MM_OK)
-		mm_say("%.*s: %s: %s", MM_SPAN(item->device),
-		    mm_error_name(error), mm_why(error));
+		mm_run_aside(run, item->device, MM_DEVICE_REFUSED, error);
 	return error == MM_OK;
 }
 
@@ -143,7 +163,8 @@ next_typed(struct mm_run *run, struct mm_list_item *item)
 		    mm_device_list_scan(&run->list, &run->stop, item, &more);
 
 		if (error == MM_E_DEVICE_ID)
-			mm_say("%s: %s", mm_error_name(error), mm_why(error));
+			mm_run_aside(
+			    run, item->device, MM_DEVICE_REFUSED, error);
 		else if (error != MM_OK)
 			return mm_run_fail(run, error) == MM_OK;
 		else if (more && may_make(run, item))
@@ -171,10 +192,7 @@ add_next(struct mm_run *run, struct mm_window *window)
 	error = make(run, &item, window);
 	if (error == MM_OK)
 		return true;
-	if (item.line > 0)
-		error = mm_fail(error, "%s, line %ju: %s", run->list.path,
-		    (uintmax_t)item.line, mm_why(error));
-	return mm_run_fail(run, error) == MM_OK;
+	return mm_run_fail(run, mm_run_item_wrong(run, &item, error)) == MM_OK;
 }
 
 /* ---- windows */
@@ -255,6 +273,8 @@ mm_run_work(struct mm_run *run)
 
 	if (error == MM_OK && windows == NULL)
 		error = mm_fail(MM_E_MEMORY, "no memory for a window");
+	if (error == MM_OK)
+		error = mm_memory_fit(run);
 	if (error != MM_OK)
 		(void)mm_run_fail(run, error);
 	else if (run->window == 1)

@@ -21,6 +21,24 @@ mm_register_scan_free(struct mm_register_scan *scan)
 	free(scan);
 }
 
+/* A name that is spelt otherwise is no empty list. */
+static enum mm_error
+check_order(const struct mm_register_scan *scan)
+{
+	const char *name = scan->choice.order;
+
+	for (size_t i = 0; name != NULL && i < scan->orders.count; i++)
+		if (strcmp(
+			mm_kept_at(scan->orders, struct mm_kept_order, i)->name,
+			name) == 0)
+			return MM_OK;
+	return name == NULL ? MM_OK
+			    : mm_fail(MM_E_ORDER,
+				  "the log has no order \"%s\": `mintmark "
+				  "order list` shows those that there are",
+				  name);
+}
+
 enum mm_error
 mm_register_scan_new(struct mm_source *source,
     const struct mm_register_choice *choice, struct mm_register_scan **out)
@@ -42,6 +60,8 @@ mm_register_scan_new(struct mm_source *source,
 		    (unsigned long long)choice->since);
 	if (error == MM_OK)
 		error = mm_register_read(scan);
+	if (error == MM_OK)
+		error = check_order(scan);
 	if (error == MM_OK)
 		error = mm_register_states(scan);
 	if (error != MM_OK) {

@@ -46,7 +46,8 @@ struct mm_register_row {
 
 struct mm_register_scan;
 
-/* MM_E_NOT_FOUND where `since` is past the log's end; MM_E_USAGE where
+/* MM_E_NOT_FOUND where `since` is past the log's end; MM_E_ORDER where the log
+ * has no order of this name; MM_E_USAGE where
  * somebody has several certificates; the errors of mm_row_scan_new(). */
 enum mm_error mm_register_scan_new(struct mm_source *source,
     const struct mm_register_choice *choice,

@@ -267,3 +267,31 @@ mm_csv_clear(struct mm_csv *csv)
 	mm_buffer_clear(&csv->row);
 	*csv = (struct mm_csv){.file = NULL};
 }
+
+/* --- written --- */
+
+static bool
+must_be_quoted(struct mm_span cell)
+{
+	for (size_t i = 0; i < cell.size; i++)
+		if (memchr(",\"\r\n", cell.data[i], 4) != NULL)
+			return true;
+	return cell.size > 0 &&
+	       (cell.data[0] == ' ' || cell.data[cell.size - 1] == ' ');
+}
+
+void
+mm_csv_cell(struct mm_span cell, struct mm_buffer *out)
+{
+	if (!must_be_quoted(cell)) {
+		mm_buffer_add(out, cell.data, cell.size);
+		return;
+	}
+	mm_buffer_add_text(out, "\"");
+	for (size_t i = 0; i < cell.size; i++) {
+		if (cell.data[i] == '"')
+			mm_buffer_add_text(out, "\"");
+		mm_buffer_add(out, &cell.data[i], 1);
+	}
+	mm_buffer_add_text(out, "\"");
+}

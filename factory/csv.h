@@ -38,4 +38,8 @@ mm_csv_take(FILE *file, const char *path, struct mm_csv *out) mm_must_use;
 enum mm_error mm_csv_next(struct mm_csv *csv, bool *more) mm_must_use;
 void mm_csv_clear(struct mm_csv *csv);
 
+/* Appends a cell, quoted where it has to be (RFC 4180 2.6, 2.7), or where it
+ * begins or ends with a blank, which some readers take off. */
+void mm_csv_cell(struct mm_span cell, struct mm_buffer *out);
+
 #endif

@@ -1,15 +1,18 @@
 #include "factory/label.h"
 
 #include <qrcodegen.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "factory/der.h"
 #include "protocol/cbor.h"
 
 _Static_assert(MM_LABEL_CODE_SIZE == qrcodegen_BUFFER_LEN_MAX,
     "a symbol has the library's size");
 
-enum { HEX_DIGITS = 16 };
+/* Digits take less room than bytes: a code of them may be longer. */
+enum { TEXT_MAX = 3 * MM_LABEL_DATA_MAX };
 
 const struct mm_label_value *
 mm_label_value(const struct mm_label_values *values, struct mm_span name)
@@ -250,12 +253,15 @@ static bool
 encode_ascii(struct mm_span data, enum qrcodegen_Ecc ecc, uint8_t *code)
 {
 	uint8_t work[qrcodegen_BUFFER_LEN_MAX];
-	char text[3 * MM_LABEL_DATA_MAX + 1];
+	char text[TEXT_MAX + 1];
+	bool made =
+	    qrcodegen_encodeText(mm_span_string(data, text, sizeof(text)), work,
+		code, ecc, qrcodegen_VERSION_MIN, qrcodegen_VERSION_MAX,
+		qrcodegen_Mask_AUTO, true);
 
-	return data.size < sizeof(text) &&
-	       qrcodegen_encodeText(mm_span_string(data, text, sizeof(text)),
-		   work, code, ecc, qrcodegen_VERSION_MIN,
-		   qrcodegen_VERSION_MAX, qrcodegen_Mask_AUTO, true);
+	sodium_memzero(text, sizeof(text));
+	sodium_memzero(work, sizeof(work));
+	return made;
 }
 
 /* Readers guess an encoding, unless it is named: ECI 26 (ISO/IEC 18004
@@ -267,13 +273,17 @@ encode_utf8(struct mm_span data, enum qrcodegen_Ecc ecc, uint8_t *code)
 	uint8_t work[qrcodegen_BUFFER_LEN_MAX], eci[4];
 	uint8_t bytes[MM_LABEL_DATA_MAX];
 	struct qrcodegen_Segment segments[2];
+	bool made;
 
 	if (data.size > sizeof(bytes))
 		return false;
 	segments[0] = qrcodegen_makeEci(UTF8, eci);
 	segments[1] = qrcodegen_makeBytes(data.data, data.size, bytes);
-	return qrcodegen_encodeSegments(
+	made = qrcodegen_encodeSegments(
 	    segments, MM_COUNT(segments), ecc, work, code);
+	sodium_memzero(bytes, sizeof(bytes));
+	sodium_memzero(work, sizeof(work));
+	return made;
 }
 
 static enum mm_error
@@ -304,44 +314,67 @@ encode(const struct mm_label_plan *plan, struct mm_span data,
 }
 
 static enum mm_error
+code_of(const struct mm_label_plan *plan, const char *template,
+    const struct mm_label_values *values, struct mm_buffer *data,
+    struct mm_label *label)
+{
+	enum mm_error error =
+	    plan->kind == MM_LABEL_ESP ? check_transport(values) : MM_OK;
+
+	if (error == MM_OK)
+		error = fill(template, values, kinds[plan->kind].put, data);
+	if (error == MM_OK)
+		error = kinds[plan->kind].check(mm_buffer_span(data));
+	return error == MM_OK ? encode(plan, mm_buffer_span(data), label)
+			      : error;
+}
+
+/* What the code says may be a secret: it lies here, and is wiped. */
+static enum mm_error
 make_code(const struct mm_label_plan *plan,
     const struct mm_label_values *values, struct mm_label *label)
 {
+	uint8_t text[TEXT_MAX];
+	const struct mm_flash_secret room = {text, sizeof(text)};
+	struct mm_buffer data = mm_flash_secret_buffer(&room);
 	const char *template = plan->template;
-	mm_auto(buffer) data = {0};
 	enum mm_error error;
 
 	if (template == NULL && kinds[plan->kind].template == NULL)
 		return mm_fail(MM_E_USAGE, "a template has to be said");
 	if (template == NULL)
 		template = kinds[plan->kind].template(values);
-	/* Digits take less room: a code of them may be longer. */
-	mm_buffer_init(&data, 64 * MM_LABEL_DATA_MAX);
-	error = plan->kind == MM_LABEL_ESP ? check_transport(values) : MM_OK;
-	if (error == MM_OK)
-		error = fill(template, values, kinds[plan->kind].put, &data);
-	if (error == MM_OK)
-		error = kinds[plan->kind].check(mm_buffer_span(&data));
-	return error == MM_OK ? encode(plan, mm_buffer_span(&data), label)
-			      : error;
+	error = code_of(plan, template, values, &data, label);
+	sodium_memzero(text, sizeof(text));
+	return error;
+}
+
+static enum mm_error
+line_of(const char *template, const struct mm_label_values *values,
+    struct mm_buffer *line, char out[MM_LABEL_LINE_MAX + 1])
+{
+	enum mm_error error = fill(template, values, as_it_is, line);
+
+	if (error != MM_OK)
+		return mm_fail(error, "a line of the label: %s", mm_why(error));
+	if (!mm_text_ok(mm_buffer_span(line)))
+		return mm_fail(
+		    MM_E_FORMAT, "a line of the label is not printable UTF-8");
+	mm_span_string(mm_buffer_span(line), out, MM_LABEL_LINE_MAX + 1);
+	return MM_OK;
 }
 
 static enum mm_error
 make_line(const char *template, const struct mm_label_values *values,
     char out[MM_LABEL_LINE_MAX + 1])
 {
-	mm_auto(buffer) line = {0};
-	enum mm_error error;
+	uint8_t text[MM_LABEL_LINE_MAX];
+	const struct mm_flash_secret room = {text, sizeof(text)};
+	struct mm_buffer line = mm_flash_secret_buffer(&room);
+	enum mm_error error = line_of(template, values, &line, out);
 
-	mm_buffer_init(&line, MM_LABEL_LINE_MAX);
-	error = fill(template, values, as_it_is, &line);
-	if (error != MM_OK)
-		return mm_fail(error, "a line of the label: %s", mm_why(error));
-	if (!mm_text_ok(mm_buffer_span(&line)))
-		return mm_fail(
-		    MM_E_FORMAT, "a line of the label is not printable UTF-8");
-	mm_span_string(mm_buffer_span(&line), out, MM_LABEL_LINE_MAX + 1);
-	return MM_OK;
+	sodium_memzero(text, sizeof(text));
+	return error;
 }
 
 enum mm_error
@@ -357,6 +390,7 @@ mm_label_make(const struct mm_label_plan *plan,
 		error = make_code(plan, values, &label);
 	if (error == MM_OK)
 		*out = label;
+	sodium_memzero(&label, sizeof(label));
 	return error;
 }
 

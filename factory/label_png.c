@@ -2,6 +2,7 @@
  * A label's code as PNG.
  */
 #include <png.h>
+#include <sodium.h>
 #include <string.h>
 
 #include "factory/label.h"
@@ -48,5 +49,8 @@ mm_label_png(
 		return mm_fail(
 		    MM_E_BUG, "libpng makes no PNG: %s", image.message);
 	mm_buffer_add(out, file, size);
+	/* The code may be a secret's. */
+	sodium_memzero(pixels, side * side);
+	sodium_memzero(file, size);
 	return out->error;
 }

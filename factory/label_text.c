@@ -25,7 +25,10 @@ mm_label_text(const struct mm_label *label, bool invert, struct mm_buffer *out)
 					is_lit(label, x, y + 1, invert)]);
 		mm_buffer_add_text(out, "\n");
 	}
-	for (size_t i = 0; i < label->line_count; i++)
-		mm_buffer_printf(
-		    out, "%*s%s\n", MM_LABEL_QUIET, "", label->lines[i]);
+	/* Not by printf(), which would leave a secret on the stack. */
+	for (size_t i = 0; i < label->line_count; i++) {
+		mm_buffer_printf(out, "%*s", MM_LABEL_QUIET, "");
+		mm_buffer_add_text(out, label->lines[i]);
+		mm_buffer_add_text(out, "\n");
+	}
 }

@@ -166,11 +166,9 @@ add_number(struct reading *reading)
 		most = mm_nvs_is_signed(type) ? most + 1 : 0;
 	if (!read_digits(text, &magnitude) || magnitude > most)
 		return mm_fail(MM_E_RANGE,
-		    "the value \"%.*s\" of \"%.*s\" is not a decimal number "
-		    "that %s can hold",
-		    reading->value.size > 40 ? 40 : (int)reading->value.size,
-		    (const char *)reading->value.data, MM_SPAN(reading->key),
-		    reading->encoding->name);
+		    "the value of \"%.*s\" is not a decimal number that %s "
+		    "can hold",
+		    MM_SPAN(reading->key), reading->encoding->name);
 	return mm_nvs_number(reading->nvs, reading->key, type,
 	    minus ? 0 - magnitude : magnitude);
 }

@@ -22,9 +22,12 @@
  *   plan_files.c   the files: what they are, where they go, whether they may
  *   plan_keys.c    keys and digests: whether the chip takes them, and where
  *   plan_script.c  the plan as lines, as text and as a shell script
+ *   plan_json.c    the plan as JSON
  */
 #ifndef MM_FACTORY_PLAN_H
 #define MM_FACTORY_PLAN_H
+
+#include <jansson.h>
 
 #include "factory/chip_locks.h"
 #include "signer/partitions.h"
@@ -122,5 +125,9 @@ void mm_plan_text(const struct mm_plan_order *order, const struct mm_plan *plan,
  */
 void mm_plan_script(const struct mm_plan_order *order,
     const struct mm_plan *plan, struct mm_buffer *out);
+/* The plan as an object: schema, chip, port, table_offset, irreversible, steps,
+ * notes (`mintmark flash plan --help`); NULL: no memory. */
+json_t *
+mm_plan_json(const struct mm_plan_order *order, const struct mm_plan *plan);
 
 #endif

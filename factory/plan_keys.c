@@ -104,7 +104,8 @@ check_shared(const struct mm_plan_order *order)
 	    key->size != SHARED_KEY)
 		return wrong("%s has %zu bytes and fills the one key block of "
 			     "%s, where secure boot's digest must be too: "
-			     "take a key of 16 bytes",
+			     "take a key of 16 bytes (`flash encrypt "
+			     "--key-size 16`; flash-key-size = 16)",
 		    key->path, key->size, order->chip->name);
 	if (mm_chip_is_first(order->chip) && key->size == CODED_KEY)
 		return wrong("%s has 24 bytes, so the chip's blocks have the "

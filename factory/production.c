@@ -12,8 +12,8 @@ enum { ARENA = 512 << 20 };
 
 static const struct mm_setting_key top_keys[] = {{"chip", false},
     {"key", false}, {"csr", false}, {"partitions", false},
-    {"partition-offset", false}, {"flash-encryption", false},
-    {"hmac-key", false}, {"ds-key", false}};
+    {"partition-offset", false}, {"root", false}, {"flash-encryption", false},
+    {"flash-key-size", false}, {"hmac-key", false}, {"ds-key", false}};
 static const struct mm_setting_key value_keys[] = {{"text", false},
     {"count", false}, {"digits", false}, {"random", false}, {"alphabet", false},
     {"secret", false}};
@@ -29,7 +29,8 @@ static const struct mm_setting_key register_keys[] = {
 static const struct mm_setting_key plan_keys[] = {{"bootloader", false},
     {"app", false}, {"table", false}, {"otadata", false}, {"data", true},
     {"digests", true}, {"sha384", false}, {"development", false},
-    {"keep-download", false}, {"hmac-block", false}, {"port", false}};
+    {"keep-download", false}, {"hmac-block", false}, {"v1-key", false},
+    {"port", false}};
 
 static const struct mm_section_kind kinds[] = {
     {"", false, top_keys, MM_COUNT(top_keys)},
@@ -164,4 +165,15 @@ mm_production_registration_head(
 	else if (p->registers == MM_REGISTER_MOSQUITTO)
 		mm_buffer_add_text(out, "# by mintmark produce\n");
 	return out->error;
+}
+
+const char *
+mm_production_registers(const struct mm_production *p)
+{
+	static const char *const words[] = {[MM_REGISTER_NONE] = "",
+	    [MM_REGISTER_AWS_BULK] = "aws-bulk",
+	    [MM_REGISTER_AZURE_DPS] = "azure-dps",
+	    [MM_REGISTER_MOSQUITTO] = "mosquitto"};
+
+	return p->register_csv ? "azure-dps as CSV" : words[p->registers];
 }

@@ -16,14 +16,15 @@
  *   production_parts.h    inside the template, for this room
  *   unit.h                a unit: values, key, CSR; then its files
  *
- * conf/production.conf is the example with everything in it. In
- *short:
+ * conf/production.conf is the example with everything in it. In short:
  *
  *	chip = "esp32c3"          for plans, encryption and DS
  *	key = "P-256"             P-384, RSA-2048, RSA-3072, RSA-4096; "csr"
  *	csr = "csrs/{device}.csr" with key = "csr": made in the device
  *	partitions = FILE         table, CSV or binary; partition-offset
- *	flash-encryption = "made" or FILE: images are encrypted for their place
+ *	root = FILE               the root's certificate, which no answer has
+ *	flash-encryption = "made" or FILE: images are encrypted for their
+ *	                          place; flash-key-size: of one that is made
  *	hmac-key, ds-key          the same: eFuse keys for NVS and for DS
  *	value NAME { ... }        text, count or random; secret
  *	image PARTITION { ... }   format nvs, nvs-keys, secure-cert
@@ -83,6 +84,14 @@ struct mm_production_facts {
 };
 void mm_production_facts(
     const struct mm_production *production, struct mm_production_facts *out);
+
+/* Whether anything in it names a value of this name, or makes one. */
+bool
+mm_production_uses(const struct mm_production *production, struct mm_span name);
+
+/* What its registration is, for people, and to compare: "aws-bulk"; "": it has
+ * none. */
+const char *mm_production_registers(const struct mm_production *production);
 
 /* Appends what the registration's file begins with; maybe nothing. */
 enum mm_error mm_production_registration_head(

@@ -26,22 +26,14 @@ free_trial(struct trial **trial)
 static enum mm_error
 try_label(const struct trial *trial)
 {
-	const struct mm_production_label *how = &trial->p->label;
 	mm_auto(buffer) drawn = {0};
-	struct mm_label label;
 	enum mm_error error;
 
-	if (!how->there)
-		return MM_OK;
 	mm_buffer_init(&drawn, MM_LABEL_DRAWN_MAX);
-	error = mm_label_make(&how->plan, &trial->values.list, &label);
-	if (error == MM_OK)
-		error =
-		    mm_label_drawings[how->format].draw(how, &label, &drawn);
+	error = mm_production_draw(trial->p, &trial->values.list, &drawn);
 	if (drawn.data != NULL)
 		sodium_memzero(drawn.data, drawn.size);
-	sodium_memzero(&label, sizeof(label));
-	return mm_production_in_line(trial->p, how->line, error);
+	return error;
 }
 
 static enum mm_error

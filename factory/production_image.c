@@ -195,7 +195,9 @@ check_ds(struct mm_production *p, const struct mm_section *section,
 		    "sections");
 	if (p->csr || p->key < MM_DEVICE_RSA_2048)
 		return mm_production_wrong(p, ds->line, MM_E_KEY_TYPE,
-		    "ds is for RSA keys that are made here");
+		    "ds is for RSA keys that are made here; a key of ECDSA in "
+		    "an eFuse is not (key = \"csr\", or an image by `mintmark "
+		    "flash secure-cert`)");
 	for (size_t i = 0; i + 1 < p->image_count; i++)
 		if (p->images[i].plan.ds &&
 		    p->images[i].plan.efuse_key != image->plan.efuse_key)

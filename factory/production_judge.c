@@ -81,6 +81,12 @@ open_image(struct mm_production *p, struct mm_production_image *image)
 			   ? error
 			   : mm_production_in_line(p, image->line, error);
 	mm_unit_image_facts(image->image, &image->facts);
+	if (image->facts.root && p->root.size == 0)
+		return mm_production_wrong(p, image->line, MM_E_FORMAT,
+		    "image \"%s\" holds the root's certificate, which does not "
+		    "come with a device's: say root = FILE, outside of "
+		    "sections",
+		    image->name);
 	return MM_OK;
 }
 

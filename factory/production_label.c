@@ -1,9 +1,12 @@
 /*
  * The template's label, and how it is drawn.
  */
+#include <sodium.h>
 #include <string.h>
 
 #include "factory/production_parts.h"
+
+enum { HEADS = 4096, MODULE = 10 /* bytes of SVG, at most */ };
 
 static enum mm_error
 draw_svg(const struct mm_production_label *how, const struct mm_label *label,
@@ -36,9 +39,48 @@ draw_text(const struct mm_production_label *how, const struct mm_label *label,
 	return out->error;
 }
 
-const struct mm_label_drawing mm_label_drawings[MM_LABEL_DRAWINGS] = {
-    {"svg", "label.svg", draw_svg}, {"png", "label.png", draw_png},
-    {"zpl", "label.zpl", draw_zpl}, {"text", "label.txt", draw_text}};
+static const struct mm_label_drawing {
+	const char *file;
+	enum mm_error (*draw)(const struct mm_production_label *how,
+	    const struct mm_label *label, struct mm_buffer *out);
+} drawings[] = {{"label.svg", draw_svg}, {"label.png", draw_png},
+    {"label.zpl", draw_zpl}, {"label.txt", draw_text}};
+
+/* Room at once: a buffer that grows leaves its old bytes behind. */
+static enum mm_error
+make_room(const struct mm_production_label *how, const struct mm_label *label,
+    struct mm_buffer *out)
+{
+	size_t side = label->side + 2 * MM_LABEL_QUIET;
+	size_t dots = (size_t)(how->mm * how->dots);
+
+	mm_buffer_grow(out, MODULE * side * side + dots * dots / 4 + HEADS);
+	if (out->error != MM_OK)
+		return mm_fail(out->error, "no memory for a label");
+	mm_buffer_reset(out);
+	return MM_OK;
+}
+
+enum mm_error
+mm_production_draw(const struct mm_production *p,
+    const struct mm_label_values *values, struct mm_buffer *out)
+{
+	const struct mm_production_label *how = &p->label;
+	struct mm_label label;
+	enum mm_error error;
+
+	if (!how->there)
+		return MM_OK;
+	error = mm_label_make(&how->plan, values, &label);
+	if (error == MM_OK)
+		error = make_room(how, &label, out);
+	if (error == MM_OK)
+		error = how->drawing->draw(how, &label, out);
+	sodium_memzero(&label, sizeof(label));
+	return mm_production_in_line(p, how->line, error);
+}
+
+/* --- read --- */
 
 static const struct mm_setting_choice label_kinds[] = {{"text", MM_LABEL_TEXT},
     {"url", MM_LABEL_URL}, {"esp", MM_LABEL_ESP}, {"matter", MM_LABEL_MATTER}};
@@ -84,7 +126,7 @@ mm_production_label(struct mm_production *p)
 {
 	const struct mm_section *section = mm_production_section(p, "label");
 	struct mm_production_label *label = &p->label;
-	unsigned kind = MM_LABEL_TEXT, level = MM_LABEL_M;
+	unsigned kind = MM_LABEL_TEXT, level = MM_LABEL_M, format = 0;
 	enum mm_error error;
 
 	*label = (struct mm_production_label){
@@ -99,11 +141,13 @@ mm_production_label(struct mm_production *p)
 		    MM_COUNT(label_levels), &level);
 	if (error == MM_OK)
 		error = mm_setting_word(p, section, "format", label_formats,
-		    MM_COUNT(label_formats), &label->format);
+		    MM_COUNT(label_formats), &format);
 	if (error == MM_OK)
 		error = read_label_numbers(label, p, section);
 	if (error == MM_OK)
 		error = read_label_lines(p, section);
+	label->drawing = &drawings[format];
+	label->file = drawings[format].file;
 	label->plan.kind = (enum mm_label_kind)kind;
 	label->plan.level = (enum mm_label_level)level;
 	mm_setting_text(

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "factory/production_parts.h"
+#include "factory/unit_images_parts.h"
 
 /* A text of the template, on its way to names. */
 struct text {
@@ -12,34 +13,23 @@ struct text {
 	const char *what;
 	unsigned line;
 	bool optional, issued; /* the certificate is there when it is filled */
+	bool path;             /* of a file */
 };
 
-/* Calls `each` with every name of a text; MM_E_USAGE as label.h. */
+/* Calls `each` with every name of a text. */
 static enum mm_error
-each_name(const char *text,
+each_name(struct mm_production *p, const char *text,
     enum mm_error (*each)(void *context, struct mm_span name), void *context)
 {
-	enum mm_error error = MM_OK;
+	struct unit_text read;
+	enum mm_error error =
+	    mm_unit_text_read(mm_span_text(text), &p->arena, &read);
 
-	for (const char *at = text; *at != '\0' && error == MM_OK;) {
-		size_t plain = strcspn(at, "{}"), size;
-
-		at += plain;
-		if (*at == '\0')
-			break;
-		if (at[0] == at[1]) {
-			at += 2;
-			continue;
-		}
-		size = strcspn(at + 1, "{}");
-		if (at[0] == '}' || at[1 + size] != '}' || size == 0)
-			return mm_fail(MM_E_USAGE,
-			    "\"%s\" has a brace that is no {name}; a brace by "
-			    "itself is written twice",
-			    text);
-		error = each(context, mm_span(at + 1, size));
-		at += size + 2;
-	}
+	if (error != MM_OK)
+		return error;
+	for (size_t i = 0; i < read.count && error == MM_OK; i++)
+		if (read.pieces[i].name)
+			error = each(context, read.pieces[i].bytes);
 	return error;
 }
 
@@ -57,12 +47,15 @@ add_name(void *context, struct mm_span name)
 	for (size_t i = 0; i < p->name_count; i++)
 		if (mm_span_equal(p->names[i].name, name)) {
 			p->names[i].optional &= text->optional;
+			p->names[i].path |= text->path;
 			return MM_OK;
 		}
 	if (p->name_count == MM_PRODUCTION_NAMES_MAX)
 		return mm_fail(MM_E_RANGE, "too many values are named");
-	p->names[p->name_count++] = (struct mm_production_name){
-	    name, p->path, text->line, text->optional};
+	p->names[p->name_count++] = (struct mm_production_name){.name = name,
+	    .line = text->line,
+	    .optional = text->optional,
+	    .path = text->path};
 	return MM_OK;
 }
 
@@ -74,7 +67,7 @@ add_text(const struct text *text, const char *words)
 
 	if (words == NULL)
 		return MM_OK;
-	error = each_name(words, add_name, &copy);
+	error = each_name(text->p, words, add_name, &copy);
 	return mm_production_in_line(text->p, text->line, error);
 }
 
@@ -86,8 +79,9 @@ add_values(struct mm_production *p)
 	enum mm_error error = MM_OK;
 
 	for (size_t i = 0; i < p->value_count && error == MM_OK; i++) {
-		const struct text text = {
-		    p, "a value's text", p->values[i].line, false, false};
+		const struct text text = {.p = p,
+		    .what = "a value's text",
+		    .line = p->values[i].line};
 
 		error = add_text(&text, p->values[i].text);
 		/* One that the list gives is asked for by its name. */
@@ -102,7 +96,8 @@ add_values(struct mm_production *p)
 static enum mm_error
 add_usual(struct mm_production *p)
 {
-	struct text text = {p, "the label", p->label.line, false, true};
+	struct text text = {
+	    .p = p, .what = "the label", .line = p->label.line, .issued = true};
 	enum mm_error error;
 
 	if (p->label.plan.template != NULL)
@@ -118,10 +113,14 @@ static enum mm_error
 add_label(struct mm_production *p)
 {
 	const struct mm_label_plan *plan = &p->label.plan;
-	const struct text text = {
-	    p, "the label", p->label.template_line, false, true};
-	const struct text lines = {
-	    p, "the label", p->label.lines_line, false, true};
+	const struct text text = {.p = p,
+	    .what = "the label",
+	    .line = p->label.template_line,
+	    .issued = true};
+	const struct text lines = {.p = p,
+	    .what = "the label",
+	    .line = p->label.lines_line,
+	    .issued = true};
 	enum mm_error error = p->label.there ? add_usual(p) : MM_OK;
 
 	if (error == MM_OK)
@@ -135,12 +134,16 @@ add_label(struct mm_production *p)
 static enum mm_error
 add_image(struct mm_production *p, const struct mm_production_image *image)
 {
-	struct text text = {p, "an image", image->line, true, true};
+	struct text text = {.p = p,
+	    .what = "an image",
+	    .line = image->line,
+	    .optional = true,
+	    .issued = true};
 	struct mm_span name;
 	enum mm_error error = MM_OK;
 
 	for (size_t i = 0; error == MM_OK; i++) {
-		name = mm_unit_image_name(image->image, i);
+		name = mm_unit_image_name(image->image, i, &text.path);
 		if (name.size == 0)
 			break;
 		error = mm_production_in_line(
@@ -165,15 +168,18 @@ static enum mm_error
 find_secrets(struct mm_production *p)
 {
 	const struct mm_label_plan *plan = &p->label.plan;
-	const char *template =
-	    plan->template != NULL ? plan->template : "{name}{transport}{pop}";
+	const char *template = plan->template;
 	enum mm_error error;
 
 	if (!p->label.there)
 		return MM_OK;
-	error = each_name(template, add_secret, p);
+	if (template == NULL)
+		template = plan->kind == MM_LABEL_MATTER
+			       ? "{payload}"
+			       : "{name}{transport}{pop}";
+	error = each_name(p, template, add_secret, p);
 	for (size_t i = 0; i < plan->line_count && error == MM_OK; i++)
-		error = each_name(plan->lines[i], add_secret, p);
+		error = each_name(p, plan->lines[i], add_secret, p);
 	return error;
 }
 
@@ -220,7 +226,7 @@ visit(struct ordering *o, size_t at)
 	o->state[at] = 1;
 	o->by = value;
 	if (value->making == MM_VALUE_TEXT)
-		error = each_name(value->text, visit_name, o);
+		error = each_name(o->p, value->text, visit_name, o);
 	o->state[at] = 2;
 	o->p->order[o->count++] = value;
 	return error;
@@ -258,8 +264,8 @@ spread_secrets(struct mm_production *p)
 		enum mm_error error = MM_OK;
 
 		if (p->values[at].making == MM_VALUE_TEXT)
-			error =
-			    each_name(p->values[at].text, add_secret_text, &o);
+			error = each_name(
+			    p, p->values[at].text, add_secret_text, &o);
 		if (error != MM_OK)
 			return error;
 		p->values[at].secret |= o.state[0] != 0;
@@ -267,10 +273,29 @@ spread_secrets(struct mm_production *p)
 	return MM_OK;
 }
 
+/* Errors say which file could not be read. */
+static enum mm_error
+check_paths(const struct mm_production *p)
+{
+	for (size_t i = 0; i < p->name_count; i++) {
+		const struct mm_production_name *name = &p->names[i];
+		const struct mm_production_value *value =
+		    mm_production_value_named(p, name->name);
+
+		if (name->path && value != NULL && value->secret)
+			return mm_production_wrong(p, name->line, MM_E_FORMAT,
+			    "the path of a file names {%.*s}, which is a "
+			    "secret: paths are seen",
+			    MM_SPAN(name->name));
+	}
+	return MM_OK;
+}
+
 enum mm_error
 mm_production_names(struct mm_production *p)
 {
-	const struct text csr = {p, "csr", p->csr_line, false, false};
+	const struct text csr = {
+	    .p = p, .what = "csr", .line = p->csr_line, .path = true};
 	enum mm_error error = add_values(p);
 
 	if (error == MM_OK)
@@ -283,5 +308,16 @@ mm_production_names(struct mm_production *p)
 		error = order_values(p);
 	if (error == MM_OK)
 		error = spread_secrets(p);
+	if (error == MM_OK)
+		error = check_paths(p);
 	return error == MM_OK ? find_secrets(p) : error;
+}
+
+bool
+mm_production_uses(const struct mm_production *p, struct mm_span name)
+{
+	for (size_t i = 0; i < p->name_count; i++)
+		if (mm_span_equal(p->names[i].name, name))
+			return true;
+	return mm_production_value_named(p, name) != NULL;
 }

@@ -43,9 +43,9 @@ struct mm_production_value {
 /* Where the template names a value. */
 struct mm_production_name {
 	struct mm_span name;
-	const char *file;
 	unsigned line;
 	bool optional; /* it may have none */
+	bool path;     /* it is part of a file's path */
 };
 
 /* --- keys in eFuses --- */
@@ -94,16 +94,15 @@ struct mm_production_label {
 	bool there, secret; /* it shows a secret value */
 	unsigned line, template_line, lines_line;
 	struct mm_label_plan plan;
-	unsigned format; /* of mm_label_formats */
+	const struct mm_label_drawing *drawing;
+	const char *file; /* "label.svg" */
 	uint64_t mm, dots, scale;
 };
-struct mm_label_drawing {
-	const char *name, *file; /* "svg", "label.svg" */
-	enum mm_error (*draw)(const struct mm_production_label *how,
-	    const struct mm_label *label, struct mm_buffer *out);
-};
-enum { MM_LABEL_DRAWINGS = 4, MM_LABEL_DRAWN_MAX = 16 << 20 };
-extern const struct mm_label_drawing mm_label_drawings[MM_LABEL_DRAWINGS];
+enum { MM_LABEL_DRAWN_MAX = 16 << 20 };
+/* Appends a unit's label, where the template has one, to an empty buffer.
+ * Errors name its line. What is in it may be a secret: wipe it. */
+enum mm_error mm_production_draw(const struct mm_production *production,
+    const struct mm_label_values *values, struct mm_buffer *out) mm_must_use;
 
 enum mm_production_register {
 	MM_REGISTER_NONE,
@@ -137,6 +136,7 @@ struct mm_production {
 	bool has_table;
 	struct mm_partition_facts table;
 	uint64_t table_offset;
+	struct mm_span root; /* DER of its certificate; empty: not known */
 	struct mm_efuse_key efuse[MM_EFUSE_USES];
 
 	struct mm_production_value values[MM_PRODUCTION_VALUES_MAX];
@@ -224,11 +224,5 @@ enum mm_error mm_production_judge(struct mm_production *production) mm_must_use;
 
 const struct mm_production_value *mm_production_value_named(
     const struct mm_production *production, struct mm_span name);
-
-/* --- plan_json.c --- */
-
-/* Appends what `mintmark flash plan --json` says. MM_E_MEMORY. */
-enum mm_error mm_plan_json(const struct mm_plan_order *order,
-    const struct mm_plan *plan, struct mm_buffer *out) mm_must_use;
 
 #endif

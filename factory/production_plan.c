@@ -99,6 +99,24 @@ read_digests(struct planning *g)
 	return error;
 }
 
+/* Secure Boot V1: the key that the bootloader's digest was made with, the same
+ * for all. */
+static enum mm_error
+read_v1(struct planning *g)
+{
+	const struct mm_setting *key = mm_setting_named(g->section, "v1-key");
+	mm_auto(flash_secret) bytes = {0};
+	enum mm_error error;
+
+	if (key == NULL)
+		return MM_OK;
+	error = mm_production_secret(g->p, key->line, key->values[0], &bytes);
+	g->order.v1_key.size = bytes.size;
+	return error == MM_OK ? mm_production_path(
+				    g->p, key->values[0], &g->order.v1_key.path)
+			      : error;
+}
+
 /* --- files that are made, the same for all --- */
 
 /* Boot what `app` is flashed to: a factory app needs no record. */
@@ -130,16 +148,19 @@ make_otadata(struct planning *g)
 	return MM_OK;
 }
 
+/* yes: it is made; a file: as Secure Boot V1 wants it, signed. */
 static enum mm_error
 make_table(struct planning *g)
 {
 	mm_auto(buffer) table = {0};
-	bool wanted = false;
-	enum mm_error error =
-	    mm_setting_yes(g->p, g->section, "table", &wanted);
+	const struct mm_setting *wanted = mm_setting_named(g->section, "table");
+	enum mm_error error;
 
-	if (error != MM_OK || !wanted)
-		return error;
+	if (wanted == NULL || strcmp(wanted->values[0], "no") == 0)
+		return MM_OK;
+	if (strcmp(wanted->values[0], "yes") != 0)
+		return shared_file(
+		    g, wanted->line, wanted->values[0], &g->order.table_file);
 	mm_buffer_init(&table, MM_PARTITION_SECTOR);
 	error = mm_partitions_binary(&g->p->table, &table);
 	if (error != MM_OK)
@@ -260,7 +281,9 @@ read_order(struct planning *g)
 		error = add_images(g);
 	if (error == MM_OK)
 		error = read_data(g);
-	return error == MM_OK ? read_digests(g) : error;
+	if (error == MM_OK)
+		error = read_digests(g);
+	return error == MM_OK ? read_v1(g) : error;
 }
 
 static enum mm_error
@@ -272,6 +295,21 @@ keep(struct mm_production *p, struct mm_buffer *text, struct mm_span *out)
 	mm_buffer_reset(text);
 	return out->data != NULL ? MM_OK
 				 : mm_fail(MM_E_MEMORY, "no memory for a plan");
+}
+
+static enum mm_error
+add_json(
+    const struct planning *g, const struct mm_plan *plan, struct mm_buffer *out)
+{
+	json_t *object = mm_plan_json(&g->order, plan);
+	mm_autofree char *words =
+	    object != NULL ? json_dumps(object, JSON_INDENT(2)) : NULL;
+
+	json_decref(object);
+	if (words == NULL)
+		return mm_fail(MM_E_MEMORY, "no memory for a plan");
+	mm_buffer_printf(out, "%s\n", words);
+	return out->error;
 }
 
 static enum mm_error
@@ -295,7 +333,7 @@ make(struct planning *g, bool files, struct mm_production_plan *out)
 		error = keep(g->p, &text, &out->script);
 	}
 	if (error == MM_OK)
-		error = mm_plan_json(&g->order, &plan, &text);
+		error = add_json(g, &plan, &text);
 	if (error == MM_OK)
 		error = keep(g->p, &text, &out->json);
 	out->there = error == MM_OK;

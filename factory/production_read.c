@@ -4,10 +4,16 @@
  */
 #include <string.h>
 
+#include "ca/certificate.h"
 #include "factory/production_parts.h"
+#include "factory/register.h"
 #include "protocol/shape.h"
 
-enum { TABLE_MAX = 1 << 16, SECTOR = MM_PARTITION_SECTOR };
+enum {
+	TABLE_MAX = 1 << 16,
+	SECTOR = MM_PARTITION_SECTOR,
+	ROOT_ARENA = 1 << 16
+};
 
 const char *const mm_efuse_names[MM_EFUSE_USES] = {"flash", "hmac", "ds"};
 const char *const mm_efuse_words[MM_EFUSE_USES] = {
@@ -75,6 +81,15 @@ read_binary(struct mm_production *p, struct mm_span bytes,
 	return mm_partitions_check(&p->table, rules, NULL);
 }
 
+/* Under Secure Boot V1 apps have other sizes. */
+static bool
+boots_by_v1(const struct mm_production *p)
+{
+	const struct mm_section *plan = mm_production_section(p, "plan");
+
+	return plan != NULL && mm_setting_named(plan, "v1-key") != NULL;
+}
+
 static enum mm_error
 read_table(struct mm_production *p, const struct mm_section *top)
 {
@@ -91,6 +106,7 @@ read_table(struct mm_production *p, const struct mm_section *top)
 	if (error != MM_OK || path == NULL)
 		return error;
 	rules.table = p->table_offset;
+	rules.secure = boots_by_v1(p) ? 1 : 0;
 	if (p->chip != NULL)
 		rules.bootloader = p->chip->bootloader;
 	error = mm_production_file(p, line, path, TABLE_MAX, &bytes);
@@ -161,12 +177,35 @@ read_efuse(struct mm_production *p, const struct mm_section *top,
 	return key->made ? MM_OK : read_efuse_file(p, use, key, text);
 }
 
+/* Of a flash encryption key that is made: 64 bytes for AES-256; 16 where an
+ * ESP32-C2 boots securely, too. */
+static enum mm_error
+read_flash_size(struct mm_production *p, const struct mm_section *top)
+{
+	const struct mm_setting *size = mm_setting_named(top, "flash-key-size");
+	struct mm_efuse_key *key = &p->efuse[MM_EFUSE_FLASH];
+	uint64_t bytes = key->size;
+	enum mm_error error = mm_setting_number(
+	    p, top, "flash-key-size", 1, MM_FLASH_KEY_MAX, &bytes);
+
+	if (error != MM_OK || size == NULL)
+		return error;
+	if (!key->made)
+		return mm_production_wrong(p, size->line, MM_E_FORMAT,
+		    "flash-key-size goes with flash-encryption = \"made\"");
+	key->size = (size_t)bytes;
+	return mm_production_in_line(
+	    p, size->line, mm_chip_flash_key_check(p->chip, key->size));
+}
+
 static enum mm_error
 read_efuses(struct mm_production *p, const struct mm_section *top)
 {
 	enum mm_error error =
 	    read_efuse(p, top, MM_EFUSE_FLASH, "flash-encryption");
 
+	if (error == MM_OK)
+		error = read_flash_size(p, top);
 	if (error == MM_OK)
 		error = read_efuse(p, top, MM_EFUSE_HMAC, "hmac-key");
 	if (error == MM_OK)
@@ -179,6 +218,57 @@ read_efuses(struct mm_production *p, const struct mm_section *top)
 	return error;
 }
 
+/* --- the root --- */
+
+static enum mm_error
+check_root(struct mm_span der)
+{
+	mm_auto(arena) arena = {0};
+	mm_auto(buffer) tbs = {0};
+	struct mm_tbs read;
+	enum mm_error error;
+
+	mm_arena_init(&arena, ROOT_ARENA);
+	mm_buffer_init(&tbs, MM_FLASH_PEM_MAX);
+	error = mm_certificate_tbs(der, &tbs);
+	if (error == MM_OK)
+		error = mm_tbs_read(mm_buffer_span(&tbs), &arena, &read);
+	if (error != MM_OK)
+		return error;
+	return read.ca && mm_span_equal(read.issuer, read.subject)
+		   ? mm_certificate_verify(der, read.spki)
+		   : mm_fail(MM_E_FORMAT,
+			 "this is no root: a CA's certificate that it has "
+			 "signed itself");
+}
+
+/* The appliance answers with all certificates between device and root; this
+ * one is the device's maker's to know. */
+static enum mm_error
+read_root(struct mm_production *p, const struct mm_section *top)
+{
+	const struct mm_setting *root = mm_setting_named(top, "root");
+	mm_auto(buffer) der = {0};
+	struct mm_span file;
+	enum mm_error error;
+
+	if (root == NULL)
+		return MM_OK;
+	error = mm_production_file(
+	    p, root->line, root->values[0], MM_FLASH_PEM_MAX, &file);
+	if (error != MM_OK)
+		return error;
+	mm_buffer_init(&der, MM_FLASH_PEM_MAX);
+	error = mm_certificate_first(file, &der, NULL);
+	if (error == MM_OK)
+		error = check_root(mm_buffer_span(&der));
+	if (error != MM_OK)
+		return mm_production_wrong(p, root->line, error, "%s: %s",
+		    root->values[0], mm_why(error));
+	p->root = mm_arena_copy(&p->arena, mm_buffer_span(&der));
+	return p->root.data != NULL ? MM_OK : mm_fail(MM_E_MEMORY, "no memory");
+}
+
 enum mm_error
 mm_production_top(struct mm_production *p)
 {
@@ -189,6 +279,8 @@ mm_production_top(struct mm_production *p)
 		error = read_key(p, top);
 	if (error == MM_OK)
 		error = read_table(p, top);
+	if (error == MM_OK)
+		error = read_root(p, top);
 	return error == MM_OK ? read_efuses(p, top) : error;
 }
 
@@ -251,7 +343,7 @@ enum mm_error
 mm_production_register(struct mm_production *p)
 {
 	const struct mm_section *section = mm_production_section(p, "register");
-	unsigned kind = MM_REGISTER_NONE, csv = 0;
+	unsigned kind = MM_REGISTER_NONE, csv = 0, topic_line = 0;
 	enum mm_error error;
 
 	p->register_ca = true;
@@ -273,6 +365,9 @@ mm_production_register(struct mm_production *p)
 		error = mm_setting_word(p, section, "format", register_formats,
 		    MM_COUNT(register_formats), &csv);
 	p->register_csv = csv != 0;
-	mm_setting_text(section, "topic", &p->register_topic, NULL);
-	return error;
+	mm_setting_text(section, "topic", &p->register_topic, &topic_line);
+	return error != MM_OK
+		   ? error
+		   : mm_production_in_line(p, topic_line,
+			 mm_register_mosquitto_topic(p->register_topic));
 }

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "protocol/comments.h"
+
 enum { KEYS_MAX = 24, KINDS_MAX = 8, LINES_MAX = 4096 };
 
 /* Comes after the text. Where a closing brace is missing, which libConfuse
@@ -171,36 +173,6 @@ check_characters(const char *path, struct mm_span text)
 	return MM_OK;
 }
 
-/* Appends the text with blanks in the place of its comments: libConfuse
- * counts the end of a comment's line more than once. */
-static void
-blank_comments(struct mm_span text, struct mm_buffer *out)
-{
-	bool begun = false, comment = false;
-	uint8_t quote = 0;
-
-	for (size_t i = 0; i < text.size; i++) {
-		uint8_t c = text.data[i];
-		bool slashes = c == '/' && !begun && i + 1 < text.size &&
-			       text.data[i + 1] == '/';
-
-		if (c == '\n')
-			comment = begun = false;
-		else if (quote == 0 && (c == '#' || slashes))
-			comment = true;
-		mm_buffer_add(out, comment ? (const uint8_t *)" " : &c, 1);
-		if (comment)
-			continue;
-		begun = begun || (c != ' ' && c != '\t' && c != '\n');
-		if (quote != 0 && c == '\\' && i + 1 < text.size)
-			mm_buffer_add(out, &text.data[++i], 1);
-		else if (quote != 0)
-			quote = c == quote ? 0 : quote;
-		else if (c == '"' || c == '\'')
-			quote = c;
-	}
-}
-
 static enum mm_error
 parse(cfg_t *cfg, struct mm_span text)
 {
@@ -209,7 +181,7 @@ parse(cfg_t *cfg, struct mm_span text)
 	int result;
 
 	mm_buffer_init(&marked, text.size + 64);
-	blank_comments(text, &marked);
+	mm_comments_blank(text, &marked);
 	mm_buffer_printf(&marked, "\n%s = yes\n", end_mark);
 	if (marked.error != MM_OK)
 		return marked.error;

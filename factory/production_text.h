@@ -1,7 +1,7 @@
 /*
  * The template's text, read by libConfuse into settings that know their
- * lines. What they mean is production_read.c's to say. `#` begins a comment,
- * and `//` where a line begins with it.
+ * lines. What they mean is production_read.c's to say; what a comment is,
+ * protocol/comments.h's.
  */
 #ifndef MM_FACTORY_PRODUCTION_TEXT_H
 #define MM_FACTORY_PRODUCTION_TEXT_H

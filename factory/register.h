@@ -122,6 +122,9 @@ struct mm_register_mosquitto {
 enum mm_error
 mm_register_mosquitto_conf(const struct mm_register_mosquitto *broker,
     struct mm_buffer *out) mm_must_use;
+/* A topic has {device} or {name}: else each device could read and write what is
+ * every other one's. MM_E_USAGE. */
+enum mm_error mm_register_mosquitto_topic(const char *topic) mm_must_use;
 /* A device's part of the ACL file; `topic` is a template with {device} or
  * {name}. MM_E_FORMAT; MM_E_USAGE. */
 enum mm_error mm_register_mosquitto_acl(const char *topic,

@@ -90,3 +90,21 @@ mm_register_mosquitto_acl(const char *topic,
 	mm_buffer_add_text(out, "\n");
 	return error == MM_OK ? out->error : error;
 }
+
+enum mm_error
+mm_register_mosquitto_topic(const char *topic)
+{
+	static const char device[] = "{device}", name[] = "{name}";
+
+	/* Two braces are one, and begin no name. */
+	for (const char *at = topic; *at != '\0'; at++) {
+		if (strncmp(at, device, sizeof(device) - 1) == 0 ||
+		    strncmp(at, name, sizeof(name) - 1) == 0)
+			return MM_OK;
+		at += strncmp(at, "{{", 2) == 0;
+	}
+	return mm_fail(MM_E_USAGE,
+	    "the topic \"%s\" has neither {device} nor {name}: every device "
+	    "could read and write the topics of all others",
+	    topic);
+}

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "factory/csv.h"
 #include "factory/unit_parts.h"
 
 /* --- a unit's memory --- */
@@ -21,7 +22,7 @@ mm_unit_alloc(const struct mm_production *production, struct mm_unit **out)
 	mm_arena_init(&unit->arena, MM_UNIT_ARENA);
 	mm_buffer_init(&unit->csr, 16384);
 	mm_buffer_init(&unit->spki, 4096);
-	mm_buffer_init(&unit->ca, 1 << 16);
+	mm_buffer_init(&unit->row, 1 << 18);
 	*out = unit;
 	return MM_OK;
 }
@@ -37,7 +38,7 @@ mm_unit_free(struct mm_unit *unit)
 	mm_arena_clear(&unit->arena);
 	mm_buffer_clear(&unit->csr);
 	mm_buffer_clear(&unit->spki);
-	mm_buffer_clear(&unit->ca);
+	mm_buffer_clear(&unit->row);
 	sodium_free(unit);
 }
 
@@ -48,7 +49,8 @@ make_flash_key(struct mm_unit *unit)
 {
 	const struct mm_production *p = unit->production;
 	mm_auto(flash_secret) key = {0};
-	enum mm_error error = mm_flash_key_make(p->chip, &key);
+	enum mm_error error = mm_flash_key_make_sized(
+	    p->chip, p->efuse[MM_EFUSE_FLASH].size, &key);
 
 	if (error == MM_OK)
 		memcpy(unit->efuse[MM_EFUSE_FLASH], key.data, key.size);
@@ -165,33 +167,6 @@ mm_unit_keys(const struct mm_unit *unit, struct mm_unit_key out[MM_UNIT_KEYS])
 
 /* --- results --- */
 
-static bool
-must_be_quoted(struct mm_span cell)
-{
-	for (size_t i = 0; i < cell.size; i++)
-		if (memchr(",\"\r\n", cell.data[i], 4) != NULL)
-			return true;
-	return cell.size > 0 &&
-	       (cell.data[0] == ' ' || cell.data[cell.size - 1] == ' ');
-}
-
-/* RFC 4180 2.6, 2.7. */
-static void
-put_cell(struct mm_span cell, struct mm_buffer *out)
-{
-	if (!must_be_quoted(cell)) {
-		mm_buffer_add(out, cell.data, cell.size);
-		return;
-	}
-	mm_buffer_add_text(out, "\"");
-	for (size_t i = 0; i < cell.size; i++) {
-		if (cell.data[i] == '"')
-			mm_buffer_add_text(out, "\"");
-		mm_buffer_add(out, &cell.data[i], 1);
-	}
-	mm_buffer_add_text(out, "\"");
-}
-
 enum mm_error
 mm_unit_results(const struct mm_unit *unit, struct mm_buffer *out)
 {
@@ -207,7 +182,7 @@ mm_unit_results(const struct mm_unit *unit, struct mm_buffer *out)
 		mm_buffer_add_text(out, comma);
 		comma = ",";
 		if (value != NULL)
-			put_cell(value->value, out);
+			mm_csv_cell(value->value, out);
 	}
 	return out->error;
 }

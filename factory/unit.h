@@ -7,6 +7,7 @@
  *   unit_values.c    its values
  *   unit_csr.c       a CSR that its device made
  *   unit_sealed.c    encoded for the journal, decoded
+ *   unit_room.c      how much memory for secrets one takes
  *   unit_files.c     its files; unit_json.c unit.json
  *   unit_register.c  its rows for a cloud or a broker
  *   unit_key.h       device keys
@@ -48,6 +49,8 @@ struct mm_unit_terms {
  */
 enum mm_error mm_unit_new(const struct mm_production *production,
     const struct mm_unit_terms *terms, struct mm_unit **out) mm_must_use;
+/* Bytes of locked memory that one holds until it is freed, at most. */
+size_t mm_unit_room(const struct mm_production *production);
 void mm_unit_free(struct mm_unit *unit);
 
 /* Appends all that making it again needs, MM_UNIT_SEALED_MAX bytes at most, as
@@ -58,7 +61,9 @@ mm_unit_encode(const struct mm_unit *unit, struct mm_buffer *out) mm_must_use;
 /*
  * The same unit: same values and keys, ordinal and date; its CSR is made
  * again, of the same key. Of `terms` plain_keys counts; the rest may be
- * zero. MM_E_FORMAT: another template's, or damaged.
+ * zero. The template may be another one than it was made with, if it makes the
+ * same keys and names no value that the unit lacks. MM_E_FORMAT: it does not
+ * fit, or is damaged.
  */
 enum mm_error
 mm_unit_decode(const struct mm_production *production, struct mm_span bytes,
@@ -87,8 +92,12 @@ struct mm_unit_file {
  * All files: device.crt (PEM), chain.pem, device.receipt, the images
  * (PARTITION.bin), plan.txt, plan.json, flash.sh, label.EXT, unit.json; with
  * plain_keys key.pem, flash.key, hmac.key, ds.key. They lie in the unit and
- * live until it is freed. Once a unit. MM_E_FORMAT: the certificate is another
- * key's.
+ * live until it is freed. Once a unit. What mm_production_check() could not
+ * know yet is refused here, the registration's row included: MM_E_FORMAT: the
+ * certificate is another key's, the template's root another one's, or its
+ * common name none that the registration takes; MM_E_USAGE: the issuer's
+ * certificate is wanted and not known; MM_E_RANGE: it is too large for its
+ * partition.
  */
 enum mm_error mm_unit_finish(struct mm_unit *unit,
     const struct mm_unit_certificate *certificate,

@@ -4,15 +4,15 @@
 #include "factory/private_key.h"
 #include "factory/unit_images_parts.h"
 
-enum { FULL_CHAIN_MAX = 8 * MM_FLASH_PEM_MAX, FIRST = 0, LAST = 1 };
+enum { FULL_CHAIN_MAX = 8 * MM_FLASH_PEM_MAX };
 
 struct unit_content {
 	const char *name;
-	bool pem, key;
+	bool pem;
 	enum mm_error (*get)(const struct unit_content *content,
 	    const struct mm_image_unit *unit, struct unit_contents *room,
 	    struct mm_span *out);
-	int end; /* of the chain */
+	size_t (*least)(int key); /* bytes of its DER */
 };
 
 static enum mm_error
@@ -22,15 +22,25 @@ missing(const char *what)
 }
 
 enum mm_error
-mm_unit_chain_end(
-    const struct mm_image_unit *unit, bool last, struct mm_span *out)
+mm_unit_root(const struct mm_image_unit *unit, struct mm_span *out)
 {
-	const struct mm_span *chain;
+	if (unit->root.size == 0)
+		return missing("root's certificate");
+	*out = unit->root;
+	return MM_OK;
+}
 
-	if (unit->chain == NULL || unit->chain->count == 0)
-		return missing("chain of certificates");
-	chain = unit->chain->items;
-	*out = chain[last ? unit->chain->count - 1 : 0];
+enum mm_error
+mm_unit_issuer(const struct mm_image_unit *unit, struct mm_span *out)
+{
+	if (unit->chain != NULL && unit->chain->count > 0) {
+		*out = *(const struct mm_span *)unit->chain->items;
+		return MM_OK;
+	}
+	if (unit->root.size == 0)
+		return missing("certificate of its issuer, as it is a root's "
+			       "own: say root = FILE, outside of sections");
+	*out = unit->root;
 	return MM_OK;
 }
 
@@ -62,30 +72,39 @@ get_certificate(const struct unit_content *content,
 }
 
 static enum mm_error
-get_end(const struct unit_content *content, const struct mm_image_unit *unit,
+get_issuer(const struct unit_content *content, const struct mm_image_unit *unit,
     struct unit_contents *room, struct mm_span *out)
 {
 	struct mm_span der = mm_span(NULL, 0);
-	enum mm_error error =
-	    mm_unit_chain_end(unit, content->end == LAST, &der);
+	enum mm_error error = mm_unit_issuer(unit, &der);
 
 	return error == MM_OK ? as_said(content, room, der, out) : error;
 }
 
 static enum mm_error
+get_root(const struct unit_content *content, const struct mm_image_unit *unit,
+    struct unit_contents *room, struct mm_span *out)
+{
+	struct mm_span der = mm_span(NULL, 0);
+	enum mm_error error = mm_unit_root(unit, &der);
+
+	return error == MM_OK ? as_said(content, room, der, out) : error;
+}
+
+/* A root's own devices have none: no certificate is between. */
+static enum mm_error
 get_chain(const struct unit_content *content, const struct mm_image_unit *unit,
     struct unit_contents *room, struct mm_span *out)
 {
-	const struct mm_span *chain;
-	struct mm_span first;
-	enum mm_error error = mm_unit_chain_end(unit, false, &first);
+	enum mm_error error = MM_OK;
 
 	(void)content;
-	if (error != MM_OK)
-		return error;
-	chain = unit->chain->items;
-	for (size_t i = 0; i < unit->chain->count && error == MM_OK; i++)
-		error = add_pem(room, chain[i], out);
+	if (unit->chain == NULL)
+		return missing("chain of certificates");
+	*out = mm_buffer_span(&room->pem);
+	for (mm_list_each(const struct mm_span, der, *unit->chain))
+		if (error == MM_OK)
+			error = add_pem(room, *der, out);
 	return error;
 }
 
@@ -116,17 +135,37 @@ get_key(const struct unit_content *content, const struct mm_image_unit *unit,
 	return error;
 }
 
+static size_t
+least_issuer(int key)
+{
+	(void)key;
+	return mm_least_issuer();
+}
+
+static size_t
+least_chain(int key)
+{
+	(void)key;
+	return 0;
+}
+
+static size_t
+least_key(int key)
+{
+	return mm_least_key(key, true);
+}
+
 static const struct unit_content contents[] = {
-    {"certificate.der", false, false, get_certificate, 0},
-    {"certificate.pem", true, false, get_certificate, 0},
-    {"chain.pem", true, false, get_chain, 0},
-    {"full-chain.pem", true, false, get_full_chain, 0},
-    {"issuer.der", false, false, get_end, FIRST},
-    {"issuer.pem", true, false, get_end, FIRST},
-    {"ca.der", false, false, get_end, LAST},
-    {"ca.pem", true, false, get_end, LAST},
-    {"key.der", false, true, get_key, 0},
-    {"key.pem", true, true, get_key, 0},
+    {"certificate.der", false, get_certificate, mm_least_certificate},
+    {"certificate.pem", true, get_certificate, mm_least_certificate},
+    {"chain.pem", true, get_chain, least_chain},
+    {"full-chain.pem", true, get_full_chain, mm_least_certificate},
+    {"issuer.der", false, get_issuer, least_issuer},
+    {"issuer.pem", true, get_issuer, least_issuer},
+    {"ca.der", false, get_root, least_issuer},
+    {"ca.pem", true, get_root, least_issuer},
+    {"key.der", false, get_key, least_key},
+    {"key.pem", true, get_key, least_key},
 };
 
 const struct unit_content *
@@ -141,7 +180,21 @@ mm_unit_content(struct mm_span name)
 bool
 mm_unit_content_is_key(const struct unit_content *content)
 {
-	return content->key;
+	return content->get == get_key;
+}
+
+bool
+mm_unit_content_is_root(const struct unit_content *content)
+{
+	return content->get == get_root;
+}
+
+size_t
+mm_unit_content_least(const struct unit_content *content, int key)
+{
+	size_t der = content->least(key);
+
+	return content->pem && der > 0 ? mm_least_pem(der) : der;
 }
 
 /* What is taken as it is: text, or bytes. */

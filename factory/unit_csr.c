@@ -40,6 +40,11 @@ mm_unit_parse_csr(
 		error = to_der(bytes, csr);
 	if (error != MM_OK)
 		return error;
+	if (csr->size > MM_UNIT_CSR_MAX)
+		return mm_fail(MM_E_RANGE,
+		    "the CSR has %zu bytes; a device's can have %d: have it "
+		    "made without attributes",
+		    csr->size, MM_UNIT_CSR_MAX);
 	mm_buffer_add(spki, read.spki.data, read.spki.size);
 	return spki->error;
 }

@@ -5,15 +5,10 @@
 
 #include "ca/certificate.h"
 #include "factory/unit_parts.h"
+#include "protocol/message.h"
 #include "protocol/shape.h"
 
-enum {
-	PEM_MAX = 1 << 20,
-	JSON_MAX = 1 << 20,
-	ARENA = 1 << 16,
-	CHAIN_MAX = 8,
-	DRAWN_USUAL = 1 << 17
-};
+enum { PEM_MAX = 1 << 20, JSON_MAX = 1 << 20, ARENA = 1 << 16 };
 
 /* --- files --- */
 
@@ -75,6 +70,74 @@ add_copied_secret(struct mm_unit *unit, const char *name, struct mm_span bytes)
 
 /* --- certificates --- */
 
+/* Whoever needs a common name says so where its row is made; there are profiles
+ * without one. */
+static void
+read_registration(
+    struct mm_span der, const struct mm_tbs *read, struct mm_registration *row)
+{
+	uint8_t sha256[crypto_hash_sha256_BYTES];
+
+	if (mm_registration_read(der, row) == MM_OK)
+		return;
+	crypto_hash_sha256(sha256, der.data, der.size);
+	sodium_bin2hex(
+	    row->sha256, sizeof(row->sha256), sha256, sizeof(sha256));
+	sodium_bin2hex(row->serial, sizeof(row->serial), read->serial,
+	    sizeof(read->serial));
+	row->certificate = der;
+}
+
+/* Names and key identifiers alone: the answer's signatures are checked. */
+static enum mm_error
+check_root(struct mm_span root, const struct mm_tbs *below)
+{
+	mm_auto(arena) arena = {0};
+	mm_auto(buffer) tbs = {0};
+	struct mm_tbs above;
+	enum mm_error error;
+
+	mm_arena_init(&arena, ARENA);
+	mm_buffer_init(&tbs, PEM_MAX);
+	error = mm_certificate_tbs(root, &tbs);
+	if (error == MM_OK)
+		error = mm_tbs_read(mm_buffer_span(&tbs), &arena, &above);
+	if (error != MM_OK)
+		return error;
+	if (mm_span_equal(below->issuer, above.subject) &&
+	    (below->authority.size == 0 ||
+		mm_span_equal(
+		    below->authority, mm_span(above.key.ski, MM_SKI_SIZE))))
+		return MM_OK;
+	return mm_fail(MM_E_FORMAT,
+	    "the template's root is not the one above this certificate");
+}
+
+/* The topmost of the chain, or the device's own, is by the template's root. */
+static enum mm_error
+check_top(const struct mm_unit *unit, const struct mm_list *chain,
+    const struct mm_tbs *device)
+{
+	mm_auto(arena) arena = {0};
+	mm_auto(buffer) tbs = {0};
+	struct mm_tbs read;
+	enum mm_error error;
+
+	if (unit->production->root.size == 0)
+		return MM_OK;
+	if (chain->count == 0)
+		return check_root(unit->production->root, device);
+	mm_arena_init(&arena, ARENA);
+	mm_buffer_init(&tbs, PEM_MAX);
+	error = mm_certificate_tbs(
+	    mm_list_at(*chain, struct mm_bytes_item, chain->count - 1)->value,
+	    &tbs);
+	if (error == MM_OK)
+		error = mm_tbs_read(mm_buffer_span(&tbs), &arena, &read);
+	return error == MM_OK ? check_root(unit->production->root, &read)
+			      : error;
+}
+
 static enum mm_error
 read_certificate(
     struct mm_unit *unit, const struct mm_unit_certificate *certificate)
@@ -99,9 +162,10 @@ read_certificate(
 		return mm_fail(MM_E_FORMAT,
 		    "the certificate is for another key than this unit's");
 	if (error == MM_OK)
-		error = mm_registration_read(der, row);
+		error = check_top(unit, certificate->chain, &read);
 	if (error != MM_OK)
 		return error;
+	read_registration(der, &read, row);
 	row->index = certificate->index;
 	if (mm_unit_device(unit).size >= sizeof(row->device))
 		return mm_fail(MM_E_RANGE, "the device id is too long");
@@ -130,11 +194,6 @@ add_certificates(
 		error = add_file(unit, "chain.pem", mm_buffer_span(&pem));
 	if (error == MM_OK && certificate->receipt.size > 0)
 		error = add_file(unit, "device.receipt", certificate->receipt);
-	if (error == MM_OK && certificate->chain->count > 0)
-		error = mm_pem_encode("CERTIFICATE",
-		    mm_list_at(*certificate->chain, struct mm_bytes_item, 0)
-			->value,
-		    &unit->ca);
 	return error;
 }
 
@@ -182,20 +241,21 @@ add_image(struct mm_unit *unit, size_t at, struct mm_image_unit *parts)
 static enum mm_error
 add_images(struct mm_unit *unit, const struct mm_unit_certificate *certificate)
 {
-	struct mm_span spans[CHAIN_MAX];
+	struct mm_span spans[MM_CHAIN_MAX];
 	struct mm_list chain = {spans, certificate->chain->count};
 	struct mm_image_unit parts = {.values = &unit->values.list,
 	    .certificate = certificate->certificate,
 	    .chain = &chain,
+	    .root = unit->production->root,
 	    .key = unit->production->csr ? NULL : &unit->key,
 	    .hmac_key = mm_unit_efuse(unit, MM_EFUSE_HMAC).data,
 	    .ds_key = mm_unit_efuse(unit, MM_EFUSE_DS).data,
 	    .flash_key = mm_unit_efuse(unit, MM_EFUSE_FLASH)};
 	enum mm_error error = MM_OK;
 
-	if (chain.count > CHAIN_MAX)
+	if (chain.count > MM_CHAIN_MAX)
 		return mm_fail(MM_E_RANGE,
-		    "the chain has more than %d certificates", CHAIN_MAX);
+		    "the chain has more than %d certificates", MM_CHAIN_MAX);
 	for (size_t i = 0; i < chain.count; i++)
 		spans[i] =
 		    mm_list_at(*certificate->chain, struct mm_bytes_item, i)
@@ -209,43 +269,24 @@ add_images(struct mm_unit *unit, const struct mm_unit_certificate *certificate)
 /* --- label, plan, keys --- */
 
 static enum mm_error
-draw(const struct mm_production_label *how, const struct mm_label *label,
-    struct mm_unit *unit)
-{
-	const struct mm_label_drawing *drawing =
-	    &mm_label_drawings[how->format];
-	mm_auto(buffer) out = {0};
-	enum mm_error error;
-
-	mm_buffer_init(&out, MM_LABEL_DRAWN_MAX);
-	/* Room at once: a buffer that grows leaves its old bytes behind. */
-	mm_buffer_grow(&out, DRAWN_USUAL);
-	mm_buffer_reset(&out);
-	error = drawing->draw(how, label, &out);
-	if (error == MM_OK)
-		error = how->secret ? add_copied_secret(unit, drawing->file,
-					  mm_buffer_span(&out))
-				    : add_file(unit, drawing->file,
-					  mm_buffer_span(&out));
-	if (how->secret && out.data != NULL)
-		sodium_memzero(out.data, out.size);
-	return error;
-}
-
-static enum mm_error
 add_label(struct mm_unit *unit)
 {
 	const struct mm_production_label *how = &unit->production->label;
-	struct mm_label label;
+	mm_auto(buffer) out = {0};
 	enum mm_error error;
 
 	if (!how->there)
 		return MM_OK;
-	error = mm_label_make(&how->plan, &unit->values.list, &label);
+	mm_buffer_init(&out, MM_LABEL_DRAWN_MAX);
+	error = mm_production_draw(unit->production, &unit->values.list, &out);
 	if (error == MM_OK)
-		error = draw(how, &label, unit);
-	sodium_memzero(&label, sizeof(label));
-	return mm_production_in_line(unit->production, how->line, error);
+		error = how->secret
+			    ? add_copied_secret(
+				  unit, how->file, mm_buffer_span(&out))
+			    : add_file(unit, how->file, mm_buffer_span(&out));
+	if (how->secret && out.data != NULL)
+		sodium_memzero(out.data, out.size);
+	return error;
 }
 
 static enum mm_error
@@ -292,13 +333,13 @@ add_keys(struct mm_unit *unit)
 }
 
 static enum mm_error
-add_json(struct mm_unit *unit, const struct mm_unit_certificate *certificate)
+add_json(struct mm_unit *unit)
 {
 	mm_auto(buffer) json = {0};
 	enum mm_error error;
 
 	mm_buffer_init(&json, JSON_MAX);
-	error = mm_unit_json(unit, certificate, &json);
+	error = mm_unit_json(unit, &json);
 	return error == MM_OK
 		   ? add_file(unit, "unit.json", mm_buffer_span(&json))
 		   : error;
@@ -326,7 +367,9 @@ mm_unit_finish(struct mm_unit *unit,
 	if (error == MM_OK)
 		error = add_keys(unit);
 	if (error == MM_OK)
-		error = add_json(unit, certificate);
+		error = mm_unit_make_row(unit, certificate->chain);
+	if (error == MM_OK)
+		error = add_json(unit);
 	if (error != MM_OK)
 		return error;
 	*files = unit->files;

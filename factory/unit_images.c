@@ -122,9 +122,12 @@ mm_unit_image_facts(
 }
 
 struct mm_span
-mm_unit_image_name(const struct mm_unit_image *image, size_t i)
+mm_unit_image_name(const struct mm_unit_image *image, size_t i, bool *path)
 {
-	return i < image->name_count ? image->names[i] : mm_span(NULL, 0);
+	if (i >= image->name_count)
+		return mm_span(NULL, 0);
+	*path = image->names[i].path;
+	return image->names[i].name;
 }
 
 enum mm_error

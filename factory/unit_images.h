@@ -6,6 +6,7 @@
  *   unit_nvs.c          NVS: rows with `{NAME}` in them
  *   unit_text.c         texts with `{NAME}` in them, read once
  *   unit_contents.c     certificates and keys as rows name them
+ *   unit_least.c        how small those can be
  *   unit_secure_cert.c  esp_secure_cert
  *
  * NVS rows are the vendor's CSV (nvs.h). A value may hold `{NAME}`, as
@@ -14,11 +15,12 @@
  * once a unit), or contents of this unit, alone in their cell:
  *
  *	{certificate.der}  {certificate.pem}	the device's
- *	{chain.pem}				its issuer and up, as issued
- *	{full-chain.pem}			the device's, then those
- *	{issuer.der} {issuer.pem}		the first of the chain
- *	{ca.der} {ca.pem}			the last of the chain
- *	{key.der} {key.pem}			the private key
+ *	{chain.pem}				its issuer and up, as issued:
+ *the root left out; maybe none {full-chain.pem}			the
+ *device's, then those
+ *	{issuer.der} {issuer.pem}		the first of the chain, or the
+ *root {ca.der} {ca.pem}			the root {key.der} {key.pem}
+ *the private key
  *
  * DER takes the encoding binary or a fill, PEM string, too.
  */
@@ -48,9 +50,9 @@ enum mm_image_nvs_keys {
 
 enum mm_image_ca {
 	MM_IMAGE_CA_NONE,
-	MM_IMAGE_CA_ISSUER, /* the first of the chain */
-	MM_IMAGE_CA_ROOT,   /* its last */
-	MM_IMAGE_CA_FILE    /* mm_image_plan.ca_file */
+	MM_IMAGE_CA_ISSUER, /* the first of the chain, or the root */
+	MM_IMAGE_CA_ROOT,
+	MM_IMAGE_CA_FILE /* mm_image_plan.ca_file */
 };
 
 /* The device made its key itself: images that want it are refused. */
@@ -89,7 +91,9 @@ struct mm_image_plan {
 struct mm_image_unit {
 	const struct mm_label_values *values; /* what names stand for */
 	struct mm_span certificate;           /* DER */
-	const struct mm_list *chain; /* struct mm_span, DER, issuer first */
+	const struct mm_list *chain; /* struct mm_span, DER, issuer first, the
+				      * root left out */
+	struct mm_span root;         /* DER */
 	const struct mm_flash_secret *key; /* DER; the device's */
 	const uint8_t *hmac_key;           /* MM_NVS_HMAC_KEY bytes */
 	const uint8_t *ds_key;             /* MM_DS_HMAC_KEY bytes */
@@ -99,11 +103,10 @@ struct mm_image_unit {
 };
 
 struct mm_unit_image_facts {
-	bool key;        /* it holds the private key */
-	bool clear;      /* it does so in clear: no NVS keys, no DS, and
-			  * flash encryption does not cover it */
-	bool under_made; /* all that hides the key is mm_image_unit.nvs_key:
-			  * where the key partition is clear, this is */
+	bool key;   /* it holds the private key */
+	bool clear; /* it does so in clear: no NVS keys, no DS, and
+		     * flash encryption does not cover it */
+	bool root;  /* mm_image_unit.root is needed */
 	bool hmac_key, ds_key, nvs_key, flash_key; /* of mm_image_unit, used */
 	bool certificate; /* it holds a certificate of the unit's */
 };
@@ -115,7 +118,7 @@ struct mm_unit_image;
 /*
  * Reads rows and the files that they name; `digest`, which may be NULL, takes
  * in the bytes of those files (not of plan->rows.text itself). MM_E_FORMAT,
- * MM_E_RANGE, MM_E_FILE: rows that can fit no unit, with file and line; sizes,
+ * MM_E_RANGE, MM_E_FILE: what can fit no unit, rows with file and line; sizes,
  * offsets; MM_E_KEY_TYPE: a chip without what is asked for.
  */
 enum mm_error mm_unit_image_new(const struct mm_image_plan *plan,
@@ -124,13 +127,14 @@ void mm_unit_image_free(struct mm_unit_image *image);
 void mm_unit_image_facts(
     const struct mm_unit_image *image, struct mm_unit_image_facts *out);
 /* The names in its texts, contents left out, each once: the i-th, empty behind
- * the last. They lie in the image. */
-struct mm_span mm_unit_image_name(const struct mm_unit_image *image, size_t i);
+ * the last. They lie in the image. `path`: it is part of a file's path. */
+struct mm_span
+mm_unit_image_name(const struct mm_unit_image *image, size_t i, bool *path);
 
 /*
  * Whether a unit with these values can be made: as mm_unit_image_make(),
- * contents counted as one entry, no key needed. Give values that will be random
- * with the length that they will have.
+ * contents as small as they can be, no key needed. Give values that will be
+ * random with the length that they will have.
  */
 enum mm_error mm_unit_image_check(struct mm_unit_image *image,
     const struct mm_label_values *values) mm_must_use;

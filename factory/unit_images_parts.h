@@ -36,6 +36,10 @@ struct unit_content; /* one of the header's table */
 /* NULL for a name that is none of them. */
 const struct unit_content *mm_unit_content(struct mm_span name);
 bool mm_unit_content_is_key(const struct unit_content *content);
+bool mm_unit_content_is_root(const struct unit_content *content);
+/* The bytes that it has at least, for a device's key of this kind (as
+ * mm_image_plan.key). */
+size_t mm_unit_content_least(const struct unit_content *content, int key);
 /* Whether rows of this encoding take it. */
 bool mm_unit_content_fits(
     const struct unit_content *content, struct mm_span encoding);
@@ -52,20 +56,36 @@ enum mm_error mm_unit_content_of(const struct unit_content *content,
     struct mm_span *out) mm_must_use;
 void mm_unit_contents_clear(struct unit_contents *room);
 
-/* The chain's first or last certificate. MM_E_USAGE: there is none. */
-enum mm_error mm_unit_chain_end(const struct mm_image_unit *unit, bool last,
-    struct mm_span *out) mm_must_use;
+/* The issuer's certificate, and the root's: the same where the root itself
+ * issues. MM_E_USAGE: it is not known. */
+enum mm_error mm_unit_issuer(
+    const struct mm_image_unit *unit, struct mm_span *out) mm_must_use;
+enum mm_error
+mm_unit_root(const struct mm_image_unit *unit, struct mm_span *out) mm_must_use;
+
+/* --- unit_least.c: bytes that there are at least --- */
+
+size_t mm_least_certificate(int key);
+size_t mm_least_issuer(void);
+/* PKCS#8 as {key.der} is, PKCS#1 or SEC 1 as esp_secure_cert has it. */
+size_t mm_least_key(int key, bool pkcs8);
+/* PEM of so many bytes of DER. */
+size_t mm_least_pem(size_t der);
 
 /* --- an image --- */
 
 struct unit_row;
+struct unit_name {
+	struct mm_span name;
+	bool path; /* of a file */
+};
 struct mm_unit_image {
 	struct mm_image_plan plan; /* what it points to lies in the arena */
 	struct mm_arena arena;
 	struct mm_unit_image_facts facts;
 	/* NVS */
 	struct unit_row *rows;
-	struct mm_span *names;
+	struct unit_name *names;
 	size_t name_count;
 	struct mm_nvs *nvs;
 	struct mm_flash_secret nvs_key; /* GIVEN */
@@ -84,8 +104,8 @@ enum mm_error mm_unit_image_keep(
 enum mm_error mm_unit_nvs_read(
     struct mm_unit_image *image, crypto_hash_sha256_state *digest) mm_must_use;
 void mm_unit_nvs_clear(struct mm_unit_image *image);
-/* Fills image->nvs; `whole` false: contents count as one entry. Without a unit
- * all that has names in it does. */
+/* Fills image->nvs; `whole` false: contents are as small as they can be.
+ * Without a unit all that has names in it counts as one entry. */
 enum mm_error mm_unit_nvs_fill(struct mm_unit_image *image,
     const struct mm_image_unit *unit, bool whole) mm_must_use;
 enum mm_error mm_unit_nvs_make(struct mm_unit_image *image,

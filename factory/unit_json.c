@@ -85,26 +85,25 @@ unit_json(const struct mm_unit *unit)
 	    mm_label_value(&unit->values.list, mm_span_text("order"));
 	const struct mm_registration *row = &unit->registration;
 
-	return json_pack("{s:i, s:s, s:o, s:I, s:I, s:s, s:s, s:s, s:s, s:s?, "
+	return json_pack("{s:i, s:s, s:o, s:I, s:I, s:s?, s:s, s:s, s:s, s:s?, "
 			 "s:o, s:o, s:o, s:o}",
 	    "schema", SCHEMA, "device", row->device, "order",
 	    order != NULL ? text(order->value) : json_null(), "ordinal",
 	    (json_int_t)unit->ordinal, "index", (json_int_t)row->index,
-	    "common_name", row->name, "serial", row->serial, "sha256",
-	    row->sha256, "key", p->csr ? "csr" : mm_device_key_name(p->key),
-	    "chip", p->chip != NULL ? p->chip->name : NULL, "values",
-	    values_json(unit), "images", images_json(p), "keys",
-	    keys_json(unit), "files", files_json(unit));
+	    "common_name", row->name[0] != '\0' ? row->name : NULL, "serial",
+	    row->serial, "sha256", row->sha256, "key",
+	    p->csr ? "csr" : mm_device_key_name(p->key), "chip",
+	    p->chip != NULL ? p->chip->name : NULL, "values", values_json(unit),
+	    "images", images_json(p), "keys", keys_json(unit), "files",
+	    files_json(unit));
 }
 
 enum mm_error
-mm_unit_json(const struct mm_unit *unit,
-    const struct mm_unit_certificate *certificate, struct mm_buffer *out)
+mm_unit_json(const struct mm_unit *unit, struct mm_buffer *out)
 {
 	json_t *object = unit_json(unit);
 	mm_autofree char *words = NULL;
 
-	(void)certificate;
 	if (object != NULL)
 		words = json_dumps(object, JSON_INDENT(2));
 	json_decref(object);

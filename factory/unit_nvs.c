@@ -35,19 +35,21 @@ struct reading {
 /* --- read --- */
 
 static enum mm_error
-know_name(struct mm_unit_image *image, struct mm_span name)
+know_name(struct mm_unit_image *image, struct mm_span name, bool path)
 {
 	for (size_t i = 0; i < image->name_count; i++)
-		if (mm_span_equal(image->names[i], name))
+		if (mm_span_equal(image->names[i].name, name)) {
+			image->names[i].path |= path;
 			return MM_OK;
+		}
 	if (image->name_count == NAMES_MAX)
 		return wrong("the values name more than %d others", NAMES_MAX);
-	image->names[image->name_count++] = name;
+	image->names[image->name_count++] = (struct unit_name){name, path};
 	return MM_OK;
 }
 
 static enum mm_error
-know_names(struct mm_unit_image *image, const struct unit_text *text)
+know_names(struct mm_unit_image *image, const struct unit_text *text, bool path)
 {
 	enum mm_error error = MM_OK;
 
@@ -60,7 +62,7 @@ know_names(struct mm_unit_image *image, const struct unit_text *text)
 			return wrong("{%.*s} stands for a file's bytes: alone "
 				     "in the value of a row of the type file",
 			    MM_SPAN(name));
-		error = know_name(image, name);
+		error = know_name(image, name, path);
 	}
 	return error;
 }
@@ -80,6 +82,8 @@ read_content(struct mm_unit_image *image, struct unit_row *row)
 			     "has it: remove this row");
 	image->facts.key = image->facts.key || key;
 	image->facts.certificate = image->facts.certificate || !key;
+	image->facts.root =
+	    image->facts.root || mm_unit_content_is_root(row->content);
 	return MM_OK;
 }
 
@@ -138,7 +142,7 @@ read_value(struct reading *reading, struct unit_row *row)
 	if (row->content != NULL)
 		return read_content(image, row);
 	row->kind = file ? ROW_PATH : ROW_TEXT;
-	return know_names(image, &row->text);
+	return know_names(image, &row->text, file);
 }
 
 static enum mm_error
@@ -226,8 +230,6 @@ mm_unit_nvs_read(struct mm_unit_image *image, crypto_hash_sha256_state *digest)
 	if (error == MM_OK)
 		error = mm_unit_nvs_fill(image, NULL, false);
 	facts->clear = facts->key && image->plan.keys == MM_IMAGE_KEYS_NONE;
-	facts->under_made =
-	    facts->key && image->plan.keys == MM_IMAGE_KEYS_MADE;
 	facts->nvs_key = image->plan.keys == MM_IMAGE_KEYS_MADE;
 	facts->hmac_key = image->plan.keys == MM_IMAGE_KEYS_HMAC;
 	image->plan.rows.text = mm_span(NULL, 0);
@@ -270,17 +272,30 @@ add_text(struct mm_unit_image *image, const struct unit_row *row,
 		   : error;
 }
 
+/* As small as contents can be. */
+static enum mm_error
+stand_in(struct mm_unit_image *image, const struct unit_row *row,
+    struct mm_span *out)
+{
+	size_t size = mm_unit_content_least(row->content, image->plan.key);
+	enum mm_error error = mm_nvs_secret_fit(&image->text, size);
+
+	if (error != MM_OK)
+		return error;
+	memset(image->text.data, 'x', size);
+	*out = mm_span(image->text.data, size);
+	return MM_OK;
+}
+
 static enum mm_error
 add_content(struct mm_unit_image *image, const struct unit_row *row,
     const struct mm_image_unit *unit, bool whole)
 {
 	struct mm_nvs_row filled = row->row;
-	enum mm_error error;
+	enum mm_error error = whole ? mm_unit_content_of(row->content, unit,
+					  &image->contents, &filled.value)
+				    : stand_in(image, row, &filled.value);
 
-	if (!whole)
-		return add_unknown(image, row);
-	error = mm_unit_content_of(
-	    row->content, unit, &image->contents, &filled.value);
 	filled.type = mm_span_text("data");
 	return error == MM_OK ? mm_nvs_value(image->nvs, &filled, NULL) : error;
 }
@@ -346,6 +361,8 @@ mm_unit_nvs_make(struct mm_unit_image *image, const struct mm_image_unit *unit,
 	enum mm_error error = mm_unit_nvs_fill(image, unit, true);
 
 	mm_flash_secret_clear(&image->contents.key);
+	/* Values may be secrets, and the next unit may be long in coming. */
+	sodium_memzero(image->text.data, image->text.size);
 	if (error != MM_OK)
 		return error;
 	error = key_of(image, unit, key, &found);
@@ -356,6 +373,7 @@ mm_unit_nvs_make(struct mm_unit_image *image, const struct mm_image_unit *unit,
 		error = mm_flash_secret_new(made.size, out);
 	if (error == MM_OK)
 		memcpy(out->data, made.data, made.size);
+	mm_nvs_reset(image->nvs);
 	return error == MM_OK ? MM_OK
 			      : mm_fail(error, "image %s: %s", image->plan.name,
 				    mm_why(error));

@@ -11,6 +11,7 @@ enum {
 	MM_UNIT_VALUE_MAX = 4096, /* bytes of a value */
 	MM_UNIT_POOL = 10240,     /* of all their names and values */
 	MM_UNIT_BUILTINS = 4,
+	MM_UNIT_CSR_MAX = MM_DEVICE_KEY_MAX, /* bytes of a device's own */
 	MM_UNIT_SERIAL = 40, /* hexadecimal digits of a certificate's */
 	MM_UNIT_FILES_MAX = MM_PRODUCTION_IMAGES_MAX + 20,
 	MM_UNIT_ARENA = 64 << 20
@@ -37,7 +38,7 @@ struct mm_unit {
 	struct mm_arena arena; /* what is no secret */
 	bool finished;
 	struct mm_registration registration;
-	struct mm_buffer ca; /* PEM of the issuer, for registration */
+	struct mm_buffer row; /* of the registration */
 	struct mm_unit_file files[MM_UNIT_FILES_MAX];
 	size_t file_count;
 	struct mm_flash_secret secrets[MM_UNIT_FILES_MAX]; /* files' bytes */
@@ -76,11 +77,15 @@ enum mm_error mm_unit_parse_csr(struct mm_span bytes, struct mm_buffer *csr,
 /* --- unit_json.c --- */
 
 /* Appends unit.json: what the hook reads. */
-enum mm_error mm_unit_json(const struct mm_unit *unit,
-    const struct mm_unit_certificate *certificate,
-    struct mm_buffer *out) mm_must_use;
+enum mm_error
+mm_unit_json(const struct mm_unit *unit, struct mm_buffer *out) mm_must_use;
 
 /* --- unit_register.c --- */
+
+/* Makes the unit's row: what it cannot be is told before the unit's files are
+ * there. */
+enum mm_error
+mm_unit_make_row(struct mm_unit *unit, const struct mm_list *chain) mm_must_use;
 
 /* The row of one device; `ca` is PEM. */
 enum mm_error mm_unit_register_row(const struct mm_production *production,

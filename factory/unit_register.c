@@ -4,7 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ca/certificate.h"
 #include "factory/unit_parts.h"
+#include "protocol/message.h"
+#include "protocol/shape.h"
 
 typedef enum mm_error
 row(const struct mm_production *p, const struct mm_registration *device,
@@ -30,7 +33,8 @@ aws_row(const struct mm_production *p, const struct mm_registration *device,
 	if (p->register_ca && ca.size == 0)
 		return mm_fail(MM_E_FORMAT,
 		    "the certificate came without its CA's, as a root's own "
-		    "do: say ca = FILE, or ca = no");
+		    "do: say root = FILE outside of sections, or ca = FILE or "
+		    "ca = no here");
 	return mm_register_aws_row(&aws, device, out);
 }
 
@@ -75,11 +79,38 @@ mm_unit_register_row(const struct mm_production *p,
 	return mm_production_in_line(p, p->register_line, error);
 }
 
+/* PEM of the issuer, where it is known. */
+static enum mm_error
+issuer_pem(const struct mm_unit *unit, const struct mm_list *chain,
+    struct mm_buffer *out)
+{
+	struct mm_span der =
+	    chain->count > 0
+		? mm_list_at(*chain, struct mm_bytes_item, 0)->value
+		: unit->production->root;
+
+	return der.size > 0 ? mm_pem_encode("CERTIFICATE", der, out) : MM_OK;
+}
+
+enum mm_error
+mm_unit_make_row(struct mm_unit *unit, const struct mm_list *chain)
+{
+	mm_auto(buffer) ca = {0};
+	enum mm_error error;
+
+	mm_buffer_init(&ca, 2 * MM_CERTIFICATE_MAX);
+	error = issuer_pem(unit, chain, &ca);
+	return error == MM_OK
+		   ? mm_unit_register_row(unit->production, &unit->registration,
+			 mm_buffer_span(&ca), &unit->row)
+		   : error;
+}
+
 enum mm_error
 mm_unit_registration(const struct mm_unit *unit, struct mm_buffer *out)
 {
 	if (!unit->finished)
 		return mm_fail(MM_E_BUG, "the unit has no certificate yet");
-	return mm_unit_register_row(unit->production, &unit->registration,
-	    mm_buffer_span(&unit->ca), out);
+	mm_buffer_add(out, unit->row.data, unit->row.size);
+	return out->error;
 }

@@ -17,19 +17,19 @@ static const struct mm_field sealed_value_fields[] = {
 static MM_SHAPE(sealed_value_shape, sealed_value, sealed_value_fields);
 
 struct sealed {
-	struct mm_span template; /* its SHA-256 */
+	struct mm_span keys; /* digest_of_keys() */
 	uint64_t ordinal, now;
 	struct mm_list values;
 	struct mm_span key, csr;
 	struct mm_list efuse, nvs; /* mm_bytes_item: each use, each image */
 };
 static const struct mm_field sealed_fields[] = {
-    MM_FIELD(sealed, 0, template, MM_BYTES, 32, 32),
+    MM_FIELD(sealed, 0, keys, MM_BYTES, 32, 32),
     MM_FIELD(sealed, 1, ordinal, MM_UINT, 0, UINT64_MAX),
     MM_FIELD(sealed, 2, now, MM_UINT, 0, UINT64_MAX),
     MM_MANY(sealed, 3, values, &sealed_value_shape, 1, MM_LABEL_VALUES),
     MM_OPTIONAL(sealed, 4, key, MM_BYTES, 1, MM_DEVICE_KEY_MAX),
-    MM_OPTIONAL(sealed, 5, csr, MM_BYTES, 1, 2048),
+    MM_OPTIONAL(sealed, 5, csr, MM_BYTES, 1, MM_UNIT_CSR_MAX),
     MM_ANY(sealed, 6, efuse, &mm_bytes_item_shape, MM_EFUSE_USES),
     MM_ANY(sealed, 7, nvs, &mm_bytes_item_shape, MM_PRODUCTION_IMAGES_MAX)};
 static MM_SHAPE(sealed_shape, sealed, sealed_fields);
@@ -60,14 +60,39 @@ made_nvs(const struct mm_unit *unit, struct mm_bytes_item *out)
 	return count;
 }
 
+/* Which keys the template makes of a unit: those that were made are good with
+ * another template where it makes the same ones. */
+static void
+digest_of_keys(const struct mm_production *p, uint8_t out[32])
+{
+	const char *kind = p->csr ? "csr" : mm_device_key_name(p->key);
+	crypto_hash_sha256_state state;
+
+	crypto_hash_sha256_init(&state);
+	crypto_hash_sha256_update(
+	    &state, (const uint8_t *)kind, strlen(kind) + 1);
+	for (size_t use = 0; use < MM_EFUSE_USES; use++) {
+		uint8_t size =
+		    p->efuse[use].made ? (uint8_t)p->efuse[use].size : 0;
+
+		crypto_hash_sha256_update(&state, &size, sizeof(size));
+	}
+	for (size_t i = 0; i < p->image_count; i++)
+		if (mm_production_makes_keys(&p->images[i]))
+			crypto_hash_sha256_update(&state,
+			    (const uint8_t *)p->images[i].name,
+			    strlen(p->images[i].name) + 1);
+	crypto_hash_sha256_final(&state, out);
+}
+
 enum mm_error
 mm_unit_encode(const struct mm_unit *unit, struct mm_buffer *out)
 {
 	const struct mm_production *p = unit->production;
 	struct mm_bytes_item efuse[MM_EFUSE_USES];
 	struct mm_bytes_item nvs[MM_PRODUCTION_IMAGES_MAX];
-	const struct sealed sealed = {
-	    .template = mm_span(p->sha256, sizeof(p->sha256)),
+	uint8_t keys[32] = {0};
+	const struct sealed sealed = {.keys = mm_span(keys, sizeof(keys)),
 	    .ordinal = unit->ordinal,
 	    .now = unit->now,
 	    .values = {unit->values.list.items, unit->values.list.count},
@@ -76,6 +101,7 @@ mm_unit_encode(const struct mm_unit *unit, struct mm_buffer *out)
 	    .efuse = {efuse, made_efuse(unit, efuse)},
 	    .nvs = {nvs, made_nvs(unit, nvs)}};
 
+	digest_of_keys(p, keys);
 	return mm_shape_encode(&sealed_shape, &sealed, out);
 }
 
@@ -139,13 +165,53 @@ take_device_key(struct mm_unit *unit, const struct sealed *sealed)
 }
 
 static enum mm_error
+check_keys(const struct mm_unit *unit, const struct sealed *sealed)
+{
+	uint8_t keys[32];
+
+	digest_of_keys(unit->production, keys);
+	if (mm_span_equal(sealed->keys, mm_span(keys, sizeof(keys))))
+		return MM_OK;
+	return mm_fail(MM_E_FORMAT,
+	    "%.*s was begun with a template that makes other keys (key, "
+	    "flash-encryption, hmac-key, ds-key, or keys of an image): put "
+	    "that one back until this unit is finished",
+	    MM_SPAN(mm_unit_device(unit)));
+}
+
+static enum mm_error
+check_value(const struct mm_unit *unit, struct mm_span name)
+{
+	/* It comes with the certificate. */
+	if (mm_span_is(name, "certificate-serial") ||
+	    mm_label_value(&unit->values.list, name) != NULL)
+		return MM_OK;
+	return mm_fail(MM_E_FORMAT,
+	    "%.*s was begun with a template that has no value {%.*s}, which "
+	    "this one names: take it out until this unit is finished",
+	    MM_SPAN(mm_unit_device(unit)), MM_SPAN(name));
+}
+
+/* All that the template names is there; whatever else is, goes nowhere. */
+static enum mm_error
+check_values(const struct mm_unit *unit)
+{
+	const struct mm_production *p = unit->production;
+	enum mm_error error = MM_OK;
+
+	for (size_t i = 0; i < p->value_count && error == MM_OK; i++)
+		error = check_value(unit, p->values[i].name);
+	for (size_t i = 0; i < p->name_count && error == MM_OK; i++)
+		if (!p->names[i].optional)
+			error = check_value(unit, p->names[i].name);
+	return error;
+}
+
+static enum mm_error
 take_sealed(struct mm_unit *unit, const struct sealed *sealed)
 {
 	enum mm_error error = MM_OK;
 
-	if (!mm_span_equal(
-		sealed->template, mm_span(unit->production->sha256, 32)))
-		return another();
 	unit->ordinal = sealed->ordinal;
 	unit->now = sealed->now;
 	for (size_t i = 0; i < sealed->values.count && error == MM_OK; i++) {
@@ -157,6 +223,10 @@ take_sealed(struct mm_unit *unit, const struct sealed *sealed)
 	if (error == MM_OK &&
 	    mm_label_value(&unit->values.list, mm_span_text("device")) == NULL)
 		return another();
+	if (error == MM_OK)
+		error = check_keys(unit, sealed);
+	if (error == MM_OK)
+		error = check_values(unit);
 	if (error == MM_OK)
 		error = take_keys(unit, sealed);
 	return error == MM_OK ? take_device_key(unit, sealed) : error;

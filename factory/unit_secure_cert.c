@@ -1,9 +1,11 @@
 #include <string.h>
 
 #include "ca/certificate.h"
+#include "factory/cust_flash.h"
 #include "factory/private_key.h"
 #include "factory/unit_images_parts.h"
 #include "factory/unit_key_parts.h"
+#include "signer/secure_cert.h"
 
 enum { PEM_MAX = 2 * MM_FLASH_PEM_MAX };
 
@@ -98,6 +100,64 @@ keep_ca(struct mm_unit_image *image, crypto_hash_sha256_state *digest)
 	return error;
 }
 
+/* --- whether it can fit at all --- */
+
+static size_t
+least_certificate(const struct mm_image_plan *plan, size_t der)
+{
+	return (size_t)mm_secure_cert_tlv_size(
+	    plan->pem ? mm_least_pem(der) : der);
+}
+
+static size_t
+least_ca(const struct mm_image_plan *plan)
+{
+	if (plan->ca == MM_IMAGE_CA_NONE)
+		return 0;
+	return least_certificate(plan, plan->ca == MM_IMAGE_CA_FILE
+					   ? plan->ca_file.bytes.size
+					   : mm_least_issuer());
+}
+
+static size_t
+least_key(const struct mm_image_plan *plan)
+{
+	size_t der = mm_least_key(plan->key, false);
+
+	return plan->ds || plan->key < 0 ? 0 : least_certificate(plan, der);
+}
+
+/* The smallest that this image can come to. */
+static size_t
+least_size(const struct mm_image_plan *plan)
+{
+	switch (plan->layout) {
+	case MM_LAYOUT_TLV8K:
+		return MM_SECURE_CERT_TLVS;
+	case MM_LAYOUT_CUST_FLASH:
+		return MM_CUST_FLASH_SIZE;
+	case MM_LAYOUT_CUST_FLASH_DS:
+		return MM_CUST_FLASH_SIZE_DS;
+	case MM_LAYOUT_TLV:
+		break;
+	}
+	return least_certificate(plan, mm_least_certificate(plan->key)) +
+	       least_ca(plan) + least_key(plan);
+}
+
+static enum mm_error
+check_room(const struct mm_image_plan *plan)
+{
+	size_t least = least_size(plan);
+
+	return plan->size == 0 || least <= plan->size
+		   ? MM_OK
+		   : mm_fail(MM_E_RANGE,
+			 "it has 0x%zx bytes at least, and its partition "
+			 "0x%llx: make that larger, in the partition table",
+			 least, (unsigned long long)plan->size);
+}
+
 enum mm_error
 mm_unit_secure_cert_read(
     struct mm_unit_image *image, crypto_hash_sha256_state *digest)
@@ -110,7 +170,10 @@ mm_unit_secure_cert_read(
 		error = check_ds(image);
 	if (error == MM_OK)
 		error = keep_ca(image, digest);
+	if (error == MM_OK)
+		error = check_room(plan);
 	facts->certificate = true;
+	facts->root = plan->ca == MM_IMAGE_CA_ROOT;
 	facts->key = plan->key >= 0;
 	facts->ds_key = plan->ds;
 	facts->clear = facts->key && !plan->ds && !plan->encrypted;
@@ -145,7 +208,8 @@ find_ca(const struct mm_unit_image *image, const struct mm_image_unit *unit,
 	if (ca != MM_IMAGE_CA_ISSUER && ca != MM_IMAGE_CA_ROOT)
 		return MM_OK;
 	out->path = "the CA's certificate";
-	return mm_unit_chain_end(unit, ca == MM_IMAGE_CA_ROOT, &out->bytes);
+	return ca == MM_IMAGE_CA_ROOT ? mm_unit_root(unit, &out->bytes)
+				      : mm_unit_issuer(unit, &out->bytes);
 }
 
 struct room {

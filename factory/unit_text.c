@@ -9,7 +9,7 @@ static enum mm_error
 lone_brace(size_t at)
 {
 	return mm_fail(MM_E_FORMAT,
-	    "there is a brace at character %zu of the value that is no "
+	    "there is a brace at character %zu of the text that is no "
 	    "{name}; a brace by itself is written twice",
 	    at + 1);
 }

@@ -68,7 +68,7 @@ static enum mm_error
 put_builtins(const struct mm_unit_terms *terms, bool stand_in,
     struct mm_unit_values *out)
 {
-	static const char serial[] = "0000000000000000000000000000000000000000";
+	static const char serial[] = "ffffffffffffffffffffffffffffffffffffffff";
 	const struct mm_label_value *device =
 	    mm_label_value(terms->given, mm_span_text("device"));
 	time_t now = (time_t)terms->now;
@@ -166,11 +166,22 @@ make_count(const struct mm_production_value *value, bool stand_in,
 	    (unsigned long long)sum);
 	if (value->digits > 0 && (uint64_t)size > value->digits)
 		return mm_fail(MM_E_RANGE,
-		    "value \"%.*s\" has come to %s, which has more than %llu "
-		    "digits: give it more",
-		    MM_SPAN(value->name), number,
-		    (unsigned long long)value->digits);
+		    "value \"%.*s\" has come to more than %llu digits: give it "
+		    "more",
+		    MM_SPAN(value->name), (unsigned long long)value->digits);
 	return mm_unit_put(out, value->name, mm_span(number, (size_t)size));
+}
+
+/* The character that is hardest to place: a QR code has least room for small
+ * letters, a number none for letters and least for nines. */
+static char
+worst(const char *alphabet)
+{
+	char found = alphabet[0];
+
+	for (const char *c = alphabet; *c != '\0'; c++)
+		found = *c > found ? *c : found;
+	return found;
 }
 
 /* randombytes_uniform() has no favourites among an alphabet's characters. */
@@ -184,8 +195,8 @@ make_random(const struct mm_production_value *value, bool stand_in,
 
 	(void)terms;
 	for (size_t i = 0; i < value->length; i++)
-		text[i] =
-		    value->alphabet[stand_in ? 0 : randombytes_uniform(size)];
+		text[i] = stand_in ? worst(value->alphabet)
+				   : value->alphabet[randombytes_uniform(size)];
 	error = mm_unit_put(out, value->name, mm_span(text, value->length));
 	sodium_memzero(text, sizeof(text));
 	return error;

@@ -167,14 +167,23 @@ mm_store_hold(struct mm_store *store)
 	return error;
 }
 
-/* Nothing was written: where it cannot end, the next reads say why. */
+static void
+run_quietly(struct mm_store *store, enum mm_store_statement id)
+{
+	sqlite3_step(store->statements[id]);
+	sqlite3_reset(store->statements[id]);
+}
+
+/* Nothing was written: where it does not end one way it ends the other, or no
+ * read could begin any more. */
 void
 mm_store_release(struct mm_store *store)
 {
 	if (--store->held > 0)
 		return;
-	sqlite3_step(store->statements[MM_STORE_COMMIT]);
-	sqlite3_reset(store->statements[MM_STORE_COMMIT]);
+	run_quietly(store, MM_STORE_COMMIT);
+	if (sqlite3_get_autocommit(store->db) == 0)
+		run_quietly(store, MM_STORE_ROLLBACK);
 }
 
 enum mm_error

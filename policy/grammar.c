@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "policy/comments.h"
+#include "protocol/comments.h"
 
 enum {
 	KEYS_MAX = 32, /* of one section */

@@ -1,6 +1,7 @@
 #include "protocol/tls.h"
 
 #include <string.h>
+#include <sys/socket.h>
 
 #include <gnutls/crypto.h>
 #include <gnutls/pkcs11.h>
@@ -413,6 +414,23 @@ check_established(gnutls_session_t session)
 	return MM_OK;
 }
 
+/* The other side went away, and said nothing against us. A record that ends
+ * too early is a wrong one, unless nothing can come any more. */
+static bool
+is_cut(gnutls_session_t session, int result)
+{
+	static const int cuts[] = {GNUTLS_E_PREMATURE_TERMINATION,
+	    GNUTLS_E_PULL_ERROR, GNUTLS_E_PUSH_ERROR};
+	char byte;
+
+	for (size_t i = 0; i < sizeof(cuts) / sizeof(cuts[0]); i++)
+		if (result == cuts[i])
+			return true;
+	return result == GNUTLS_E_UNEXPECTED_PACKET_LENGTH &&
+	       recv(gnutls_transport_get_int(session), &byte, 1,
+		   MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
 enum mm_error
 mm_tls_handshake(gnutls_session_t session, bool *done)
 {
@@ -425,6 +443,10 @@ mm_tls_handshake(gnutls_session_t session, bool *done)
 	}
 	if (!gnutls_error_is_fatal(result))
 		return MM_OK;
+	if (is_cut(session, result))
+		return mm_fail(MM_E_AWAY,
+		    "the connection ended while it was made: %s",
+		    gnutls_strerror(result));
 	/* check_peer() has said why already. */
 	if (result != GNUTLS_E_CERTIFICATE_ERROR)
 		mm_tls_fail(session, result);

@@ -65,7 +65,7 @@ enum mm_error mm_tls_connect(struct mm_tls *tls, int fd, const char *name,
 /*
  * As much of the handshake as goes without waiting. `done` means that the
  * peer has proven itself, also where the session was resumed. On MM_E_TLS
- * the alert has been sent.
+ * the alert has been sent. MM_E_AWAY: the connection ended before it was over.
  */
 enum mm_error
 mm_tls_handshake(gnutls_session_t session, bool *done) mm_must_use;

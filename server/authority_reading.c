@@ -38,12 +38,34 @@ mm_reading_begin(struct mm_authority *a, uint64_t type,
 	return error;
 }
 
+/* Whether the archive has taken the newest note. */
+static void
+published(struct mm_authority *a, const struct mm_packet *answer)
+{
+	if (answer->error != 0)
+		a->archive_behind = true;
+	else if (answer->id == a->publishing)
+		a->archive_behind = false;
+}
+
+/* An archive that does not have the newest note says of the newest entries that
+ * they are not there. */
+static enum mm_error
+not_yet(const struct mm_authority *a, enum mm_error error)
+{
+	return error == MM_E_NOT_FOUND && a->archive_behind
+		   ? mm_fail(MM_E_BUSY, "the archive does not follow yet")
+		   : error;
+}
+
 void
 mm_reading_answered(struct mm_authority *a, struct mm_received *received)
 {
 	struct mm_reading **place = &a->readings, *reading;
 	enum mm_error error = mm_error_from(received->packet.error);
 
+	if (received->packet.type == MM_ARCHIVE_PUBLISH)
+		published(a, &received->packet);
 	/* Whoever asked, and if it is found by the way. */
 	if (error == MM_E_LOG_WRONG)
 		mm_authority_distrust(a, received->packet.why);
@@ -58,7 +80,7 @@ mm_reading_answered(struct mm_authority *a, struct mm_received *received)
 	if (received->packet.error == 0)
 		reading->done(a, reading->job, received);
 	else if (reading->job != NULL)
-		mm_answer_error(a, reading->job, error);
+		mm_answer_error(a, reading->job, not_yet(a, error));
 	else
 		mm_authority_fail(a, error);
 	free(reading);
@@ -114,9 +136,11 @@ mm_reading_ask(struct mm_authority *a, struct mm_job *job, uint64_t type,
     const struct mm_shape *shape, const void *request,
     void (*done)(struct mm_authority *, struct mm_job *, struct mm_received *))
 {
-	enum mm_error error =
-	    mm_reading_begin(a, type, shape, request, job, done);
+	enum mm_error error;
 
+	if (a->archive_behind)
+		mm_start_publish(a);
+	error = mm_reading_begin(a, type, shape, request, job, done);
 	if (error != MM_OK)
 		mm_answer_error(a, job, error);
 }

@@ -51,10 +51,11 @@ mm_start_publish(struct mm_authority *a)
 	if (a->archive == NULL || !a->opened)
 		return;
 	a->published = ev_now(a->loop);
-	/* Its answer is heard by mm_reading_answered(), which minds nothing
-	 * but that the log is damaged. */
-	error = mm_link_send(a->archive, MM_ARCHIVE_PUBLISH, ++a->calls,
+	a->publishing = ++a->calls;
+	/* Its answer is heard by mm_reading_answered(). */
+	error = mm_link_send(a->archive, MM_ARCHIVE_PUBLISH, a->publishing,
 	    &mm_archive_publish_request_shape, &request, NULL);
+	a->archive_behind = error != MM_OK;
 	if (error != MM_OK)
 		mm_journal(MM_LEVEL_WARNING, mm_error_name(error),
 		    "the archive does not follow: %s", mm_why(error));

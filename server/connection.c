@@ -280,12 +280,12 @@ leave(struct mm_connection *c)
 }
 
 static void
-tell_refusal(struct mm_connection *c)
+tell_refusal(struct mm_connection *c, enum mm_error error)
 {
 	char why[256], hex[65] = "none";
 	struct mm_tls_peer peer;
 
-	snprintf(why, sizeof(why), "%s", mm_why(MM_E_TLS));
+	snprintf(why, sizeof(why), "%s", mm_why(error));
 	if (mm_tls_peer(c->session, &peer) == MM_OK)
 		sodium_bin2hex(hex, sizeof(hex), peer.fingerprint,
 		    sizeof(peer.fingerprint));
@@ -303,7 +303,7 @@ shake(struct mm_connection *c)
 	if (error == MM_OK && done)
 		error = mm_tls_peer(c->session, &peer);
 	if (error != MM_OK) {
-		tell_refusal(c);
+		tell_refusal(c, error);
 		(void)shutdown(c->fd, SHUT_WR);
 		c->phase = LEAVING;
 	} else if (done) {

@@ -20,6 +20,7 @@ HOST_MEMORY, DEVICE_ERROR, DEVICE_REMOVED, SESSION_GONE = 2, 0x30, 0x32, 0xB3
 SQLITE_NOMEM, SQLITE_IOERR, SQLITE_FULL = 7, 10, 13
 
 BOTH = ("issue", "sign")
+SCRAP = ("scrap",)
 STORES = ["notary", "authority", "archive"]
 SENDERS = ["gate", "authority", "notary", "token"]
 # These two have a part in a signing alone.
@@ -139,6 +140,35 @@ FAULTS = [
     *faults("killed after sending", HELPERS, "send", "after",
             requests=("sign",)),
     *faults("killed after the client's answer", ["gate"], "tls", "after"),
+    # A report of scrap, which no token has a part in.
+    *faults("allocation fails", ["authority", "archive"], "alloc", "fail",
+            parts=4, requests=SCRAP),
+    *faults("SQLite step: IOERR", STORES, "step", "fail", SQLITE_IOERR,
+            requests=SCRAP),
+    *faults("write: ENOSPC", STORES, "write", "fail", errno.ENOSPC,
+            requests=SCRAP),
+    *faults("fsync: EIO", ["notary"], "fsync", "fail", errno.EIO,
+            requests=SCRAP),
+    *faults("fsync: done, but EIO", ["notary"], "fsync", "lie", errno.EIO,
+            requests=SCRAP),
+    *faults("send: ENOMEM", ["gate", "authority", "notary"], "send", "fail",
+            errno.ENOMEM, requests=SCRAP),
+    *faults("send: sent twice", ["gate", "authority"], "send", "twice",
+            requests=SCRAP),
+    *faults("answer: given twice", ["notary"], "send", "twice",
+            requests=SCRAP),
+    *faults("killed before fsync", ["notary"], "fsync", "before",
+            requests=SCRAP),
+    *faults("killed after fsync", ["notary"], "fsync", "after",
+            requests=SCRAP),
+    *faults("killed in a write", ["notary", "authority"], "write", "torn",
+            requests=SCRAP),
+    *faults("killed before sending", ["gate", "authority", "notary"], "send",
+            "before", requests=SCRAP),
+    *faults("killed after sending", ["gate", "authority", "notary"], "send",
+            "after", requests=SCRAP),
+    *faults("killed after the client's answer", ["gate"], "tls", "after",
+            requests=SCRAP),
 ]
 
 # Where one process waits, right behind the point, while another is killed.
@@ -588,3 +618,8 @@ def all_groups():
         for victim in EVERYBODY:
             if victim != point[0]:
                 yield KillGroup(victim, point, "sign")
+    for victim in ("gate", "authority", "supervisor"):
+        yield KillGroup(victim, ("notary", "fsync"), "scrap")
+    yield DiskGroup("state", "scrap")
+    yield ClockGroup("clock an hour back", -HOUR, "clock-behind", "scrap")
+    yield ClockGroup("clock a year ahead", YEAR, "clock-jumped", "scrap")

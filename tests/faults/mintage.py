@@ -1,5 +1,6 @@
 """A mint with the page of page.h beside its program: orders faults, asks for a
-certificate or a firmware's signature, and holds the invariants."""
+certificate or a firmware's signature, reports scrap, and holds the
+invariants."""
 
 import mmap
 import os
@@ -14,6 +15,8 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "system"))
+
+from cryptography import x509
 
 import auditor
 import mintmark_client as mm
@@ -199,7 +202,33 @@ class Release:
         return receipts
 
 
-REQUESTS = {"issue": Issue, "sign": Release}
+class Report:
+    """A station reports a unit that failed, always in the same words."""
+    identity = "station"
+    alone = False
+
+    def __init__(self, mint):
+        unit = Issue(mint)
+        issued = mint.insist(unit)[0]
+        mint.released.append((unit, issued))
+        self.order, self.certificate = unit.order, issued[0]
+        self.serial = x509.load_der_x509_certificate(
+            issued[1]).serial_number.to_bytes(20, "big")
+        self.id = os.urandom(16)
+
+    def ask(self, client):
+        return client.scrap(self.order, self.serial, request_id=self.id)
+
+    def check(self, audited, answer, vkey):
+        need(audited.scraps.get(self.certificate) == answer[0],
+             f"entry {self.certificate}: the report of it is not in the log")
+        receipt = auditor.Receipt(answer[1], vkey)
+        need(receipt.index == answer[0],
+             f"entry {self.certificate}: the receipt of another report")
+        return [receipt]
+
+
+REQUESTS = {"issue": Issue, "sign": Release, "scrap": Report}
 
 
 class Mintage(Mint):
@@ -421,6 +450,8 @@ class Mintage(Mint):
             need(receipt.size <= len(entries) and auditor.tree_root(
                 leaves[:receipt.size]) == receipt.root,
                 "a receipt's checkpoint is of another log")
+        need(audited.scraps.keys() <= audited.signatures.keys(),
+             "what was never issued is scrap")
         devices = {r.device for r, _ in self.released if isinstance(r, Issue)}
         used = sum(audited.used.values())
         need(used == len(devices),

@@ -29,6 +29,8 @@ union body {
 	struct mm_csr_entry csr;
 	struct mm_import_entry import;
 	struct mm_inherited_entry inherited;
+	struct mm_partition_entry partition;
+	struct mm_scrap_entry scrap;
 };
 
 static void

@@ -29,8 +29,8 @@ from audit_base import (  # noqa: F401: tests take them from here
     FOREVER, GENESIS, IMAGE, IMPORT, INHERITED, KEY, KIND_NAMES, OFFICER,
     ORDER, PARTITION, PENDING, POLICY, PRINCIPAL, PROOF, REFUSAL, RELEASE,
     RELEASE_ENTRY, REVOCATION, S_CEREMONY, S_ORDER, S_POLICY, S_PRINCIPAL,
-    S_RELEASE, S_REVOKE, S_WITHDRAW, SERVER, SIGNATURES, START, STATION, VOID,
-    WITHDRAWAL, Wrong, assemble, der, der_head, must, not_after, sha256,
+    S_RELEASE, S_REVOKE, S_WITHDRAW, SCRAP, SERVER, SIGNATURES, START, STATION,
+    VOID, WITHDRAWAL, Wrong, assemble, der, der_head, must, not_after, sha256,
     strict_cbor, unbase64)
 from audit_meaning import Auditor, Policy, covers  # noqa: F401
 

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import pty
+import re
 import shutil
 import signal
 import subprocess
@@ -166,6 +167,12 @@ def test_a_row_for_every_matter(paper):
     assert all(list(row) == HEAD for row in found)
     assert [row["index"] for row in found] == sorted(
         row["index"] for row in found)
+
+
+def test_the_help_has_every_kind():
+    said = re.search(r"Kinds:\s([^;]*);", mintmark("log", "list",
+                                                  "--help").stdout)
+    assert set(re.findall(r"\w+", said[1])) == KINDS_WITH_ROWS
 
 
 def test_states(paper):

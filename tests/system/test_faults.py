@@ -52,6 +52,15 @@ def test_a_call_that_fails(role):
         try_one(group, n)
 
 
+def test_an_archive_that_was_not_told_of_a_batch():
+    """It says of no entry that is there that it is not."""
+    group = next(g for g in of_kind(cases.FaultGroup) if g.name() ==
+                 "send: ENOMEM | authority | scrap")
+    row = group.run()
+    assert not row.failures, table.failures([row])
+    assert row.cases >= 3
+
+
 def test_a_kill_at_a_commit_point():
     for group, n in choose(of_kind(cases.KillGroup), 6, dice("kill")):
         try_one(group, n)

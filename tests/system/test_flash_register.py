@@ -547,6 +547,27 @@ def test_usage(office, order, workdir, words):
     assert not out.is_file()
 
 
+@pytest.mark.parametrize("kind", ["aws-bulk", "azure-dps", "mosquitto"])
+def test_an_order_that_is_none(office, order, workdir, kind):
+    """It is no empty list."""
+    office.refused("unknown-order", "flash", "register", kind, "--order",
+                   order + "x", "-o", workdir / "out", identity="auditor")
+    assert not (workdir / "out").is_file()
+
+
+@pytest.mark.parametrize("topic", [
+    "devices/#", "devices/{{device}}/#", "devices/{{{{name}}", "x{{name}/#"],
+    ids=["none", "braces", "more braces", "half"])
+def test_a_topic_for_all(office, order, workdir, topic):
+    """Nobody would be kept from what is another device's."""
+    Lamp(office, order, workdir)
+    said = office.refused("usage", "flash", "register", "mosquitto", "--topic",
+                          topic, "--order", order, "-o", workdir / "out",
+                          identity="auditor", status=64)
+    assert "has neither {device} nor {name}" in said
+    assert not (workdir / "out").exists()
+
+
 @pytest.mark.parametrize("topic", ["devices/{none}", "{device"])
 def test_a_wrong_topic(office, order, workdir, topic):
     Lamp(office, order, workdir)

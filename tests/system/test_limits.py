@@ -4,6 +4,7 @@ import time
 
 from mint import (fresh, new_csr, nothing_signed, refusals, refused,
                   eventually)
+from test_reissue import serial_of
 
 LIMITS = {"requests_a_minute": 20}
 
@@ -77,6 +78,17 @@ def test_chunks_do_not_count(mint):
         client.status()
         with refused("rate-limited"):
             client.status()
+
+
+def test_reports_of_scrap_count(mint):
+    name = mint.new_principal("station", minute=3)
+    order = mint.new_order(stations=[name])
+    with mint.client(name) as client:
+        serial = serial_of(client.issue(order, fresh("lamp"), new_csr()))
+        first = client.scrap(order, serial)
+        assert client.scrap(order, serial)[0] == first[0]
+        with refused("rate-limited"):
+            client.scrap(order, serial)
 
 
 def test_the_daily_limit_ends_at_midnight(mint):

@@ -86,12 +86,48 @@ def test_a_scanner(room):
         line = json.loads(process.stdout.readline())
         assert (line["device"], line["state"]) == (device, "made")
         room.whole_unit(device)
-    process.stdin.write(f"no id\n\n {lamp(1)} \n{lamp(3)}")
+    process.stdin.write(f"no id\n\n {lamp(1)} \n{'x' * 65}\n{lamp(3)}")
     out, err = process.communicate(timeout=60)
     assert process.returncode == 0, err
-    assert json.loads(out.splitlines()[0])["device"] == lamp(3)
-    assert "bad-device-id" in err and f"{lamp(1)}: made already" in err
+    told = [json.loads(line) for line in out.splitlines()]
+    assert [(u["device"], u["state"], u["error"]) for u in told[:-1]] == [
+        ("no id", "refused", "bad-device-id"), (lamp(1), "made", None),
+        ("x" * 64 + "...", "refused", "bad-device-id"),
+        (lamp(3), "made", None)]
+    assert told[1]["why"] == "already" and told[0]["serial"] is None
+    assert told[1]["directory"] == str(room.unit(lamp(1)))
+    assert told[-1]["made"] == 3 and told[-1]["refused"] == 0
+    assert "no id: bad-device-id: " in err
+    assert f"{lamp(1)}: made already" in err
     room.over([lamp(1), lamp(2), lamp(3)])
+
+
+def test_one_that_is_none_or_made(room):
+    room.go(source=["--one", "no id"], ok=(77,))
+    assert [(u["device"], u["state"], u["error"]) for u in room.units] == [
+        ("no id", "refused", "bad-device-id")]
+    assert "no id: bad-device-id: " in room.done.stderr
+    room.go(source=["--one", lamp(1)])
+    room.go(source=["--one", lamp(1)])
+    assert [(u["device"], u["state"], u["error"], u["why"])
+            for u in room.units] == [(lamp(1), "made", None, "already")]
+    assert room.total["before"] == 1
+
+
+def test_names_that_nothing_names(room):
+    """A value, or a column, that is spelt otherwise in the template."""
+    room.rows([lamp(1)])
+    room.go("--value", "serail=7", ok=(64,))
+    assert "--value serail: nothing in" in room.done.stderr
+    assert not (room.run / "journal").exists()
+    room.rows([lamp(1)], ["Serial", "pop", "batch"], ["7", "ABCDEFGH", "9"])
+    room.go()
+    assert "list.csv: nothing names its column(s) Serial, batch;" \
+        in room.done.stderr
+    assert room.results()[0]["serial"] == "LMP-001000"
+    room.rows([lamp(2)], ["serial"], ["7"])
+    room.go()
+    assert "column(s)" not in room.done.stderr
 
 
 def test_a_passphrase(room):
@@ -166,6 +202,12 @@ REFUSED_TEMPLATES = {
     "no image holds it": (WITHOUT_KEY[:WITHOUT_KEY.index("image creds")],
                           "--plain-keys"),
     "a setting that is none": (TEMPLATE + "colour = 7\n", "colour"),
+    "half a brace": (TEMPLATE.replace("LMP-{count}", "LMP-{count"), "brace"),
+    "a name of nothing": (TEMPLATE.replace("LMP-{count}", "{colour}"),
+                          "{colour}"),
+    "a topic for all": (TEMPLATE.replace(
+        '"aws-bulk"', '"mosquitto" topic = "devices/#"'),
+        "has neither {device} nor {name}"),
     "a file that is not there": (TEMPLATE.replace("creds.csv", "none.csv"),
                                  "none.csv"),
 }
@@ -176,9 +218,10 @@ def test_refused_templates(room, name):
     template, why = REFUSED_TEMPLATES[name]
     room.template.write_text(template)
     room.rows(devices(1))
-    room.go(ok=(64, 65, 78))
+    room.go(ok=(64 if why in ["HMAC key would be lost", "--plain-keys"]
+                else 65,))
     assert why in room.done.stderr
-    assert room.issued() == 0 and not room.run.exists()
+    assert room.issued() == 0 and not (room.run / "journal").exists()
 
 
 # --------------------------------------------------------------------- lists
@@ -205,7 +248,7 @@ BAD_LISTS = {
 def test_bad_lists(room, name):
     text, line, why = BAD_LISTS[name]
     room.list.write_text(text, newline="")
-    room.go(ok=(64, 65, 77))
+    room.go(ok=(65,))
     assert f"list.csv, line {line}: " in room.done.stderr
     assert why in room.done.stderr
     assert room.issued() == 0
@@ -305,6 +348,50 @@ def test_what_the_run_was_begun_with(room, mint):
     assert room.go()["before"] == 2
 
 
+CHANGES = {
+    "a column more": (TEMPLATE + 'value x { text = "7" }\n',
+                      "was begun with the columns device,"),
+    "no registration": (TEMPLATE.replace(
+        'register { kind = "aws-bulk" }\n', ""), 'registration "aws-bulk"'),
+    "another registration": (TEMPLATE.replace(
+        "aws-bulk", "azure-dps"), '"azure-dps" now'),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES, ids=lambda n: n)
+def test_a_template_that_changed_too_much(room, name):
+    text, why = CHANGES[name]
+    room.rows(devices(2))
+    room.go()
+    kept = room.bytes_of_all()
+    room.template.write_text(text)
+    room.rows(devices(3))
+    room.go("--changed-template", ok=(78,))
+    assert why in room.done.stderr
+    assert room.bytes_of_all() == kept
+    room.template.write_text(TEMPLATE)
+    room.go()
+    room.over(devices(3))
+
+
+def test_a_template_that_changed(room):
+    """The new one is the run's from then on, the old one is not."""
+    room.rows(devices(2))
+    room.go()
+    room.template.write_text(TEMPLATE.replace("LMP-", "NEW-"))
+    room.rows(devices(3))
+    room.go(ok=(78,))
+    assert "say --changed-template" in room.done.stderr
+    room.go("--changed-template")
+    assert [r["serial"] for r in room.results()] == [
+        "LMP-001000", "LMP-001001", "NEW-001002"]
+    room.rows(devices(4))
+    room.go()
+    room.over(devices(4))
+    room.template.write_text(TEMPLATE)
+    room.go(ok=(78,))
+
+
 def test_a_directory_for_everybody(room):
     room.rows(devices(1))
     room.run.mkdir()
@@ -316,20 +403,100 @@ def test_a_directory_for_everybody(room):
     room.over(devices(1))
 
 
-@pytest.mark.parametrize("name", ["done", "results.csv",
-                                  "registration.ndjson"])
-def test_a_file_that_was_shortened(room, name):
+THREE = ["done", "results.csv", "registration.ndjson"]
+
+
+@pytest.mark.parametrize("name", THREE)
+def test_a_file_that_was_changed(room, name):
+    """Shorter, or other bytes before its committed end: nothing is cut,
+    nothing written; more bytes behind it come from a crash."""
     room.rows(devices(5))
     room.go()
     path = room.run / name
     whole = path.read_bytes()
-    path.write_bytes(whole[:-1])
     room.rows(devices(6))
-    room.go(ok=(65,))
-    assert "shortened" in room.done.stderr and name in room.done.stderr
+    at = max(0, len(whole) - 4096)  # what is looked at begins here
+    for changed in [whole[:-1], b"", whole[:-1] + b"x",
+                    whole[:at] + b"\0" + whole[at + 1:], b"x" + whole, whole[1:] + b"xy",
+                    whole.replace(b"\n", b"\r\n") + b"more"]:
+        path.write_bytes(changed)
+        kept = room.bytes_of_all()
+        room.go(ok=(65,))
+        assert f"{name} was changed since: put it back" in room.done.stderr
+        assert ("move it away" in room.done.stderr) == (name != "done")
+        assert room.bytes_of_all() == kept
     path.write_bytes(whole + b"of a crash")
     room.go()
     room.over(devices(6))
+
+
+@pytest.mark.parametrize("name", THREE[1:])
+def test_a_file_that_was_moved_away(room, name):
+    """It begins anew, with its head."""
+    room.rows(devices(3))
+    room.go()
+    path, aside = room.run / name, room.place / "aside"
+    head = room.results()[0].keys()
+    path.rename(aside)
+    assert room.go()["before"] == 3
+    assert f"{name} is not there any more: a new one" in room.done.stderr
+    assert room.results() == [] or name != "results.csv"
+    room.rows(devices(5))
+    room.go()
+    assert "not there any more" not in room.done.stderr
+    assert len(room.results()) + len(room.registered()) == 7
+    assert room.results()[0].keys() == head
+    if name == "results.csv":
+        assert [r["device"] for r in room.results()] == devices(5)[3:]
+    path.write_bytes(aside.read_bytes() + path.read_bytes().removeprefix(
+        aside.read_bytes().split(b"\n")[0] + b"\n"
+        if name == "results.csv" else b""))
+    room.go(ok=(65,))
+
+
+def test_done_that_was_moved_away(room):
+    room.rows(devices(3))
+    room.go()
+    (room.run / "done").rename(room.place / "aside")
+    room.go(ok=(65,))
+    assert "done is not there any more" in room.done.stderr
+    assert not (room.run / "done").exists()
+    (room.place / "aside").rename(room.run / "done")
+    assert room.go()["before"] == 3
+
+
+@pytest.mark.parametrize("name", THREE)
+def test_a_file_that_goes_during_the_run(room, name):
+    """As an editor does it that saves: another file has its name."""
+    process = room.start(source=[], stdin=subprocess.PIPE)
+    process.stdin.write(lamp(1) + "\n")
+    process.stdin.flush()
+    assert json.loads(process.stdout.readline())["state"] == "made"
+    path = room.run / name
+    copy = room.write("copy", path.read_bytes())
+    copy.chmod(0o600)
+    copy.rename(path)
+    out, err = process.communicate(lamp(2) + "\n", timeout=60)
+    assert process.returncode == 65, err
+    assert f"{name} was removed, or replaced" in err
+    last = json.loads(out.splitlines()[-1])
+    assert (last["held"], last["end"]) == (1, "file")
+    room.go(source=[], input="")
+    room.over([lamp(1), lamp(2)])
+
+
+def test_units_that_are_in_an_archive(room):
+    room.rows(devices(4))
+    assert room.go()["missing"] == 0
+    for device in devices(4)[1:3]:
+        room.unit(device).rename(room.place / device.replace(":", "_"))
+    total = room.go()
+    assert (total["before"], total["missing"], total["made"]) == (4, 2, 0)
+    first = room.unit(devices(4)[1]).name
+    assert f"2 units that are done have no directory any more, units/{first}" \
+        in room.done.stderr
+    room.rows(devices(5))
+    assert room.go()["made"] == 1 and room.total["missing"] == 2
 
 
 def test_a_journal_that_is_gone(room):
@@ -348,14 +515,34 @@ def test_a_journal_that_is_gone(room):
     room.over(devices(2))
 
 
+@pytest.mark.parametrize("name", ["results.csv", "notes", "units/lamp-1",
+                                  "units/.lamp-1.new"])
+def test_a_directory_of_somebody_else(room, name):
+    """Nothing is written there; what we leave ourselves does not count."""
+    room.rows(devices(1))
+    path = room.run / name
+    path.parent.mkdir(parents=True, mode=0o700)
+    room.run.chmod(0o700)
+    path.write_text("theirs")
+    room.go(ok=(78,))
+    assert "begin another directory" in room.done.stderr
+    assert path.name in room.done.stderr
+    assert [p for p in room.run.rglob("*") if p.is_file()] == [path]
+    assert (room.run / "units").exists() == name.startswith("units")
+    path.unlink()
+    (room.run / "journal.new").write_text("half")
+    room.go()
+    room.over(devices(1))
+
+
 def test_one_at_a_time(room):
     process = room.start(source=[], stdin=subprocess.PIPE)
     process.stdin.write(lamp(1) + "\n")
     process.stdin.flush()
     process.stdout.readline()
     room.rows([lamp(2)])
-    room.go(ok=(78,))
-    assert "already-running" in room.done.stderr
+    room.go(ok=(75,))
+    assert "another `mintmark produce` is at work" in room.done.stderr
     process.communicate(timeout=60)
     room.go()
     room.over([lamp(1), lamp(2)])
@@ -373,12 +560,65 @@ def test_devices_that_are_refused(room, station, workdir):
     told = next(u for u in room.units if u["state"] == "refused")
     assert told["device"] == wanted[5] and told["serial"] is None
     assert told["why"].startswith("device-already-issued")
+    assert told["error"] == "device-already-issued"
+    assert "take another device; or" in told["why"]
+    assert "cert issue --reissue" in told["why"]
     assert told["directory"] is None
     rest = wanted[:5] + wanted[6:]
     room.over(rest, issued=70, look=3)
     total = room.go(ok=(1,))
     assert (total["made"], total["before"], total["refused"]) == (0, 69, 1)
     room.over(rest, issued=70, look=0)
+
+
+def test_a_value_that_the_list_lacks(room):
+    for value in ["value serial { }\n", ""]:
+        room.template.write_text(TEMPLATE.replace(
+            'value serial { text = "LMP-{count}" }\n', value))
+        room.rows(devices(2))
+        room.go(ok=(65,))
+        assert "list.csv, line 2: " in room.done.stderr
+        assert "serial" in room.done.stderr
+    room.rows(devices(1))
+    room.go("--value", "serial=7")
+    room.over(devices(1), look=0)
+
+
+def test_an_order_of_another_station(mint, workdir):
+    """True of every device: none is refused, the first one's key waits."""
+    other = mint.new_principal("station")
+    room = Room(mint, workdir, mint.new_order(stations=(other,)))
+    room.rows(devices(3))
+    total = room.go(ok=(77,))
+    assert (total["made"], total["refused"], total["held"]) == (0, 0, 1)
+    assert total["end"] == "order-does-not-cover"
+    assert "is not for station" in room.done.stderr
+    assert "mintmark order extend" in room.done.stderr
+    assert room.units == [] and room.slots_used() == 1
+    mintmark("order", "extend", "--identity", mint.identity("officer"),
+             "--officer", mint.dir / "officer/officer.key", "--station",
+             f"{other},station", room.order)
+    room.go()
+    room.over(devices(3))
+
+
+def test_an_order_that_is_closed_meanwhile(mint, workdir):
+    room = Room(mint, workdir, mint.new_order())
+    officer = ["--identity", mint.identity("officer"), "--officer",
+               mint.dir / "officer/officer.key", room.order]
+    process = room.start(source=[], stdin=subprocess.PIPE)
+    process.stdin.write(lamp(1) + "\n")
+    process.stdin.flush()
+    process.stdout.readline()
+    mintmark("order", "close", *officer)
+    out, err = process.communicate(lamp(2) + "\n" + lamp(3), timeout=60)
+    assert process.returncode == 77 and "order reopen" in err
+    told = json.loads(out.splitlines()[-1])
+    assert (told["end"], told["held"], told["refused"]) == (
+        "order-closed", 1, 0)
+    mintmark("order", "reopen", *officer)
+    room.go(source=[], input=lamp(3))
+    room.over([lamp(1), lamp(2), lamp(3)])
 
 
 def test_devices_that_no_order_covers(mint, workdir):
@@ -389,7 +629,8 @@ def test_devices_that_no_order_covers(mint, workdir):
     room.rows(wanted)
     room.go(ok=(1,))
     assert (room.total["made"], room.total["refused"]) == (3, 1)
-    assert room.units[0]["why"].startswith("order-does-not-cover")
+    told = next(u for u in room.units if u["device"] == wanted[3])
+    assert told["why"].startswith("order-does-not-cover")
     room.over(wanted[:3])
 
 

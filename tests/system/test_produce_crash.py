@@ -64,7 +64,7 @@ def test_killed_with_hooks(mint, workdir):
             process.kill()
             process.communicate()
             continue
-        if process.returncode == 78:
+        if process.returncode == 75:
             assert "still at" in err  # the hook of the one that was killed
             continue
         assert process.returncode == 0, err
@@ -185,6 +185,8 @@ def test_ctrl_c(mint, workdir):
     code, out, err = end(process)
     last = json.loads(out.splitlines()[-1])
     assert code == 75, err
+    assert err == ("mintmark produce: stopped: what was begun is finished: "
+                   "say the same again to go on\n")
     assert last["end"] == "stopped" and last["held"] == 0
     assert room.issued() == last["made"] < UNITS
     room.go()
@@ -198,6 +200,7 @@ def test_an_order_that_is_used_up(mint, workdir):
     room.rows(wanted)
     total = room.go(ok=(77,))
     assert "order-exhausted" in room.done.stderr
+    assert "extends it with mintmark order extend" in room.done.stderr
     assert total["end"] == "order-exhausted" and total["made"] == 100
     assert total["held"] > 0 and room.issued() == 100
     room.go(ok=(77,))
@@ -354,7 +357,8 @@ def test_a_disk_that_fills(mint, workdir):
 
 
 def test_torn_slots(mint, workdir):
-    """What is torn in the journal had not left: it is made anew."""
+    """Of what is torn in the journal nothing is there: it is made anew, and
+    its bytes are kept."""
     room = Room(mint, workdir, mint.new_order(units=10))
     room.rows(devices(10))
     room.go()
@@ -364,6 +368,10 @@ def test_torn_slots(mint, workdir):
     journal.write_bytes(data)
     room.go()
     assert "not whole" in room.done.stderr
+    torn = room.run / "torn"
+    assert torn.read_bytes() == data[8192 + 5 * 16384:8192 + 6 * 16384]
+    assert torn.stat().st_mode & 0o777 == 0o600
+    torn.unlink()
     room.over(devices(10), look=0)
 
 

@@ -119,7 +119,8 @@ def test_failure_is_scrap(room):
     assert told["why"] == "the hook ended with status 1"
     room.over([first, second, third], scrap=[second], look=0)
     assert room.results()[1]["why"] == told["why"]
-    assert (room.unit(second) / "scrap").read_text() == f"2 {told['why']}\n"
+    assert (room.unit(second) / "scrap").read_text().startswith(
+        f"2 {told['why']}\n")
     assert scrapped(room) == 1
     # Scrap is over: it is not made again.
     total = room.go("--hook", "true")
@@ -130,13 +131,32 @@ def test_failure_is_scrap(room):
 @pytest.mark.parametrize("hook, why", [
     ("exit 7", "ended with status 7"),
     ("kill -SEGV $$", "ended by signal 11"),
-    ("no-such-program", "status 127 (command not found?)"),
-], ids=["status", "signal", "absent"])
+    ("exit 125", "ended with status 125"),
+    ("exit 128", "ended with status 128"),
+], ids=["status", "signal", "125", "128"])
 def test_why_it_failed(room, hook, why):
     room.go("--hook", hook, "--retries", "0", ok=(1,))
     assert all(u["state"] == "scrap" and why in u["why"]
                for u in room.units)
     room.over(devices(3), scrap=devices(3), look=0)
+
+
+@pytest.mark.parametrize("hook, why", [
+    ("no-such-program", "status 127"),
+    ("./unit.json", "status 126"),
+], ids=["absent", "not executable"])
+def test_a_hook_that_cannot_be_run(room, hook, why):
+    """No fault of the unit: it waits in the journal, with its key."""
+    total = room.go("--hook", hook, ok=(78,))
+    assert why in room.done.stderr and "mend the hook" in room.done.stderr
+    assert (total["made"], total["scrap"], total["held"]) == (0, 0, 1)
+    assert total["end"] == "bad-setting" and scrapped(room) == 0
+    unit = room.unit(devices(1)[0])
+    assert (unit / "hook.log").read_text().count("--- attempt") == 1
+    before = (unit / "device.crt").read_bytes()
+    room.go("--hook", "true")
+    assert (unit / "device.crt").read_bytes() == before
+    room.over(devices(3), look=0)
 
 
 def test_a_hook_that_hangs(room):
@@ -212,7 +232,7 @@ def test_a_hook_that_outlives_its_run(room):
     begun(room, 1)
     process.kill()
     process.communicate()
-    room.go("--hook", "true", ok=(78,))
+    room.go("--hook", "true", ok=(75,))
     assert "still at" in room.done.stderr
     assert room.total["held"] == 1
     (room.place / "go").write_text("good\n")

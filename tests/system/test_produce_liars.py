@@ -98,6 +98,19 @@ def test_what_never_fits_costs_one_unit(liar, room):
     total = room.go(ok=(65,))
     assert (total["made"], total["held"]) == (0, 1)
     assert len(liar.given) == 1 and "ca = no" in room.done.stderr
+    kept = {d: set(k) for d, k in liar.given.items()}
+    # The template has to be changed for it; its key and values stay.
+    room.template.write_text(TEMPLATE.replace(
+        '"aws-bulk"', '"aws-bulk" ca = no') + 'value x { text = "7" }\n')
+    room.go("--changed-template", ok=(65,))
+    assert devices(1)[0] in room.done.stderr
+    assert "{x}" in room.done.stderr and room.slots_used() == 1
+    room.template.write_text(TEMPLATE.replace(
+        '"aws-bulk"', '"aws-bulk" ca = no').replace("LMP-", "NEW-"))
+    assert room.go("--changed-template")["made"] == 70
+    assert liar.given[devices(1)[0]] == kept[devices(1)[0]]
+    assert [r["serial"] for r in room.results()[:2]] == [
+        "LMP-001000", "NEW-001001"]
 
 
 @pytest.mark.parametrize("lie", [

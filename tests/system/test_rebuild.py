@@ -90,6 +90,7 @@ class History:
         self.waiting = []  # payloads that one officer has signed
         self.two_officers()
         self.exports = []  # (id, body, answer)
+        self.scrapped = {}  # serial number -> its report's entry
 
     def retry(self, who, what):
         """Asks until something else than wait is answered."""
@@ -120,6 +121,15 @@ class History:
             again = self.retry("station", lambda c: c.issue(
                 order, device, csr, request_id=request))
             assert again == answer
+
+    def scrap(self):
+        """A unit failed, which may have been said before."""
+        if self.issued:
+            order, answer = self.dice.choice(self.issued)[::4]
+            request, serial = os.urandom(16), serial_of(answer)
+            said = self.retry("station", lambda c: c.scrap(
+                order, serial, request_id=request))[0]
+            assert self.scrapped.setdefault(serial, said) == said
 
     def another_key(self):
         if self.issued:
@@ -355,6 +365,11 @@ class History:
             assert row[5] == body[2] and row[7] == len(mine)
             held = sum(f[3] is not None for f in mine)
             assert row[10] == row[8] + held, (row, mine)
+        for name in {order for order, *_ in self.issued}:
+            row = self.retry("officer", lambda c: c.orders(name=name))[0]
+            assert row[13] == sum(serial_of(answer) in self.scrapped
+                                  for order, *_, answer in self.issued
+                                  if order == name)
 
     def killed_in_the_midst(self):
         """Some are asked for, then kill -9, then they are asked for again."""
@@ -388,7 +403,7 @@ class History:
     STEPS = [issue] * 6 + [issue_again, another_key, no_such_order, used_up,
                            order, station, disable, release, unapproved,
                            export, export_again, killed_in_the_midst,
-                           policy, revise, withdraw, wait_for_ever, crl,
+                           policy, revise, withdraw, wait_for_ever, crl, scrap,
                            killed_while_they_state] + [
                                make_fated, reissue, revoke] * 3
 

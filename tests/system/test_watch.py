@@ -16,10 +16,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import (
 
 import auditor
 import mintmark_client as mm
-from auditor import CERTIFICATE, REFUSAL
+from auditor import CERTIFICATE, REFUSAL, SCRAP
 from logmaker import LogMaker
 from mint import (MINTMARK, PATIENCE, VECTORS, Mint, die_with_parent,
                   eventually, fresh, mintmark, new_csr)
+from test_reissue import serial_of
 
 YES, NO, USAGE, DATA, AWAY, LATER, CONFIG = 0, 1, 64, 65, 69, 75, 78
 MISBEHAVIOUR = json.loads((VECTORS / "tlog/misbehaviour.json").read_text())
@@ -62,6 +63,8 @@ def history():
         with mint.client() as client:
             client.issue(order, "lamp-1", new_csr())
             client.issue(order, "lamp-2", new_csr())
+            client.scrap(order, serial_of(
+                client.issue(order, "lamp-5", new_csr())))
             client.issue(spent, "lamp-3", new_csr())
             with pytest.raises(mm.Refused):
                 client.issue(spent, "lamp-4", new_csr())
@@ -154,6 +157,12 @@ def test_only_what_was_asked_for(log):
              if cbor2.loads(log.entries[i])[3][1] == "lamp-2"]
     assert told("--device", "lamp-2") == lamps and len(lamps) == 1
     assert told("--station", "nobody") == []
+    units = [i for i in indexes(log, CERTIFICATE, SCRAP)
+             if "lamp-5" in cbor2.loads(log.entries[i])[3].values()]
+    assert told("--device", "lamp-5") == units and len(units) == 2
+    for words in ((), ("--device", "lamp-5"), ("--station", "station")):
+        assert told("--kind", "scrap", *words) == indexes(log, SCRAP)
+    assert told("--kind", "scrap", "--device", "lamp-2") == []
 
 
 # -------------------------------------------------------------------------- hooks

@@ -30,6 +30,7 @@ struct produce_room {
 	struct mm_label_values given;
 	struct mm_unit_terms terms;
 	struct mm_unit *unit;
+	size_t profile; /* of room_profiles, the device's */
 	const struct mm_unit_file *files;
 	size_t file_count;
 };
@@ -40,6 +41,9 @@ static const struct mm_subject_part room_name[] = {
     {ROOM_TEXT("2.5.4.3"), ROOM_TEXT("{name}")}};
 static const struct mm_subject_part room_device[] = {
     {ROOM_TEXT("2.5.4.3"), ROOM_TEXT("{device}")}};
+/* A serial number, and no common name. */
+static const struct mm_subject_part room_number[] = {
+    {ROOM_TEXT("2.5.4.5"), ROOM_TEXT("{device}")}};
 static const struct mm_profile room_profiles[] = {
     {.name = ROOM_TEXT("root"),
 	.purpose = MM_PURPOSE_CA,
@@ -55,7 +59,15 @@ static const struct mm_profile room_profiles[] = {
 	.subject = {room_device, 1},
 	.backdate = 60,
 	.keys = 1 << MM_KEY_P256 | 1 << MM_KEY_P384 | 1 << MM_KEY_RSA,
+	.key_usage = MM_KU_DIGITAL_SIGNATURE},
+    {.name = ROOM_TEXT("nameless"),
+	.purpose = MM_PURPOSE_DEVICE,
+	.issuer = ROOM_TEXT("root"),
+	.subject = {room_number, 1},
+	.backdate = 60,
+	.keys = 1 << MM_KEY_P256,
 	.key_usage = MM_KU_DIGITAL_SIGNATURE}};
+enum { ROOM_DEVICE = 1, ROOM_NAMELESS };
 
 static inline void
 room_sign(struct produce_room *room, struct mm_span tbs, struct mm_buffer *der)
@@ -133,6 +145,7 @@ room_begin(struct produce_room *room)
 	assert_non_null(mkdtemp(room->directory));
 	snprintf(room->path, sizeof(room->path), "%s/t.conf", room->directory);
 	room_ca(room);
+	room->profile = ROOM_DEVICE;
 	room->terms = (struct mm_unit_terms){.given = &room->given,
 	    .order = mm_span_text("order-7"),
 	    .now = ROOM_NOW};
@@ -169,7 +182,7 @@ room_read(struct produce_room *room, const char *text)
 	mm_production_free(room->production);
 	room->production = NULL;
 	if (mm_production_read(room->path, &room->production) != MM_OK)
-		fail_msg("%s", mm_why(MM_E_FORMAT));
+		fail_msg("%s: %s", text, mm_why(MM_E_FORMAT));
 }
 
 /* The template is refused, and the error says so. */
@@ -228,25 +241,55 @@ room_issue(struct produce_room *room)
 {
 	mm_auto(buffer) tbs = {0};
 
-	room_build(room, 1, mm_unit_device(room->unit),
+	room_build(room, room->profile, mm_unit_device(room->unit),
 	    mm_unit_spki(room->unit), &tbs);
 	room_sign(room, mm_buffer_span(&tbs), &room->der);
+}
+
+static inline enum mm_error
+room_try_finish(struct produce_room *room)
+{
+	struct mm_unit_certificate certificate = {.chain = &room->chain_list,
+	    .receipt = mm_span_text("receipt\n"),
+	    .index = 12};
+
+	room_issue(room);
+	certificate.certificate = mm_buffer_span(&room->der);
+	return mm_unit_finish(
+	    room->unit, &certificate, &room->files, &room->file_count);
 }
 
 static inline void
 room_finish(struct produce_room *room)
 {
-	struct mm_unit_certificate certificate = {.chain = &room->chain_list,
-	    .receipt = mm_span_text("receipt\n"),
-	    .index = 12};
-	enum mm_error error;
+	enum mm_error error = room_try_finish(room);
 
-	room_issue(room);
-	certificate.certificate = mm_buffer_span(&room->der);
-	error = mm_unit_finish(
-	    room->unit, &certificate, &room->files, &room->file_count);
 	if (error != MM_OK)
 		fail_msg("%s", mm_why(error));
+}
+
+static inline void
+room_finish_refused(
+    struct produce_room *room, enum mm_error error, const char *why)
+{
+	enum mm_error got = room_try_finish(room);
+
+	assert_int_not_equal(got, MM_OK);
+	if (strstr(mm_why(got), why) == NULL)
+		fail_msg("\"%s\" has not \"%s\"", mm_why(got), why);
+	assert_int_equal(got, error);
+}
+
+/* A certificate as a file of the directory. */
+static inline void
+room_write_pem(struct produce_room *room, const char *name, struct mm_span der)
+{
+	mm_auto(buffer) pem = {0};
+
+	mm_buffer_init(&pem, 8192);
+	assert_int_equal(mm_pem_encode("CERTIFICATE", der, &pem), MM_OK);
+	mm_buffer_add(&pem, "", 1);
+	room_write(room, name, (char *)pem.data);
 }
 
 static inline const struct mm_unit_file *

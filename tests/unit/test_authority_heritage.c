@@ -53,10 +53,22 @@ start_with(struct mm_span things, struct mm_span said)
 	spawn();
 }
 
+/* No order of this log has issued it. */
+static void
+report_scrap(uint8_t id, struct mm_span serial)
+{
+	const struct mm_scrap_request request = {
+	    text("order"), serial, text("no answer")};
+
+	ask(box.station_key, MM_MESSAGE_SCRAP, id, &mm_scrap_request_shape,
+	    &request);
+}
+
 static void
 what_is_inherited_is_known(void **unused)
 {
 	struct mm_span things = make_things(THINGS);
+	struct mm_span things_serial = text("\1\2\3\4\5\6\13\267");
 
 	(void)unused;
 	assert_true(things.size > 2 * MM_CHUNK_MAX);
@@ -68,6 +80,8 @@ what_is_inherited_is_known(void **unused)
 	assert_int_equal(await(2).type, MM_MESSAGE_ERROR);
 	ask_issue(3, "old-3000", make_spki());
 	await_certificate(3);
+	report_scrap(5, things_serial);
+	await_error(5, MM_E_NOT_OF_ORDER);
 	/* It is taken in once. */
 	assert_int_equal(stop(), 0);
 	box.heritage = mm_span(NULL, 0);

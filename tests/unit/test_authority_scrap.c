@@ -176,6 +176,65 @@ what_is_not_the_orders_is_refused(void **unused)
 	assert_true(logged(MM_ENTRY_REFUSAL) > 0);
 }
 
+/* What the token would not sign was never issued. */
+static void
+what_is_void_is_no_unit(void **unused)
+{
+	const uint64_t certificate = mint.log.size;
+	struct mm_scrap_request request = {
+	    .order = text("order"), .reason = text("no answer")};
+
+	(void)unused;
+	box.token_says = MM_E_TOKEN_REFUSED;
+	ask_issue(1, "dev-1", make_spki());
+	await_error(1, MM_E_TOKEN_REFUSED);
+	box.token_says = MM_OK;
+	until_logged(MM_ENTRY_VOID, 1);
+	request.serial = serial_at(certificate);
+	report(2, &request);
+	await_error(2, MM_E_NOT_OF_ORDER);
+	assert_int_equal(logged(MM_ENTRY_SCRAP), 0);
+}
+
+/* A report as a gate sends it that does not look at what it lets through. */
+static const struct mm_field unread_fields[] = {
+    MM_FIELD(mm_scrap_request, 0, order, MM_BYTES, 0, 1000),
+    MM_FIELD(mm_scrap_request, 1, serial, MM_BYTES, 0, 1000),
+    MM_FIELD(mm_scrap_request, 2, reason, MM_BYTES, 0, 1000)};
+static const struct mm_field unlimited_fields[] = {
+    MM_FIELD(mm_scrap_request, 0, order, MM_TEXT, 0, 1000),
+    MM_FIELD(mm_scrap_request, 1, serial, MM_BYTES, 0, 1000),
+    MM_FIELD(mm_scrap_request, 2, reason, MM_TEXT, 0, 1000)};
+static MM_SHAPE(unread, mm_scrap_request, unread_fields);
+static MM_SHAPE(unlimited, mm_scrap_request, unlimited_fields);
+
+static void
+what_no_gate_should_send_is_refused(void **unused)
+{
+	const struct unit unit = make_unit(1, "dev-1");
+	const struct mm_scrap_request good = scrap_of(&unit);
+	char words[MM_SCRAP_REASON_MAX + 2];
+	struct mm_scrap_request bad[] = {good, good, good, good, good};
+
+	(void)unused;
+	memset(words, 'x', sizeof(words));
+	bad[0].reason = mm_span(words, 0);
+	bad[1].reason = mm_span(words, MM_SCRAP_REASON_MAX + 1);
+	bad[2].serial = mm_span(words, 0);
+	bad[3].serial = mm_span(words, MM_SERIAL_SIZE + 1);
+	bad[4].order = mm_span(words, 65);
+	for (uint8_t i = 0; i < MM_COUNT(bad); i++) {
+		ask(box.station_key, MM_MESSAGE_SCRAP, 10 + i, &unlimited,
+		    &bad[i]);
+		assert_int_equal(await(10 + i).type, MM_MESSAGE_ERROR);
+	}
+	ask(box.station_key, MM_MESSAGE_SCRAP, 20, &unread, &good);
+	assert_int_equal(await(20).type, MM_MESSAGE_ERROR);
+	assert_int_equal(logged(MM_ENTRY_SCRAP), 0);
+	ask(box.station_key, MM_MESSAGE_SCRAP, 21, &unlimited, &good);
+	await_report(21);
+}
+
 /* There is no unit yet, and then one. */
 static void
 what_is_not_signed_yet_waits(void **unused)
@@ -270,6 +329,8 @@ main(void)
 	    TEST(again_it_is_the_same),
 	    TEST(an_id_is_for_one_report),
 	    TEST(what_is_not_the_orders_is_refused),
+	    TEST(what_is_void_is_no_unit),
+	    TEST(what_no_gate_should_send_is_refused),
 	    TEST(what_is_not_signed_yet_waits),
 	    TEST(two_at_once_are_one),
 	    TEST(after_a_crash_it_is_the_same),

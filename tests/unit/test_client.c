@@ -676,6 +676,49 @@ be_no_tls(struct server *server)
 	need(send(server->fd, "220 mail\r\n", 10, 0) == 10);
 }
 
+/* So many bytes of the appliance's first flight, and no more. */
+static size_t first_bytes;
+
+static ssize_t
+push_some(gnutls_transport_ptr_t self, const void *bytes, size_t size)
+{
+	const struct server *server = self;
+	size_t part = size < first_bytes ? size : first_bytes;
+
+	need(send(server->fd, bytes, part, 0) == (ssize_t)part);
+	first_bytes -= part;
+	return (ssize_t)size;
+}
+
+static void
+go_away(struct server *server)
+{
+	need(mm_tls_serve(server_tls(&who.server), server->fd,
+		 &server->session) == MM_OK);
+	gnutls_transport_set_push_function(server->session, push_some);
+	gnutls_transport_set_ptr2(server->session,
+	    (gnutls_transport_ptr_t)(intptr_t)server->fd, server);
+	while (gnutls_handshake(server->session) == GNUTLS_E_AGAIN &&
+	       first_bytes > 0)
+		settle(server);
+	need(shutdown(server->fd, SHUT_WR) == 0);
+	/* What the client says yet is read: no reset overtakes the bytes. */
+	say_nothing(server);
+}
+
+/* Wherever in the handshake it was: one that starts again is waited for. */
+static void
+an_appliance_that_goes_away_is_away(void **state)
+{
+	static const size_t cuts[] = {0, 1, 3, 5, 6, 60, 200, 500, 700};
+
+	(void)state;
+	for (size_t i = 0; i < MM_COUNT(cuts); i++) {
+		first_bytes = cuts[i];
+		assert_int_equal(status_of(go_away), MM_E_AWAY);
+	}
+}
+
 static void
 others_than_the_appliance_are_refused(void **state)
 {
@@ -859,6 +902,7 @@ main(void)
 	    cmocka_unit_test(more_than_there_is_is_not_believed),
 	    cmocka_unit_test(broken_answers_are_not_believed),
 	    cmocka_unit_test(silence_is_not_waited_for),
+	    cmocka_unit_test(an_appliance_that_goes_away_is_away),
 	    cmocka_unit_test(others_than_the_appliance_are_refused),
 	    cmocka_unit_test(who_is_refused_hears_why),
 	    cmocka_unit_test(nobody_listens),

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "cli/proposal.h"
-#include "policy/comments.h"
+#include "protocol/comments.h"
 
 static void
 blanked(const char *text, const char *wanted)

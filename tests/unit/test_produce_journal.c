@@ -71,8 +71,9 @@ a_head(void)
 {
 	struct mm_journal_head head = {.order = "batch-7",
 	    .profile = "device",
+	    .registers = "aws-bulk",
 	    .ordinal = 12,
-	    .sizes = {34, 56, 78},
+	    .marks = {{34, {1, 2}}, {56, {3}}, {.size = 78}},
 	    .made = 9,
 	    .scrapped = 2};
 
@@ -182,7 +183,8 @@ assert_same(const struct mm_journal_head *a, const struct mm_journal_head *b)
 	assert_string_equal(a->profile, b->profile);
 	assert_memory_equal(a->template, b->template, sizeof(a->template));
 	assert_memory_equal(a->run, b->run, sizeof(a->run));
-	assert_memory_equal(a->sizes, b->sizes, sizeof(a->sizes));
+	assert_string_equal(a->registers, b->registers);
+	assert_memory_equal(a->marks, b->marks, sizeof(a->marks));
 	assert_memory_equal(a->seal.salt, b->seal.salt, sizeof(a->seal.salt));
 	assert_int_equal(a->seal.passphrase, b->seal.passphrase);
 	assert_int_equal(a->seal.operations, b->seal.operations);
@@ -206,7 +208,8 @@ what_is_committed_is_read(void **state)
 		assert_same(&again.head, &journal.head);
 		mm_run_journal_clear(&again);
 		head.ordinal++;
-		head.sizes[i % MM_RUN_FILES] += 100;
+		head.marks[i % MM_RUN_FILES].size += 100;
+		head.marks[i % MM_RUN_FILES].tail[31]++;
 		assert_int_equal(mm_run_journal_commit(&journal, &head), MM_OK);
 	}
 	mm_run_journal_clear(&journal);
@@ -374,9 +377,42 @@ so_many_slots_and_no_more(void **state)
 	mm_run_journal_clear(&journal);
 }
 
-/* Whichever byte of it is another, the slot does not open, and is cleared. */
 static void
-a_torn_slot_is_cleared(void **state)
+drop_torn(struct mm_run_journal *journal)
+{
+	int own = open(directory, O_RDONLY | O_DIRECTORY);
+
+	assert_int_equal(mm_slots_drop_torn(journal, own), MM_OK);
+	assert_int_equal(unlinkat(own, MM_JOURNAL_TORN, 0), 0);
+	close(own);
+}
+
+/* Its bytes are kept, whole and for nobody else. */
+static void
+assert_torn_is_kept(struct mm_run_journal *journal)
+{
+	static uint8_t was[MM_JOURNAL_SLOT], kept[MM_JOURNAL_SLOT + 1];
+	int own = open(directory, O_RDONLY | O_DIRECTORY);
+	struct stat info;
+	int fd;
+
+	assert_int_equal(
+	    pread(journal->fd, was, sizeof(was), SLOTS_AT), MM_JOURNAL_SLOT);
+	assert_int_equal(mm_slots_drop_torn(journal, own), MM_OK);
+	fd = openat(own, MM_JOURNAL_TORN, O_RDONLY);
+	assert_int_equal(read(fd, kept, sizeof(kept)), MM_JOURNAL_SLOT);
+	assert_memory_equal(kept, was, sizeof(was));
+	assert_int_equal(fstat(fd, &info), 0);
+	assert_int_equal(info.st_mode & 0777, 0600);
+	assert_int_equal(unlinkat(own, MM_JOURNAL_TORN, 0), 0);
+	close(fd);
+	close(own);
+}
+
+/* Whichever byte of it is another, the slot does not open; it is cleared when
+ * that is wanted, and not before. */
+static void
+a_torn_slot_is_kept_and_cleared(void **state)
 {
 	enum { SIZE = 50, ALL = MM_SEAL_NONCE + 4 + SIZE + MM_SEAL_TAG };
 
@@ -395,6 +431,8 @@ a_torn_slot_is_cleared(void **state)
 		assert_int_equal(torn, 1);
 		assert_int_equal(found.count, 1);
 		assert_int_equal(found.bytes[0], 2);
+		assert_int_equal(mm_slots_free(&journal), MM_JOURNAL_SLOTS - 2);
+		assert_torn_is_kept(&journal);
 		assert_int_equal(mm_slots_free(&journal), MM_JOURNAL_SLOTS - 1);
 		assert_int_equal(
 		    mm_slot_clear(&journal, found.slots[0]), MM_OK);
@@ -494,7 +532,7 @@ window(struct mm_run_journal *journal, volatile int *stage)
 		return error;
 	*stage = 1; /* the CSRs leave */
 	head.ordinal += 2;
-	head.sizes[0] = 1000;
+	head.marks[0].size = 1000;
 	error = mm_run_journal_commit(journal, &head);
 	if (error != MM_OK)
 		return error;
@@ -516,9 +554,9 @@ assert_sound(int stage)
 	struct mm_run_journal journal = opened();
 	size_t torn;
 	struct found found = find(&journal, &torn);
-	bool counts = journal.head.sizes[0] == 1000;
+	bool counts = journal.head.marks[0].size == 1000;
 
-	assert_true(counts || journal.head.sizes[0] == 34);
+	assert_true(counts || journal.head.marks[0].size == 34);
 	assert_int_equal(journal.head.ordinal, counts ? 14 : 12);
 	if (stage < 1)
 		assert_false(counts);
@@ -533,6 +571,8 @@ assert_sound(int stage)
 		assert_int_equal(
 		    mm_slot_clear(&journal, found.slots[i]), MM_OK);
 	}
+	if (torn > 0)
+		drop_torn(&journal);
 	assert_true(slots_are_zero());
 	mm_run_journal_clear(&journal);
 }
@@ -694,7 +734,7 @@ main(void)
 	    T(a_torn_header_leaves_the_other), T(two_torn_headers_are_told),
 	    T(another_size_is_told), T(another_key_is_told),
 	    T(a_unit_comes_back), T(so_many_slots_and_no_more),
-	    T(a_torn_slot_is_cleared), T(a_slot_is_bound_to_its_place),
+	    T(a_torn_slot_is_kept_and_cleared), T(a_slot_is_bound_to_its_place),
 	    T(the_finder_may_stop), T(a_unit_is_sealed),
 	    T(an_end_at_each_write), T(a_fault_at_each_write),
 	    T(an_end_at_each_write_of_its_birth),

@@ -87,9 +87,9 @@ static const struct {
     {KEY "value a { text = \"{a}\" }", MM_E_FORMAT, "t.conf:2:", "circle"},
     {KEY "value a { text = \"{b}\" }\nvalue b { text = \"{a}\" }", MM_E_FORMAT,
 	"t.conf:3:", "circle"},
-    {KEY "value a { text = \"{b\" }", MM_E_USAGE, "t.conf:2:", "brace"},
-    {KEY "value a { text = \"b}\" }", MM_E_USAGE, "t.conf:2:", "brace"},
-    {KEY "value a { text = \"{}\" }", MM_E_USAGE, "t.conf:2:", "brace"},
+    {KEY "value a { text = \"{b\" }", MM_E_FORMAT, "t.conf:2:", "brace"},
+    {KEY "value a { text = \"b}\" }", MM_E_FORMAT, "t.conf:2:", "brace"},
+    {KEY "value a { text = \"{}\" }", MM_E_FORMAT, "t.conf:2:", "brace"},
     {KEY "value a { text = \"{certificate-serial}\" }", MM_E_FORMAT,
 	"t.conf:2:", "not there before"},
     /* keys in eFuses */
@@ -103,6 +103,21 @@ static const struct {
     {KEY CHIP "flash-encryption = \"31.key\"", MM_E_RANGE,
 	"t.conf:4:", "31.key"},
     {KEY CHIP "flash-encryption = \"none\"", MM_E_FILE, "t.conf:4:", "none"},
+    {KEY CHIP "flash-key-size = 32", MM_E_FORMAT, "t.conf:4:", "goes with"},
+    {KEY CHIP "flash-encryption = \"32.key\"\nflash-key-size = 32", MM_E_FORMAT,
+	"t.conf:5:", "goes with"},
+    {KEY CHIP "flash-encryption = made\nflash-key-size = 64", MM_E_RANGE,
+	"t.conf:5:", "esp32c3 takes 32"},
+    {KEY CHIP "flash-encryption = made\nflash-key-size = 0", MM_E_RANGE,
+	"t.conf:5:", "1 to 64"},
+    {KEY CHIP "flash-encryption = made\nflash-key-size = 65", MM_E_RANGE,
+	"t.conf:5:", "1 to 64"},
+    /* the root */
+    {KEY "root = \"none.pem\"", MM_E_FILE, "t.conf:2:", "none.pem"},
+    {KEY "root = \"creds.csv\"", MM_E_FORMAT, "t.conf:2:", "creds.csv"},
+    {KEY CERT("ca = root"), MM_E_FORMAT, "t.conf:2:", "say root = FILE"},
+    {KEY "image a { format = nvs size = 0x3000 rows = \"ca.csv\" }",
+	MM_E_FORMAT, "t.conf:2:", "say root = FILE"},
     /* images */
     {KEY "image a { }", MM_E_FORMAT, "t.conf:2:", "no format"},
     {KEY "image a { format = x }", MM_E_FORMAT, "t.conf:2:", "nvs-keys"},
@@ -178,6 +193,19 @@ static const struct {
 	MM_E_FORMAT, "t.conf:6:", "say hmac-block"},
     {KEY CHIP "plan { hmac-block = 1 }", MM_E_FORMAT,
 	"t.conf:4:", "goes with hmac-key"},
+    {KEY CHIP "plan { v1-key = \"none.key\" }", MM_E_FILE,
+	"t.conf:4:", "none.key"},
+    {KEY CHIP "plan { v1-key = \"32.key\" }", MM_E_FORMAT,
+	"t.conf:4:", "no Secure Boot V1"},
+    {KEY "chip = esp32\npartitions = \"partitions.csv\"\n"
+	 "plan { v1-key = \"31.key\" }",
+	MM_E_RANGE, "t.conf:4:", "31 bytes"},
+    /* secrets in paths */
+    {"key = csr\ncsr = \"{a}.csr\"\nvalue a { secret = yes }", MM_E_FORMAT,
+	"t.conf:3:", "{a}, which is a secret"},
+    {KEY "value a { text = \"{b}\" }\nvalue b { random = 4 secret = yes }\n"
+	 "image i { format = nvs size = 0x3000 rows = \"path.csv\" }",
+	MM_E_FORMAT, "t.conf:4:", "{a}, which is a secret"},
 };
 
 static void
@@ -188,6 +216,11 @@ what_is_wrong_is_refused_with_its_line(void **state)
 	(void)state;
 	begin(&room);
 	room_write(&room, "31.key", "0123456789012345678901234567890");
+	room_write(&room, "32.key", "01234567890123456789012345678901");
+	room_write(&room, "ca.csv",
+	    "key,type,encoding,value\nm,namespace,,\nc,file,binary,{ca.der}\n");
+	room_write(&room, "path.csv",
+	    "key,type,encoding,value\nm,namespace,,\nc,file,binary,x{a}\n");
 	room_write(&room, "bad.csv", "key,type,encoding,value\nx,y,z,0\n");
 	for (size_t i = 0; i < MM_COUNT(refusals); i++)
 		room_refused(&room, refusals[i].text, refusals[i].error,

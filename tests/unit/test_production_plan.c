@@ -175,6 +175,90 @@ a_plan_is_json(void **state)
 	room_end(&room);
 }
 
+/* AES-256, and the half of a block that an ESP32-C2 has beside a digest. */
+static void
+a_flash_key_has_the_size_that_is_said(void **state)
+{
+	static const struct {
+		const char *chip, *size;
+		size_t bytes;
+	} cases[] = {{"esp32s3", "", 32},
+	    {"esp32s3", "flash-key-size = 64", 64},
+	    {"esp32c2", "flash-key-size = 16", 16},
+	    {"esp32", "flash-key-size = 24", 24}};
+	struct produce_room room;
+	struct mm_unit_key key[MM_UNIT_KEYS];
+	char conf[512];
+
+	(void)state;
+	begin(&room);
+	for (size_t i = 0; i < MM_COUNT(cases); i++) {
+		struct mm_flash_cipher *cipher = NULL;
+		uint8_t block[MM_FLASH_BLOCK];
+
+		snprintf(conf, sizeof(conf),
+		    KEY "chip = %s\npartitions = \"partitions.csv\"\n"
+			"flash-encryption = made\n%s\n" CERT(""),
+		    cases[i].chip, cases[i].size);
+		room_read(&room, conf);
+		room_new(&room);
+		assert_int_equal(mm_unit_keys(room.unit, key), 1);
+		assert_int_equal(key[0].bytes.size, cases[i].bytes);
+		room_kept(&room);
+		room_finish(&room);
+		assert_int_equal(
+		    mm_flash_cipher_new(
+			mm_chip_named(mm_span_text(cases[i].chip)),
+			key[0].bytes, MM_FLASH_CRYPT_CONFIG, &cipher),
+		    MM_OK);
+		assert_int_equal(
+		    mm_flash_cipher_run(cipher, MM_FLASH_DECRYPT, 0x10000,
+			mm_span(
+			    room_file(&room, "esp_secure_cert.bin")->bytes.data,
+			    sizeof(block)),
+			block),
+		    MM_OK);
+		assert_memory_equal(block, "\x11\xba\x5e\xba", 4);
+		mm_flash_cipher_free(cipher);
+	}
+	room_end(&room);
+}
+
+/* One key block for both: the plan says which key it takes. */
+static void
+secure_boot_of_either_kind(void **state)
+{
+#define C2(size) \
+	KEY "chip = esp32c2\npartitions = \"partitions.csv\"\n" \
+	    "flash-encryption = made\n" size \
+	    "\nplan { table = yes digests = {\"32.key\"} }"
+	struct produce_room room;
+
+	(void)state;
+	begin(&room);
+	room_write(&room, "32.key", "0123456789abcdefghijklmnopqrstuv");
+	room_refused(&room, C2(""), MM_E_FORMAT, "t.conf:6:", "flash-key-size");
+	room_read(&room, C2("flash-key-size = 16"));
+	room_read(&room, KEY "chip = esp32\npartitions = \"partitions.csv\"\n"
+			     "plan { data = {\"plain_cert=32.key\"} "
+			     "v1-key = \"32.key\" }");
+	room_new(&room);
+	room_finish(&room);
+	assert_true(room_holds(room_file(&room, "flash.sh"), "secure_boot_v1"));
+	assert_true(room_holds(room_file(&room, "plan.txt"), "/32.key"));
+	/* A table is signed, too: by whom the chip trusts. */
+	room_refused(&room,
+	    KEY "chip = esp32\npartitions = \"partitions.csv\"\n"
+		"plan { table = yes v1-key = \"32.key\" }",
+	    MM_E_FORMAT, "t.conf:4:", "partition-table.bin is not signed");
+	room_refused(&room, KEY CHIP "plan { table = \"none.bin\" }", MM_E_FILE,
+	    "t.conf:4:", "none.bin");
+	room_refused(&room, KEY CHIP "plan { table = \"32.key\" }", MM_E_FORMAT,
+	    "t.conf:4:", "32.key");
+	room_end(&room);
+#undef C2
+}
+
 static void
 made_nvs_keys_open_their_image(void **state)
 {
@@ -236,6 +320,8 @@ main(void)
 	    cmocka_unit_test(a_whole_unit_with_its_plan),
 	    cmocka_unit_test(a_plan_is_json),
 	    cmocka_unit_test(made_nvs_keys_open_their_image),
+	    cmocka_unit_test(a_flash_key_has_the_size_that_is_said),
+	    cmocka_unit_test(secure_boot_of_either_kind),
 	    cmocka_unit_test(the_example_works),
 	};
 

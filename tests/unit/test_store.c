@@ -16,7 +16,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include "log/store.h"
+#include "log/store_parts.h"
 #include "log_faults.h"
 
 enum { BATCH_MAX = 64, NODES_MAX = 2 * BATCH_MAX + 64 };
@@ -585,6 +585,40 @@ a_held_reader_sees_one_state(void **state)
 	mm_store_close(reader);
 }
 
+/* Breaks off one statement. */
+static int
+break_off(void *count)
+{
+	return (*(int *)count)-- > 0;
+}
+
+/* What does not end is not what the next one begins in. */
+static void
+a_release_that_fails_ends_it_all_the_same(void **state)
+{
+	struct fixture *fixture = *state;
+	struct mm_store *reader = NULL;
+	uint64_t count = 0;
+	int breaks = 1;
+
+	create(fixture);
+	must(append(fixture, 7, 100, nothing()));
+	must(mm_store_open_reader(fixture->directory, &reader));
+	must(mm_store_hold(reader));
+	must(mm_store_count(reader, &count));
+	sqlite3_progress_handler(reader->db, 1, break_off, &breaks);
+	mm_store_release(reader);
+	assert_true(breaks <= 0);
+	sqlite3_progress_handler(reader->db, 0, NULL, NULL);
+	must(append(fixture, 3, 100, nothing()));
+	must(mm_store_hold(reader));
+	must(mm_store_count(reader, &count));
+	assert_int_equal(count, 10);
+	mm_store_release(reader);
+	assert_sound(fixture, reader);
+	mm_store_close(reader);
+}
+
 static void
 assert_locked(struct fixture *fixture)
 {
@@ -807,8 +841,9 @@ main(void)
 	    T(reads_after_the_writer_was_killed),
 	    T(a_reader_follows_the_writer),
 	    T(a_reader_waits_for_a_commit_that_ends),
-	    T(a_held_reader_sees_one_state), T(a_second_writer_is_refused),
-	    T(the_write_ahead_log_stays_bounded),
+	    T(a_held_reader_sees_one_state),
+	    T(a_release_that_fails_ends_it_all_the_same),
+	    T(a_second_writer_is_refused), T(the_write_ahead_log_stays_bounded),
 	    T(a_full_disk_changes_nothing), T(recovers_on_a_disk_that_was_full),
 	    T(a_failed_write_is_fatal), T(a_failed_flush_is_fatal),
 	    T(a_flush_that_fails_at_the_start_stops_it)};

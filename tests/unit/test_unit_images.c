@@ -60,6 +60,7 @@ make_unit(struct unit *unit, const char *certificate, const char *key)
 	unit->unit = (struct mm_image_unit){.values = &values,
 	    .certificate = mm_buffer_span(&unit->certificate),
 	    .chain = &chain,
+	    .root = mm_buffer_span(&ca),
 	    .key = &unit->key,
 	    .hmac_key = hmac_key,
 	    .ds_key = ds_key,
@@ -514,6 +515,7 @@ so_many_names_and_no_more(void **state)
 		    rows, sizeof(rows), HEADER "a,namespace,,\n");
 		struct mm_unit_image *image = NULL;
 		struct mm_image_plan plan;
+		bool path = true;
 
 		for (size_t i = 0; i < count; i++)
 			at += (size_t)snprintf(rows + at, sizeof(rows) - at,
@@ -527,9 +529,13 @@ so_many_names_and_no_more(void **state)
 			continue;
 		}
 		ok(mm_unit_image_new(&plan, NULL, &image));
-		assert_true(mm_span_is(mm_unit_image_name(image, 1), "n1"));
-		assert_int_equal(mm_unit_image_name(image, count - 1).size, 3);
-		assert_int_equal(mm_unit_image_name(image, count).size, 0);
+		assert_true(
+		    mm_span_is(mm_unit_image_name(image, 1, &path), "n1"));
+		assert_false(path);
+		assert_int_equal(
+		    mm_unit_image_name(image, count - 1, &path).size, 3);
+		assert_int_equal(
+		    mm_unit_image_name(image, count, &path).size, 0);
 		mm_unit_image_free(image);
 	}
 }
@@ -548,8 +554,16 @@ a_unit_that_lacks_something_is_refused(void **state)
 	unit.key = NULL;
 	assert_refused(&plan, &unit, MM_E_USAGE, "line 15: the unit has no");
 	unit = units[0].unit;
-	unit.chain = NULL;
+	unit.root = mm_span(NULL, 0);
 	assert_refused(&plan, &unit, MM_E_USAGE, "line 13: the unit has no");
+	unit.root = units[0].unit.root;
+	unit.chain = NULL;
+	plan = nvs_plan(HEADER "a,namespace,,\nk,file,string,{chain.pem}\n");
+	assert_refused(&plan, &unit, MM_E_USAGE, "line 3: the unit has no");
+	unit.root = mm_span(NULL, 0);
+	plan = nvs_plan(HEADER "a,namespace,,\nk,file,binary,{issuer.der}\n");
+	assert_refused(&plan, &unit, MM_E_USAGE, "line 3: the unit has no");
+	plan = nvs_plan(template);
 	unit = units[0].unit;
 	unit.nvs_key = unit.hmac_key = NULL;
 	plan.keys = MM_IMAGE_KEYS_MADE;
@@ -961,8 +975,12 @@ what_does_not_fit_a_layout_is_told(void **state)
 	unit.certificate = mm_span(NULL, 0);
 	assert_refused(&plan, &unit, MM_E_USAGE, "has no certificate");
 	unit = units[0].unit;
+	unit.root = mm_span(NULL, 0);
+	assert_refused(&plan, &unit, MM_E_USAGE, "has no root");
+	plan.ca = MM_IMAGE_CA_ISSUER;
 	unit.chain = NULL;
-	assert_refused(&plan, &unit, MM_E_USAGE, "has no chain");
+	assert_refused(&plan, &unit, MM_E_USAGE, "no certificate of its iss");
+	plan.ca = MM_IMAGE_CA_ROOT;
 	read_file(KEYS "device-rsa4096.crt.der", &large);
 	ok(mm_flash_secret_read(KEYS "device-rsa4096.key.der", &key));
 	unit = units[0].unit;
@@ -1013,17 +1031,32 @@ facts_tell_where_the_key_is_and_what_hides_it(void **state)
 		struct mm_unit_image_facts facts;
 	} cases[] = {
 	    {&plain, {.key = false}},
-	    {&clear, {.key = true, .clear = true, .certificate = true}},
+	    {&clear, {.key = true,
+			 .clear = true,
+			 .certificate = true,
+			 .root = true}},
 	    {&made, {.key = true,
-			.under_made = true,
 			.nvs_key = true,
-			.certificate = true}},
-	    {&hmac, {.key = true, .hmac_key = true, .certificate = true}},
-	    {&given, {.key = true, .certificate = true}},
+			.certificate = true,
+			.root = true}},
+	    {&hmac, {.key = true,
+			.hmac_key = true,
+			.certificate = true,
+			.root = true}},
+	    {&given, {.key = true, .certificate = true, .root = true}},
 	    {&keys, {.nvs_key = true, .flash_key = true}},
-	    {&cert, {.key = true, .clear = true, .certificate = true}},
-	    {&ds, {.key = true, .ds_key = true, .certificate = true}},
-	    {&covered, {.key = true, .flash_key = true, .certificate = true}},
+	    {&cert, {.key = true,
+			.clear = true,
+			.certificate = true,
+			.root = true}},
+	    {&ds, {.key = true,
+		      .ds_key = true,
+		      .certificate = true,
+		      .root = true}},
+	    {&covered, {.key = true,
+			   .flash_key = true,
+			   .certificate = true,
+			   .root = true}},
 	};
 
 	(void)state;

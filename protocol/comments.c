@@ -1,4 +1,4 @@
-#include "policy/comments.h"
+#include "protocol/comments.h"
 
 #include <string.h>
 
