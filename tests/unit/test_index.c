@@ -1300,11 +1300,18 @@ what_is_damaged_is_gone_after_closing(void **unused)
 static void
 it_knows_the_log_that_it_follows(void **unused)
 {
+	struct mm_span newest;
+	size_t other;
+
 	(void)unused;
 	live_for(20);
-	assert_true(mm_index_follows(room.index, room.entries[room.count - 1]));
-	assert_false(
-	    mm_index_follows(room.index, room.entries[room.count - 2]));
+	newest = room.entries[room.count - 1];
+	/* The same statement may come twice in a second. */
+	for (other = room.count - 2;
+	     mm_span_equal(room.entries[other], newest);)
+		other--;
+	assert_true(mm_index_follows(room.index, newest));
+	assert_false(mm_index_follows(room.index, room.entries[other]));
 	ok(mm_index_begin(room.index));
 	go_on();
 	mm_index_rollback(room.index);
