@@ -54,8 +54,11 @@ def mintmark(*words, **more):
 
 
 def die_with_parent():
-    """Runs in the child: a daemon does not outlive its test."""
+    """Runs in the child: a daemon does not outlive its test. Ctrl-C reaches
+    it also where the tests run in the background, which have it ignored."""
     ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 class Daemon:
