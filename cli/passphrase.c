@@ -55,8 +55,8 @@ read_line(int fd, const char *whence, struct mm_passphrase *out)
 
 /* --- a file --- */
 
-static enum mm_error
-from_file(const char *path, struct mm_passphrase *out)
+enum mm_error
+mm_private_file_open(const char *path, int *out)
 {
 	mm_autoclose int fd =
 	    open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
@@ -70,7 +70,17 @@ from_file(const char *path, struct mm_passphrase *out)
 		    "%s must be a file that only its owner can read "
 		    "(chmod 600)",
 		    path);
-	return read_line(fd, path, out);
+	*out = mm_take_fd(fd);
+	return MM_OK;
+}
+
+static enum mm_error
+from_file(const char *path, struct mm_passphrase *out)
+{
+	mm_autoclose int fd = -1;
+	enum mm_error error = mm_private_file_open(path, &fd);
+
+	return error == MM_OK ? read_line(fd, path, out) : error;
 }
 
 /* --- a terminal --- */

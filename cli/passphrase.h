@@ -38,4 +38,10 @@ enum mm_error mm_passphrase_new(const struct mm_invocation *invocation,
     const char *prompt, struct mm_passphrase **out) mm_must_use;
 void mm_passphrase_free(struct mm_passphrase *passphrase);
 
+/*
+ * Opens a secret's file, which only its owner can read; a FIFO in its place
+ * keeps nobody waiting. MM_E_FILE.
+ */
+enum mm_error mm_private_file_open(const char *path, int *out) mm_must_use;
+
 #endif

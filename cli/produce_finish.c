@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "cli/produce_run.h"
+#include "factory/csv.h"
 
 enum { FILES_MAX = 64, SERIAL_TEXT = 2 * 20 + 1 };
 
@@ -182,7 +183,7 @@ add_rows(struct mm_run *run, struct mm_run_unit *unit)
 	mm_buffer_printf(results, "%s,%s,%s,%ju,units/%s,%ju,", unit->device,
 	    word_of(unit), serial, (uintmax_t)unit->answer.index, unit->name,
 	    (uintmax_t)unit->attempts);
-	mm_rows_cell(results, mm_span_text(unit->why));
+	mm_csv_cell(mm_span_text(unit->why), results);
 	if (run->facts.results[0] != '\0') {
 		mm_buffer_add(results, ",", 1);
 		error = mm_unit_results(unit->unit, results);

@@ -257,26 +257,6 @@ mm_rows_done(const struct mm_rows *rows, struct mm_rows_past *past)
 
 /* ---- what comes to it */
 
-void
-mm_rows_cell(struct mm_buffer *row, struct mm_span cell)
-{
-	bool quoted = false;
-
-	for (size_t i = 0; i < cell.size; i++)
-		quoted = quoted || memchr(",\"\r\n", cell.data[i], 4) != NULL;
-	if (!quoted) {
-		mm_buffer_add(row, cell.data, cell.size);
-		return;
-	}
-	mm_buffer_add(row, "\"", 1);
-	for (size_t i = 0; i < cell.size; i++) {
-		if (cell.data[i] == '"')
-			mm_buffer_add(row, "\"", 1);
-		mm_buffer_add(row, cell.data + i, 1);
-	}
-	mm_buffer_add(row, "\"", 1);
-}
-
 static enum mm_error
 flush_one(struct mm_rows_one *one)
 {

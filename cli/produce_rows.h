@@ -77,7 +77,4 @@ enum mm_error mm_rows_flush(
     struct mm_rows *rows, struct mm_rows_mark marks[MM_RUN_FILES]) mm_must_use;
 void mm_rows_clear(struct mm_rows *rows);
 
-/* A cell of a CSV, quoted where it has to be (RFC 4180). */
-void mm_rows_cell(struct mm_buffer *row, struct mm_span cell);
-
 #endif

@@ -1,7 +1,6 @@
 #include "cli/produce_seal.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sodium.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -24,23 +23,21 @@ mm_seal_terms_new(bool passphrase, struct mm_seal_terms *out)
 static enum mm_error
 open_key(const char *path, int *out)
 {
-	mm_autoclose int fd =
-	    open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	mm_autoclose int fd = -1;
 	struct stat info;
+	enum mm_error error;
 
-	if (fd < 0 && errno == ENOENT)
+	if (access(path, F_OK) < 0 && errno == ENOENT)
 		return mm_fail(MM_E_FILE,
 		    "there is no %s; make it once, and keep it apart from the "
 		    "run: (umask 077; head -c 32 /dev/urandom > %s)",
 		    path, path);
-	if (fd < 0 || fstat(fd, &info) < 0)
+	error = mm_private_file_open(path, &fd);
+	if (error != MM_OK)
+		return error;
+	if (fstat(fd, &info) < 0)
 		return mm_fail(
 		    MM_E_FILE, "cannot read %s: %s", path, strerror(errno));
-	if (!S_ISREG(info.st_mode) || (info.st_mode & 077) != 0)
-		return mm_fail(MM_E_FILE,
-		    "%s must be a file that only its owner can read "
-		    "(chmod 600)",
-		    path);
 	if (info.st_size < MM_RUN_KEY_MIN || info.st_size > MM_RUN_KEY_MAX)
 		return mm_fail(MM_E_RANGE,
 		    "%s has %jd bytes; a run key has %d to %d, random ones",
