@@ -724,11 +724,11 @@ def policy_change(made, number=2, officers=None, by=None):
     origin = made.maker.vkey.name
     time = entries[-1][1]
     statement = (by or made.officer).state(
-        origin, "policy", {0: number, 1: digest})
+        origin, "policy", {0: number, 1: digest}, made=time)
     entries.append({0: POLICY, 1: time + 10, 2: digest,
                     BODY: {0: document, 2: [statement]}})
     order = made.officer.state(origin, "order", mm.order_body(
-        "later", 5, ["station"], pattern="*"))
+        "later", 5, ["station"], pattern="*"), made=time)
     entries.append({0: ORDER, 1: time + 11, 2: digest,
                     BODY: {0: [order]}})
     return [cbor2.dumps(e, canonical=True) for e in entries]
@@ -800,7 +800,8 @@ def under_another_policy(made, order_by):
     signer = second if order_by == "second" else made.officer
     order[BODY][0] = [signer.sign_payload(payload)]
     statement = made.officer.state(
-        made.maker.vkey.name, "policy", {0: 2, 1: digest})
+        made.maker.vkey.name, "policy", {0: 2, 1: digest},
+        made=certificate[1])
     entries.append({0: POLICY, 1: certificate[1], 2: digest,
                     BODY: {0: document, 2: [statement]}})
     certificate[2] = digest
