@@ -34,9 +34,10 @@ decode_body(struct mm_attested *attested, struct mm_arena *arena)
 	    (enum mm_entry_kind)kind, arena, &attested->entry, &attested->body);
 }
 
-enum mm_error
-mm_attested_read_entry(struct mm_span receipt, const struct mm_vkey *vkey,
-    struct mm_span entry, struct mm_arena *arena, struct mm_attested *out)
+static enum mm_error
+read_attested(struct mm_span receipt, const struct mm_vkey *vkey,
+    struct mm_span entry, struct mm_receipt_memory *memory,
+    struct mm_arena *arena, struct mm_attested *out)
 {
 	struct mm_attested attested = {.entry = {.kind = 0}};
 	enum mm_error error =
@@ -47,8 +48,8 @@ mm_attested_read_entry(struct mm_span receipt, const struct mm_vkey *vkey,
 	/* `extra` is not authenticated: what was brought is what counts. */
 	if (entry.data != NULL)
 		attested.receipt.entry = entry;
-	error = mm_receipt_verify(
-	    &attested.receipt, vkey, mm_span(NULL, 0), &attested.checkpoint);
+	error = mm_receipt_verify_next(&attested.receipt, vkey,
+	    mm_span(NULL, 0), memory, &attested.checkpoint);
 	if (error == MM_OK)
 		error = mm_entry_decode(
 		    attested.receipt.entry, arena, &attested.entry);
@@ -67,8 +68,23 @@ enum mm_error
 mm_attested_read(struct mm_span receipt, const struct mm_vkey *vkey,
     struct mm_arena *arena, struct mm_attested *out)
 {
-	return mm_attested_read_entry(
-	    receipt, vkey, mm_span(NULL, 0), arena, out);
+	return read_attested(receipt, vkey, mm_span(NULL, 0), NULL, arena, out);
+}
+
+enum mm_error
+mm_attested_read_entry(struct mm_span receipt, const struct mm_vkey *vkey,
+    struct mm_span entry, struct mm_arena *arena, struct mm_attested *out)
+{
+	return read_attested(receipt, vkey, entry, NULL, arena, out);
+}
+
+enum mm_error
+mm_attested_read_next(struct mm_span receipt, const struct mm_vkey *vkey,
+    struct mm_receipt_memory *memory, struct mm_arena *arena,
+    struct mm_attested *out)
+{
+	return read_attested(
+	    receipt, vkey, mm_span(NULL, 0), memory, arena, out);
 }
 
 enum mm_error

@@ -45,6 +45,10 @@ mm_attested_read(struct mm_span receipt, const struct mm_vkey *vkey,
 enum mm_error mm_attested_read_entry(struct mm_span receipt,
     const struct mm_vkey *vkey, struct mm_span entry, struct mm_arena *arena,
     struct mm_attested *out) mm_must_use;
+/* The first, of one receipt after the other: mm_receipt_verify_next(). */
+enum mm_error mm_attested_read_next(struct mm_span receipt,
+    const struct mm_vkey *vkey, struct mm_receipt_memory *memory,
+    struct mm_arena *arena, struct mm_attested *out) mm_must_use;
 
 /* The rest compares, and says MM_E_MISMATCH. */
 

@@ -94,8 +94,8 @@ mm_certificate_answer_check(const struct mm_certificate_answer *answer,
 	    mm_certificate_open(answer->certificate, arena, &certificate);
 
 	if (error == MM_OK)
-		error =
-		    mm_attested_read(answer->receipt, vkey, arena, &attested);
+		error = mm_attested_read_next(
+		    answer->receipt, vkey, wanted->memory, arena, &attested);
 	if (error == MM_OK)
 		error = mm_attested_tbs(&attested, certificate.tbs);
 	if (error == MM_OK && attested.receipt.index != answer->index)

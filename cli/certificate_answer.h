@@ -12,6 +12,8 @@
 struct mm_certificate_wanted {
 	struct mm_span profile, device, serial;
 	struct mm_span spki; /* DER */
+	/* Where one answer comes after the other; or NULL. */
+	struct mm_receipt_memory *memory;
 };
 
 /*

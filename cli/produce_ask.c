@@ -149,7 +149,8 @@ mm_unit_answer_check(struct mm_run *run, struct mm_run_unit *unit)
 	const struct mm_certificate_wanted wanted = {
 	    .profile = mm_span_text(run->profile),
 	    .device = mm_unit_device(unit->unit),
-	    .spki = mm_unit_spki(unit->unit)};
+	    .spki = mm_unit_spki(unit->unit),
+	    .memory = &run->receipts};
 	struct mm_attested attested;
 	enum mm_error error = mm_certificate_answer_check(&unit->answer,
 	    &wanted, &run->appliance.vkey, &unit->arena, &attested);
@@ -183,7 +184,7 @@ take_error(struct mm_run *run, struct mm_run_unit *unit, enum mm_error error,
 }
 
 static struct mm_run_unit *
-find(struct mm_window *window, const uint8_t id[MM_ID_SIZE])
+find_in(struct mm_window *window, const uint8_t id[MM_ID_SIZE])
 {
 	for (size_t i = 0; i < window->count; i++)
 		if (window->units[i].sent &&
@@ -192,15 +193,47 @@ find(struct mm_window *window, const uint8_t id[MM_ID_SIZE])
 	return NULL;
 }
 
+static struct mm_run_unit *
+find(struct mm_run *run, const uint8_t id[MM_ID_SIZE])
+{
+	struct mm_run_unit *unit = NULL;
+
+	for (size_t i = 0; i < MM_RUN_WINDOWS && unit == NULL; i++)
+		unit = find_in(&run->windows[i], id);
+	return unit;
+}
+
 /* ---- the connection */
 
+static size_t
+count(const struct mm_window *window, bool sent)
+{
+	size_t found = 0;
+
+	for (size_t i = 0; i < window->count; i++)
+		found += window->units[i].state == MM_UNIT_OPEN &&
+			 (!sent || window->units[i].sent);
+	return found;
+}
+
+static bool
+is_waited_for(const struct mm_run *run)
+{
+	size_t sent = 0;
+
+	for (size_t i = 0; i < MM_RUN_WINDOWS; i++)
+		sent += count(&run->windows[i], true);
+	return sent > 0;
+}
+
 static void
-hang_up(struct mm_run *run, struct mm_window *window)
+hang_up(struct mm_run *run)
 {
 	mm_client_close(run->client);
 	run->client = NULL;
-	for (size_t i = 0; i < window->count; i++)
-		window->units[i].sent = false;
+	for (size_t i = 0; i < MM_RUN_WINDOWS; i++)
+		for (size_t k = 0; k < run->windows[i].count; k++)
+			run->windows[i].units[k].sent = false;
 }
 
 static enum mm_error
@@ -224,8 +257,8 @@ send_some(struct mm_run *run, struct mm_window *window, size_t max)
 {
 	enum mm_error error = MM_OK;
 
-	if (now() - run->asked > IDLE)
-		hang_up(run, window);
+	if (now() - run->asked > IDLE && !is_waited_for(run))
+		hang_up(run);
 	run->asked = now();
 	if (run->client == NULL)
 		error = mm_appliance_open(&run->appliance, &run->client);
@@ -240,8 +273,7 @@ send_some(struct mm_run *run, struct mm_window *window, size_t max)
 
 /* One answer, to whichever unit; an error is the connection's. */
 static enum mm_error
-receive_one(
-    struct mm_run *run, struct mm_window *window, struct trouble *trouble)
+receive_one(struct mm_run *run, struct trouble *trouble)
 {
 	uint8_t id[MM_ID_SIZE] = {0};
 	struct mm_certificate_answer answer;
@@ -251,7 +283,7 @@ receive_one(
 
 	mm_arena_init(&arena, ANSWER_ARENA);
 	error = mm_client_receive(run->client, &arena, id, &answer);
-	unit = find(window, id);
+	unit = find(run, id);
 	if (unit == NULL)
 		return error != MM_OK ? error
 				      : mm_fail(MM_E_SHAPE,
@@ -271,17 +303,6 @@ receive_one(
 
 /* ---- a window */
 
-static size_t
-count(const struct mm_window *window, bool sent)
-{
-	size_t found = 0;
-
-	for (size_t i = 0; i < window->count; i++)
-		found += window->units[i].state == MM_UNIT_OPEN &&
-			 (!sent || window->units[i].sent);
-	return found;
-}
-
 /* Nothing more comes of it now: what is open stays in the journal. */
 static void
 give_up(struct mm_run *run, struct mm_window *window)
@@ -289,7 +310,7 @@ give_up(struct mm_run *run, struct mm_window *window)
 	for (size_t i = 0; i < window->count; i++)
 		if (window->units[i].state == MM_UNIT_OPEN)
 			window->units[i].state = MM_UNIT_HELD;
-	hang_up(run, window);
+	hang_up(run);
 }
 
 /* Waits before everything is sent again. */
@@ -320,9 +341,9 @@ sit_out(struct mm_run *run, struct trouble *trouble)
 void
 mm_window_send(struct mm_run *run, struct mm_window *window)
 {
-	if (run->fault != MM_OK ||
+	if (run->fault == MM_OK &&
 	    send_some(run, window, window->count) != MM_OK)
-		hang_up(run, window);
+		hang_up(run);
 }
 
 /* After trouble one is sent first, to see. */
@@ -339,16 +360,27 @@ step(struct mm_run *run, struct mm_window *window, struct trouble *trouble)
 		    run, window, trouble->error != MM_OK ? 1 : window->count);
 	}
 	if (error == MM_OK)
-		error = receive_one(run, window, trouble);
+		error = receive_one(run, trouble);
 	if (error == MM_OK || pause_after(error) == 0)
 		return error;
 	note(trouble, error);
-	hang_up(run, window);
+	hang_up(run);
 	return MM_OK;
 }
 
+/* Not after trouble, which the window's own units are the first to try. */
+static void
+keep_busy(
+    struct mm_run *run, struct mm_window *next, const struct trouble *trouble)
+{
+	if (next != NULL && run->fault == MM_OK && trouble->error == MM_OK &&
+	    send_some(run, next, 1) != MM_OK)
+		hang_up(run);
+}
+
 void
-mm_window_receive(struct mm_run *run, struct mm_window *window)
+mm_window_receive(
+    struct mm_run *run, struct mm_window *window, struct mm_window *next)
 {
 	struct trouble trouble = {.error = MM_OK};
 	enum mm_error error = MM_OK;
@@ -358,6 +390,8 @@ mm_window_receive(struct mm_run *run, struct mm_window *window)
 		if (run->fault != MM_OK && count(window, true) == 0)
 			break;
 		error = step(run, window, &trouble);
+		if (error == MM_OK)
+			keep_busy(run, next, &trouble);
 	}
 	if (error != MM_OK)
 		(void)mm_run_fail(run, error);

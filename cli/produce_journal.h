@@ -72,8 +72,8 @@ struct mm_run_journal {
 	uint8_t *key;  /* sodium memory; NULL until it is known */
 	bool failed;   /* a write or sync: nothing is written after it */
 	uint8_t *slot; /* room for one, sodium memory */
-	bool used[MM_JOURNAL_SLOTS];
-	bool torn[MM_JOURNAL_SLOTS]; /* used, and does not open */
+	size_t used[MM_JOURNAL_SLOTS]; /* bytes from its front on; 0: free */
+	bool torn[MM_JOURNAL_SLOTS];   /* used, and does not open */
 };
 
 /*

@@ -11,8 +11,7 @@
 
 enum {
 	/* What libcrypto locks for keys in the making, and our own rooms. */
-	FIXED = 5 << 16,
-	WINDOWS = 2 /* that are open at a time */
+	FIXED = 5 << 16
 };
 
 void
@@ -49,8 +48,9 @@ mm_memory_fit(struct mm_run *run)
 
 	/* One more: the images of one unit are in the making. */
 	while (run->window > 1 &&
-	       !can_lock(FIXED + (WINDOWS * run->window + 1) * unit))
+	       !can_lock(FIXED + (MM_RUN_WINDOWS * run->window + 1) * unit))
 		run->window /= 2;
+	mm_flash_secrets_keep(MM_RUN_WINDOWS * run->window * unit);
 	if (run->window > 1 || can_lock(FIXED + 2 * unit))
 		return MM_OK;
 	return mm_fail(MM_E_SYSTEM,

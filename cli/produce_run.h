@@ -33,6 +33,7 @@
 #include "cli/produce_report.h"
 #include "cli/produce_rows.h"
 #include "factory/der.h"
+#include "log/receipt.h"
 
 enum { MM_RUN_WHY = 1024 };
 
@@ -64,6 +65,7 @@ struct mm_window {
 	struct mm_run_unit units[MM_JOURNAL_WINDOW];
 	size_t count;
 };
+enum { MM_RUN_WINDOWS = 2 }; /* that are open at a time */
 
 struct mm_run {
 	const struct mm_invocation *invocation;
@@ -73,6 +75,7 @@ struct mm_run {
 	struct mm_appliance appliance;
 	struct mm_client *client; /* NULL: no connection */
 	uint64_t asked;           /* seconds: when it was last used */
+	struct mm_receipt_memory receipts;
 	struct mm_production *production;
 	struct mm_production_facts facts;
 	bool changed; /* it is another one than the run was begun with */
@@ -97,6 +100,7 @@ struct mm_run {
 	size_t resumed_count, resumed_next;
 
 	size_t window; /* units that are made together */
+	struct mm_window *windows;
 	struct mm_stop stop;
 	struct mm_run_report report;
 	/* Why the run ends before its end; the first such. */
@@ -161,8 +165,10 @@ void mm_run_work(struct mm_run *run);
 
 /* Sends what of the window is open; what goes wrong is seen in receiving. */
 void mm_window_send(struct mm_run *run, struct mm_window *window);
-/* Until no unit of it is open. */
-void mm_window_receive(struct mm_run *run, struct mm_window *window);
+/* Until no unit of it is open. For each answer one of `next`, which may be
+ * NULL, is sent, so that the appliance always has as many to do. */
+void mm_window_receive(
+    struct mm_run *run, struct mm_window *window, struct mm_window *next);
 /* The certificate is what was asked for, and proven by its receipt; its serial
  * number. The errors of mm_certificate_answer_check(). */
 enum mm_error

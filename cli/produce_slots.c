@@ -33,7 +33,7 @@ mm_slots_free(const struct mm_run_journal *journal)
 	size_t count = 0;
 
 	for (size_t i = 0; i < MM_JOURNAL_SLOTS; i++)
-		count += !journal->used[i];
+		count += journal->used[i] == 0;
 	return count;
 }
 
@@ -45,7 +45,7 @@ mm_slot_put(struct mm_run_journal *journal, struct mm_span unit, size_t *slot)
 	enum mm_error error;
 	size_t at = 0;
 
-	while (at < MM_JOURNAL_SLOTS && journal->used[at])
+	while (at < MM_JOURNAL_SLOTS && journal->used[at] > 0)
 		at++;
 	if (at == MM_JOURNAL_SLOTS || unit.size == 0 ||
 	    unit.size > MM_JOURNAL_UNIT_MAX)
@@ -58,9 +58,9 @@ mm_slot_put(struct mm_run_journal *journal, struct mm_span unit, size_t *slot)
 	crypto_aead_xchacha20poly1305_ietf_encrypt(journal->slot + FRONT, &size,
 	    unit.data, unit.size, bound, sizeof(bound), NULL, journal->slot,
 	    journal->key);
-	journal->used[at] = true;
+	journal->used[at] = FRONT + (size_t)size;
 	error = mm_run_journal_write(
-	    journal, journal->slot, FRONT + (size_t)size, place_of(at));
+	    journal, journal->slot, journal->used[at], place_of(at));
 	if (error == MM_OK)
 		*slot = at;
 	return error;
@@ -76,11 +76,11 @@ enum mm_error
 mm_slot_clear(struct mm_run_journal *journal, size_t slot)
 {
 	static const uint8_t zeros[MM_JOURNAL_SLOT];
-	enum mm_error error =
-	    mm_run_journal_write(journal, zeros, sizeof(zeros), place_of(slot));
+	enum mm_error error = mm_run_journal_write(
+	    journal, zeros, journal->used[slot], place_of(slot));
 
 	if (error == MM_OK)
-		journal->used[slot] = false;
+		journal->used[slot] = 0;
 	return error;
 }
 
@@ -130,11 +130,13 @@ mm_slots_open(struct mm_run_journal *journal, mm_slot_found *found, void *self,
 		if (error != MM_OK)
 			break;
 		journal->used[i] =
-		    !sodium_is_zero(journal->slot, MM_JOURNAL_SLOT);
+		    sodium_is_zero(journal->slot, MM_JOURNAL_SLOT)
+			? 0
+			: MM_JOURNAL_SLOT;
 		journal->torn[i] =
-		    journal->used[i] && !open_slot(journal, i, &unit);
+		    journal->used[i] > 0 && !open_slot(journal, i, &unit);
 		*torn += journal->torn[i];
-		if (journal->used[i] && !journal->torn[i])
+		if (journal->used[i] > 0 && !journal->torn[i])
 			error = found(self, i, unit);
 	}
 	sodium_memzero(journal->slot, MM_JOURNAL_SLOT);

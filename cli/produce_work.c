@@ -227,7 +227,7 @@ one_window(struct mm_run *run, struct mm_window *window)
 	if (window->count == 0)
 		return false;
 	mm_window_send(run, window);
-	mm_window_receive(run, window);
+	mm_window_receive(run, window, NULL);
 	mm_window_finish(run, window);
 	return true;
 }
@@ -247,15 +247,16 @@ try_first(struct mm_run *run, struct mm_window *window)
 /* The appliance has always something to do: what it has answered is finished,
  * and what comes next is made, while it works on another window. */
 static void
-overlapping(struct mm_run *run, struct mm_window windows[2])
+overlapping(struct mm_run *run)
 {
-	struct mm_window *now = &windows[0], *next = &windows[1], *done;
+	struct mm_window *now = &run->windows[0], *next = &run->windows[1];
+	struct mm_window *done;
 
 	fill(run, now);
 	mm_window_send(run, now);
 	while (now->count > 0) {
 		fill(run, next);
-		mm_window_receive(run, now);
+		mm_window_receive(run, now, next);
 		mm_window_send(run, next);
 		mm_window_finish(run, now);
 		done = now;
@@ -267,24 +268,25 @@ overlapping(struct mm_run *run, struct mm_window windows[2])
 void
 mm_run_work(struct mm_run *run)
 {
-	struct mm_window *windows = calloc(2, sizeof(*windows));
 	enum mm_error error =
 	    mm_flash_secret_new(MM_UNIT_SEALED_MAX, &run->sealing);
 
-	if (error == MM_OK && windows == NULL)
+	run->windows = calloc(MM_RUN_WINDOWS, sizeof(run->windows[0]));
+	if (error == MM_OK && run->windows == NULL)
 		error = mm_fail(MM_E_MEMORY, "no memory for a window");
 	if (error == MM_OK)
 		error = mm_memory_fit(run);
 	if (error != MM_OK)
 		(void)mm_run_fail(run, error);
 	else if (run->window == 1)
-		while (one_window(run, windows))
+		while (one_window(run, run->windows))
 			;
 	else {
 		if (run->head.made == 0)
-			try_first(run, windows);
-		overlapping(run, windows);
+			try_first(run, run->windows);
+		overlapping(run);
 	}
 	mm_flash_secret_clear(&run->sealing);
-	free(windows);
+	mm_flash_secrets_keep(0);
+	free(run->windows);
 }

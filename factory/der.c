@@ -42,30 +42,6 @@ mm_flash_certificate(struct mm_span pem, struct mm_buffer *out)
 
 /* --- private keys: nothing of them outside of sodium memory --- */
 
-void
-mm_flash_secret_clear(struct mm_flash_secret *secret)
-{
-	sodium_free(secret->data);
-	*secret = (struct mm_flash_secret){NULL, 0};
-}
-
-enum mm_error
-mm_flash_secret_new(size_t size, struct mm_flash_secret *out)
-{
-	*out = (struct mm_flash_secret){sodium_malloc(size), size};
-	return out->data != NULL
-		   ? MM_OK
-		   : mm_fail(MM_E_MEMORY, "no memory for a private key");
-}
-
-struct mm_buffer
-mm_flash_secret_buffer(const struct mm_flash_secret *secret)
-{
-	return (struct mm_buffer){.data = secret->data,
-	    .capacity = secret->size,
-	    .max = secret->size};
-}
-
 static enum mm_error
 read_whole(int fd, const char *path, struct mm_flash_secret *secret)
 {
@@ -110,8 +86,7 @@ mm_flash_secret_read(const char *path, struct mm_flash_secret *out)
 		error = read_whole(fd, path, &secret);
 	if (error != MM_OK)
 		return error;
-	*out = secret;
-	secret.data = NULL;
+	*out = mm_flash_secret_take(&secret, secret.size);
 	return MM_OK;
 }
 
@@ -208,7 +183,6 @@ mm_flash_private_key(
 		return mm_fail(MM_E_FORMAT,
 		    "the PEM private key is not sound, or it is encrypted: "
 		    "give it without a passphrase");
-	*out = der;
-	der.data = NULL;
+	*out = mm_flash_secret_take(&der, der.size);
 	return MM_OK;
 }

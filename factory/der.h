@@ -5,29 +5,13 @@
 #ifndef MM_FACTORY_DER_H
 #define MM_FACTORY_DER_H
 
-#include "protocol/bytes.h"
+#include "factory/secret.h"
 
 enum { MM_FLASH_PEM_MAX = 65536 };
 
 /* Appends the DER of one PEM certificate. MM_E_FORMAT. */
 enum mm_error
 mm_flash_certificate(struct mm_span pem, struct mm_buffer *out) mm_must_use;
-
-/* A private key's bytes in sodium memory. */
-struct mm_flash_secret {
-	uint8_t *data;
-	size_t size;
-};
-void mm_flash_secret_clear(struct mm_flash_secret *secret);
-/* `size` bytes, at least one, of any content. MM_E_MEMORY. */
-enum mm_error
-mm_flash_secret_new(size_t size, struct mm_flash_secret *out) mm_must_use;
-/*
- * An empty buffer that fills the secret's memory and never moves: more than
- * fits is MM_E_RANGE. What was written is at its front; the secret stays the
- * owner, the buffer is not cleared.
- */
-struct mm_buffer mm_flash_secret_buffer(const struct mm_flash_secret *secret);
 
 /* Reads a file whole, at most MM_FLASH_PEM_MAX bytes. MM_E_FILE,
  * MM_E_RANGE. */

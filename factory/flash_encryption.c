@@ -285,16 +285,12 @@ mm_flash_key_make_sized(
     const struct mm_chip *chip, size_t size, struct mm_flash_secret *out)
 {
 	enum mm_error error = mm_chip_flash_key_check(chip, size);
-	uint8_t *key;
 
-	if (error != MM_OK)
-		return error;
-	key = sodium_malloc(size);
-	if (key == NULL)
-		return mm_fail(MM_E_MEMORY, "no memory for a key");
-	randombytes_buf(key, size);
-	*out = (struct mm_flash_secret){key, size};
-	return MM_OK;
+	if (error == MM_OK)
+		error = mm_flash_secret_new(size, out);
+	if (error == MM_OK)
+		randombytes_buf(out->data, size);
+	return error;
 }
 
 enum mm_error

@@ -335,8 +335,7 @@ make_code(const struct mm_label_plan *plan,
     const struct mm_label_values *values, struct mm_label *label)
 {
 	uint8_t text[TEXT_MAX];
-	const struct mm_flash_secret room = {text, sizeof(text)};
-	struct mm_buffer data = mm_flash_secret_buffer(&room);
+	struct mm_buffer data = mm_buffer_over(text, sizeof(text));
 	const char *template = plan->template;
 	enum mm_error error;
 
@@ -369,8 +368,7 @@ make_line(const char *template, const struct mm_label_values *values,
     char out[MM_LABEL_LINE_MAX + 1])
 {
 	uint8_t text[MM_LABEL_LINE_MAX];
-	const struct mm_flash_secret room = {text, sizeof(text)};
-	struct mm_buffer line = mm_flash_secret_buffer(&room);
+	struct mm_buffer line = mm_buffer_over(text, sizeof(text));
 	enum mm_error error = line_of(template, values, &line, out);
 
 	sodium_memzero(text, sizeof(text));

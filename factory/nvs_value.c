@@ -23,11 +23,7 @@ mm_nvs_secret_fit(struct mm_flash_secret *secret, size_t size)
 	mm_flash_secret_clear(secret);
 	/* Whole pages, so that it is not made anew for each value. */
 	size = (size / MM_NVS_PAGE + 1) * MM_NVS_PAGE;
-	secret->data = sodium_malloc(size);
-	if (secret->data == NULL)
-		return mm_fail(MM_E_MEMORY, "no memory for a value");
-	secret->size = size;
-	return MM_OK;
+	return mm_flash_secret_new(size, secret);
 }
 
 static bool

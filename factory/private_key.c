@@ -374,7 +374,7 @@ hand_over(struct mm_flash_secret *room, const struct mm_buffer *written,
 {
 	if (written->error != MM_OK)
 		return mm_fail(written->error, "the private key is too long");
-	*out = (struct mm_flash_secret){mm_take(room->data), written->size};
+	*out = mm_flash_secret_take(room, written->size);
 	return MM_OK;
 }
 

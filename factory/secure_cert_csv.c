@@ -83,7 +83,7 @@ check_ivs(const struct making *m)
 static enum mm_error
 build(const struct making *m, struct mm_flash_secret *out)
 {
-	mm_auto(tlvs) tlvs = {.room = {NULL, 0}};
+	mm_auto(tlvs) tlvs = {.room = {.data = NULL}};
 	enum mm_error error = check_ivs(m);
 
 	if (error == MM_OK)

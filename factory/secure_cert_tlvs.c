@@ -151,5 +151,5 @@ mm_tlvs_take(struct mm_tlvs *tlvs, bool fill, struct mm_flash_secret *out)
 		    tlvs->room.data + size, 0xff, MM_SECURE_CERT_TLVS - size);
 		size = MM_SECURE_CERT_TLVS;
 	}
-	*out = (struct mm_flash_secret){mm_take(tlvs->room.data), size};
+	*out = mm_flash_secret_take(&tlvs->room, size);
 }

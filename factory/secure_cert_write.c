@@ -67,7 +67,7 @@ add_ds(struct mm_tlvs *tlvs, const struct mm_secure_cert_parts *parts)
 static enum mm_error
 make_tlv(const struct mm_secure_cert_parts *parts, struct mm_flash_secret *out)
 {
-	mm_auto(tlvs) tlvs = {.room = {NULL, 0}};
+	mm_auto(tlvs) tlvs = {.room = {.data = NULL}};
 	enum mm_error error = mm_tlvs_new(&tlvs);
 
 	if (error == MM_OK)
@@ -91,7 +91,7 @@ static enum mm_error
 make_tlv8k(
     const struct mm_secure_cert_parts *parts, struct mm_flash_secret *out)
 {
-	mm_auto(tlvs) tlvs = {.room = {NULL, 0}};
+	mm_auto(tlvs) tlvs = {.room = {.data = NULL}};
 	enum mm_error error = mm_tlvs_new(&tlvs);
 
 	if (error == MM_OK)

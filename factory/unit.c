@@ -10,14 +10,18 @@
 enum mm_error
 mm_unit_alloc(const struct mm_production *production, struct mm_unit **out)
 {
+	struct mm_flash_secret memory;
 	struct mm_unit *unit;
+	enum mm_error error;
 
 	if (sodium_init() < 0)
 		return mm_fail(MM_E_SYSTEM, "libsodium cannot be had");
-	unit = sodium_malloc(sizeof(*unit));
-	if (unit == NULL)
-		return mm_fail(MM_E_MEMORY, "no memory for a unit");
+	error = mm_flash_secret_new(sizeof(*unit), &memory);
+	if (error != MM_OK)
+		return error;
+	unit = (struct mm_unit *)(void *)memory.data;
 	memset(unit, 0, sizeof(*unit));
+	unit->memory = memory;
 	unit->production = production;
 	mm_arena_init(&unit->arena, MM_UNIT_ARENA);
 	mm_buffer_init(&unit->csr, 16384);
@@ -30,8 +34,11 @@ mm_unit_alloc(const struct mm_production *production, struct mm_unit **out)
 void
 mm_unit_free(struct mm_unit *unit)
 {
+	struct mm_flash_secret memory;
+
 	if (unit == NULL)
 		return;
+	memory = unit->memory;
 	for (size_t i = 0; i < unit->secret_count; i++)
 		mm_flash_secret_clear(&unit->secrets[i]);
 	mm_flash_secret_clear(&unit->key);
@@ -39,7 +46,7 @@ mm_unit_free(struct mm_unit *unit)
 	mm_buffer_clear(&unit->csr);
 	mm_buffer_clear(&unit->spki);
 	mm_buffer_clear(&unit->row);
-	sodium_free(unit);
+	mm_flash_secret_clear(&memory);
 }
 
 /* --- made --- */

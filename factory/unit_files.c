@@ -50,8 +50,8 @@ add_secret(
 	enum mm_error error = add(unit, &file);
 
 	if (error == MM_OK) {
-		unit->secrets[unit->secret_count++] = *bytes;
-		*bytes = (struct mm_flash_secret){NULL, 0};
+		unit->secrets[unit->secret_count++] =
+		    mm_flash_secret_take(bytes, bytes->size);
 	}
 	return error;
 }

@@ -206,7 +206,7 @@ encode(const struct device_key *key, struct mm_flash_secret *out)
 	der = mm_flash_secret_buffer(&made);
 	mm_device_key_put(key, &der);
 	if (der.error == MM_OK)
-		*out = (struct mm_flash_secret){mm_take(made.data), der.size};
+		*out = mm_flash_secret_take(&made, der.size);
 	return der.error;
 }
 

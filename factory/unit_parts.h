@@ -25,6 +25,7 @@ struct mm_unit_values {
 };
 
 struct mm_unit {
+	struct mm_flash_secret memory; /* where it lies */
 	const struct mm_production *production;
 	struct mm_unit_values values;
 	bool plain_keys;

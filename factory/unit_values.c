@@ -138,9 +138,8 @@ static enum mm_error
 make_text(const struct mm_production_value *value, bool stand_in,
     const struct mm_unit_terms *terms, struct mm_unit_values *out)
 {
-	const struct mm_flash_secret room = {
-	    out->scratch, sizeof(out->scratch)};
-	struct mm_buffer text = mm_flash_secret_buffer(&room);
+	struct mm_buffer text =
+	    mm_buffer_over(out->scratch, sizeof(out->scratch));
 	enum mm_error error =
 	    mm_label_fill(value->text, &out->list, false, &text);
 

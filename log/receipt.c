@@ -1,6 +1,7 @@
 #include "log/receipt.h"
 
 #include <inttypes.h>
+#include <sodium.h>
 #include <string.h>
 
 enum {
@@ -175,25 +176,52 @@ mm_receipt_decode(
 	return MM_OK;
 }
 
+static enum mm_error
+open_next(struct mm_span note, const struct mm_vkey *vkey,
+    struct mm_receipt_memory *memory)
+{
+	struct mm_receipt_memory next = {.there = true};
+	enum mm_error error;
+
+	crypto_hash_sha256(next.note, note.data, note.size);
+	if (memory->there &&
+	    memcmp(next.note, memory->note, sizeof(next.note)) == 0)
+		return MM_OK;
+	error = mm_checkpoint_open(note, vkey, &next.checkpoint);
+	if (error == MM_OK)
+		*memory = next;
+	return error;
+}
+
 enum mm_error
 mm_receipt_verify(const struct mm_receipt *receipt, const struct mm_vkey *vkey,
     struct mm_span entry, struct mm_checkpoint *out)
 {
-	struct mm_checkpoint checkpoint;
+	return mm_receipt_verify_next(receipt, vkey, entry, NULL, out);
+}
+
+enum mm_error
+mm_receipt_verify_next(const struct mm_receipt *receipt,
+    const struct mm_vkey *vkey, struct mm_span entry,
+    struct mm_receipt_memory *memory, struct mm_checkpoint *out)
+{
+	struct mm_receipt_memory own = {.there = false};
 	struct mm_hash leaf;
 	enum mm_error error;
 
+	if (memory == NULL)
+		memory = &own;
 	if (entry.data == NULL)
 		entry = receipt->entry;
 	if (entry.data == NULL)
 		return bad("carries no entry");
-	error = mm_checkpoint_open(receipt->note, vkey, &checkpoint);
+	error = open_next(receipt->note, vkey, memory);
 	if (error != MM_OK)
 		return error;
 	leaf = mm_leaf_hash(entry);
-	error = mm_inclusion_check(&leaf, receipt->index, checkpoint.size,
-	    &receipt->proof, &checkpoint.root);
+	error = mm_inclusion_check(&leaf, receipt->index,
+	    memory->checkpoint.size, &receipt->proof, &memory->checkpoint.root);
 	if (error == MM_OK)
-		*out = checkpoint;
+		*out = memory->checkpoint;
 	return error;
 }

@@ -32,4 +32,19 @@ enum mm_error
 mm_receipt_verify(const struct mm_receipt *receipt, const struct mm_vkey *vkey,
     struct mm_span entry, struct mm_checkpoint *out) mm_must_use;
 
+/*
+ * Receipts that come together are under one checkpoint, whose signature is
+ * verified once: the note that was verified last, by one log's key. Zeros: none
+ * was.
+ */
+struct mm_receipt_memory {
+	bool there;
+	uint8_t note[MM_HASH_SIZE]; /* SHA-256 of all its bytes */
+	struct mm_checkpoint checkpoint;
+};
+/* The same; `memory` may be NULL. */
+enum mm_error mm_receipt_verify_next(const struct mm_receipt *receipt,
+    const struct mm_vkey *vkey, struct mm_span entry,
+    struct mm_receipt_memory *memory, struct mm_checkpoint *out) mm_must_use;
+
 #endif

@@ -59,6 +59,13 @@ mm_buffer_init(struct mm_buffer *buffer, size_t max)
 	*buffer = (struct mm_buffer){.max = max};
 }
 
+struct mm_buffer
+mm_buffer_over(void *memory, size_t size)
+{
+	return (struct mm_buffer){
+	    .data = memory, .capacity = size, .max = size};
+}
+
 void
 mm_buffer_clear(struct mm_buffer *buffer)
 {

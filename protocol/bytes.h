@@ -52,6 +52,9 @@ struct mm_buffer {
 };
 
 void mm_buffer_init(struct mm_buffer *buffer, size_t max);
+/* One that fills memory of the caller's and never moves: more than fits is
+ * MM_E_RANGE. It is not cleared. */
+struct mm_buffer mm_buffer_over(void *memory, size_t size);
 /* Frees the bytes; the buffer may be used again. NULL is accepted. */
 void mm_buffer_clear(struct mm_buffer *buffer);
 /* Empties it and keeps the memory. */

@@ -2,6 +2,8 @@
 asked for makes no unit, and the key that was asked with stays."""
 
 import hashlib
+import random
+import select
 import threading
 import types
 
@@ -10,6 +12,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+import mintmark_client as mm
 from paper_appliance import PaperAppliance
 from paper_log import CERTIFICATE, GENESIS, START, PaperLog, serial
 from produce_room import TEMPLATE, Room, devices
@@ -73,6 +76,48 @@ class LyingMint(PaperAppliance):
         return {0: told, 1: made.public_bytes(DER), 3: proof}
 
 
+class MoodyMint(LyingMint):
+    """It answers some of what it was asked, in any order, and hangs up
+    whenever it likes; but whoever asks again gets the same."""
+
+    PIPELINE = 64
+
+    def __init__(self, place):
+        super().__init__(place)
+        self.told, self.most, self.hung_up = {}, 0, 0
+        self.chance = random.Random(6)
+
+    def certify(self, body):
+        if body[2] not in self.told:
+            self.told[body[2]] = super().certify(body)
+        return self.told[body[2]]
+
+    def has_more(self, stream):
+        return stream.pending() > 0 or select.select(
+            [stream], [], [], 0.005)[0]
+
+    def ask(self, stream):
+        size = int.from_bytes(mm.read_exactly(stream, 4), "big")
+        return mm.decode(mm.read_exactly(stream, size))
+
+    def talk(self, stream):
+        waiting, patience = [], self.chance.randrange(30, 150)
+        while True:
+            while not waiting or self.has_more(stream):
+                waiting.append(self.ask(stream))
+            self.most = max(self.most, len(waiting))
+            self.chance.shuffle(waiting)
+            for _ in range(self.chance.randrange(len(waiting)) + 1):
+                request = waiting.pop()
+                stream.sendall(mm.frame(mm.encode({
+                    0: request[0], 1: request[1],
+                    2: self.answers[request[0]](request[2])})))
+                patience -= 1
+                if patience == 0:
+                    self.hung_up += 1
+                    return
+
+
 @pytest.fixture
 def liar(workdir):
     with LyingMint(workdir / "liar") as appliance:
@@ -89,6 +134,24 @@ def room(liar, workdir):
 def test_an_honest_one(room):
     room.rows(devices(70))
     assert room.go()["made"] == 70
+
+
+def test_in_any_order_and_over_many_connections(workdir):
+    """Two windows are under way at a time, and all of one connection's
+    answers are lost with it; as many wait for one as the appliance takes."""
+    wanted = devices(400)
+    with MoodyMint(workdir / "moody") as moody:
+        room = Room(types.SimpleNamespace(identity=lambda name: moody.place),
+                    workdir, "order-1", TEMPLATE[:TEMPLATE.index("register")])
+        room.rows(wanted)
+        total = room.go()
+        assert total["made"] == 400 and moody.hung_up >= 3
+        assert moody.most == moody.PIPELINE
+        assert sorted(moody.given) == sorted(wanted)
+        assert {len(keys) for keys in moody.given.values()} == {1}
+        assert [r["device"] for r in room.results()] == wanted
+        assert [int(r["index"]) for r in room.results()] == [
+            moody.told[device][0] for device in wanted]
 
 
 def test_what_never_fits_costs_one_unit(liar, room):

@@ -101,7 +101,7 @@ convert(const char *text, struct mm_flash_secret *out)
 static void
 refused(const char *text)
 {
-	struct mm_flash_secret der = {NULL, 0};
+	struct mm_flash_secret der = {.data = NULL};
 
 	assert_int_equal(convert(text, &der), MM_E_FORMAT);
 	assert_null(der.data);
@@ -265,7 +265,7 @@ test_bytes_that_stand_for_a_slash(void **state)
 static void
 test_files_that_are_none(void **state)
 {
-	struct mm_flash_secret out = {NULL, 0};
+	struct mm_flash_secret out = {.data = NULL};
 	char *text = malloc(MM_FLASH_PEM_MAX + 2);
 
 	(void)state;

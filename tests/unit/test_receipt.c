@@ -298,6 +298,68 @@ short_of_memory_is_said(void **state)
 	assert_int_equal(receipt.index, 4711);
 }
 
+/* With a memory that knows the checkpoint every byte of a receipt counts as
+ * much as without. */
+static void
+one_after_the_other(void **state)
+{
+	json_t *all = vectors(VECTORS "proof.json");
+	struct mm_vkey vkey = log_vkey(all);
+	struct mm_receipt_memory memory = {.there = false};
+	const json_t *item;
+	size_t i;
+
+	(void)state;
+	json_array_foreach(member(all, "valid"), i, item)
+	{
+		struct mm_span text = mm_span_text(text_of(item, "proof_text"));
+		struct mm_span entry = unhex(text_of(item, "entry_hex"));
+		uint8_t note[TEXT_LIMIT];
+		enum mm_error known;
+		size_t refused = 0;
+		struct mm_checkpoint first, again;
+		struct mm_receipt receipt;
+		mm_auto(arena) arena = {0};
+
+		mm_arena_init(&arena, ARENA_MAX);
+		assert_int_equal(
+		    mm_receipt_decode(text, &arena, &receipt), MM_OK);
+		assert_int_equal(mm_receipt_verify_next(
+				     &receipt, &vkey, entry, &memory, &first),
+		    MM_OK);
+		assert_true(memory.there);
+		assert_int_equal(first.size, number_of(item, "size"));
+		assert_int_equal(mm_receipt_verify_next(
+				     &receipt, &vkey, entry, &memory, &again),
+		    MM_OK);
+		assert_memory_equal(&first, &again, sizeof(first));
+		receipt.index ^= 1;
+		assert_int_equal(mm_receipt_verify_next(
+				     &receipt, &vkey, entry, &memory, &again),
+		    MM_E_PROOF);
+		receipt.index ^= 1;
+		memcpy(note, receipt.note.data, receipt.note.size);
+		receipt.note.data = note;
+		for (size_t at = 0; at < receipt.note.size; at++) {
+			note[at] ^= 1;
+			known =
+			    mm_receipt_verify(&receipt, &vkey, entry, &again);
+			assert_int_equal(mm_receipt_verify_next(&receipt, &vkey,
+					     entry, &memory, &again),
+			    known);
+			refused += known != MM_OK;
+			note[at] ^= 1;
+		}
+		/* The rest is the lines of others. */
+		assert_true(refused > 150);
+		assert_int_equal(mm_receipt_verify_next(
+				     &receipt, &vkey, entry, &memory, &again),
+		    MM_OK);
+		span_free(entry);
+	}
+	json_decref(all);
+}
+
 int
 main(void)
 {
@@ -310,7 +372,8 @@ main(void)
 	    cmocka_unit_test(without_any_entry_nothing_is_proven),
 	    cmocka_unit_test(entries_end_at_their_limit),
 	    cmocka_unit_test(hashes_and_text_end_at_their_limits),
-	    cmocka_unit_test(short_of_memory_is_said)};
+	    cmocka_unit_test(short_of_memory_is_said),
+	    cmocka_unit_test(one_after_the_other)};
 
 	if (sodium_init() < 0)
 		return 1;

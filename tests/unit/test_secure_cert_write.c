@@ -660,7 +660,7 @@ bad_rows_are_named_by_their_line(void **state)
 	};
 	const struct mm_secure_cert_csv_terms terms = {.plain_keys = true,
 	    .chip = mm_ds_chip_named(mm_span_text("esp32c3"))};
-	struct mm_flash_secret out = {NULL, 0};
+	struct mm_flash_secret out = {.data = NULL};
 
 	(void)state;
 	for (size_t i = 0; i < MM_COUNT(bad); i++) {
@@ -680,7 +680,7 @@ keys_in_clear_and_chips_must_be_said(void **state)
 {
 	static const struct mm_secure_cert_csv_terms none = {
 	    .plain_keys = false};
-	struct mm_flash_secret out = {NULL, 0};
+	struct mm_flash_secret out = {.data = NULL};
 
 	(void)state;
 	assert_int_equal(

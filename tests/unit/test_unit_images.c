@@ -146,7 +146,7 @@ static void
 assert_refused(const struct mm_image_plan *plan,
     const struct mm_image_unit *unit, enum mm_error wanted, const char *why)
 {
-	struct mm_flash_secret out = {NULL, 0};
+	struct mm_flash_secret out = {.data = NULL};
 	enum mm_error error = try_make(plan, unit, &out);
 
 	if (error != wanted || strstr(mm_why(error), why) == NULL)

@@ -67,7 +67,7 @@ without_locked_memory_no_key_is_made(void **state)
 	(void)state;
 	assert_true(child >= 0);
 	if (child == 0) {
-		struct mm_flash_secret key = {NULL, 0};
+		struct mm_flash_secret key = {.data = NULL};
 		enum mm_error error = MM_OK;
 
 		if (setrlimit(RLIMIT_MEMLOCK, &none) != 0 ||
@@ -379,7 +379,7 @@ a_byte_behind_it_is_refused(void **state)
 static void
 kinds_have_names(void **state)
 {
-	struct mm_flash_secret none = {NULL, 0};
+	struct mm_flash_secret none = {.data = NULL};
 	enum mm_device_key_kind kind;
 
 	(void)state;
