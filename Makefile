@@ -10,6 +10,7 @@
 #   make bench        issuances a second, and the CPU that one takes
 #   make bench-log    what ten million entries cost beside a thousand
 #   make bench-images what firmware costs: hashing, memory, devices' time
+#   make bench-factory whether a station keeps up with the appliance
 #   make fmt          clang-format, as .clang-format says
 
 BUILD ?= build
@@ -185,6 +186,10 @@ bench-images: deps-test
 	@$(MAKE) --no-print-directory -j2 all bench-programs
 	@MINTMARK_BUILD=$(BUILD) tests/bench/run_images
 
+bench-factory: deps-test
+	@$(MAKE) --no-print-directory -j2 all bench-programs
+	@MINTMARK_BUILD=$(BUILD) tests/bench/run_factory
+
 bench-programs: $(BENCH)
 
 fmt:
@@ -196,7 +201,7 @@ clean:
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 .PHONY: all unit deps deps-test deps-fuzz demo test sanitize faults \
-	test-faults replay fuzzers fuzz bench bench-log bench-images bench-programs \
+	test-faults replay fuzzers fuzz bench bench-log bench-images bench-factory bench-programs \
 	fmt clean
 # Objects that only a pattern asks for are kept, too.
 .PRECIOUS: $(BUILD)/obj/%.o
