@@ -41,35 +41,16 @@ now(void)
 
 /* ---- what an error means */
 
-/*
- * The order is not for this device. The same error says that it is for other
- * stations, or another profile, which is true of all devices; a station cannot
- * read an order's terms, so that the words have to tell (policy/order.c). What
- * has others ends the run, and nothing is lost by that.
- */
-static bool
-leaves_out(const struct mm_run *run, const struct mm_run_unit *unit)
-{
-	char words[MM_RUN_WHY];
-
-	snprintf(words, sizeof(words), "order %s does not cover device %s",
-	    run->order, unit->device);
-	return strstr(mm_why(MM_E_ORDER_COVER), words) != NULL;
-}
-
 /* It is the device's own: the others go on. */
 static bool
-is_devices(const struct mm_run *run, const struct mm_run_unit *unit,
-    enum mm_error error)
+is_devices(const struct mm_run *run, enum mm_error error)
 {
-	static const enum mm_error errors[] = {
+	static const enum mm_error errors[] = {MM_E_ORDER_COVER,
 	    MM_E_DEVICE_ISSUED, MM_E_DEVICE_ID, MM_E_KEY_USED, MM_E_REVOKED};
 	/* Of a key that was made elsewhere. */
 	static const enum mm_error keys[] = {
 	    MM_E_CSR, MM_E_CSR_SIGNATURE, MM_E_KEY_TYPE, MM_E_KEY_WEAK};
 
-	if (error == MM_E_ORDER_COVER)
-		return leaves_out(run, unit);
 	for (size_t i = 0; i < MM_COUNT(errors); i++)
 		if (error == errors[i])
 			return true;
@@ -93,9 +74,10 @@ advise(enum mm_error error)
 		"an officer opens it again with mintmark order reopen, or "
 		"extends its time with mintmark order extend; then say the "
 		"same again"},
-	    {MM_E_ORDER_COVER,
-		"an officer gives it other devices or stations with mintmark "
-		"order extend"},
+	    {MM_E_ORDER_COVER, "an officer gives it other devices with "
+			       "mintmark order extend"},
+	    {MM_E_ORDER_OTHERS, "an officer gives it other stations with "
+				"mintmark order extend"},
 	    {MM_E_DEVICE_ISSUED,
 		"take another device; or, to repair this one, mintmark cert "
 		"issue --reissue"}};
@@ -173,7 +155,7 @@ take_error(struct mm_run *run, struct mm_run_unit *unit, enum mm_error error,
 {
 	unit->sent = false;
 	error = advise(error);
-	if (is_devices(run, unit, error))
+	if (is_devices(run, error))
 		refuse(unit, error);
 	else if (pause_after(error) > 0)
 		note(trouble, error);

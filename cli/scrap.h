@@ -21,7 +21,7 @@
  * entry, proven by its receipt: `out->body.scrap` has the reason that stands,
  * `out->receipt.index` where. Its spans lie in the arena.
  *
- * MM_E_ORDER, MM_E_ORDER_COVER (the station is none of the order's),
+ * MM_E_ORDER, MM_E_ORDER_OTHERS (the station is none of the order's),
  * MM_E_NOT_OF_ORDER (the order issued no such certificate), MM_E_RANGE (of the
  * reason), MM_E_MISMATCH, the errors of a receipt, and all that retrying did
  * not mend (mm_error_exit() is MM_EXIT_LATER: it may be reported or not, and is

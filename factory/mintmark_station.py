@@ -84,7 +84,7 @@ CODES: Dict[str, int] = {
         (57, "not-found"),
         (60, "rate-limited reissue-exhausted certificate-revoked "
          "issuer-without-certificate"),
-        (84, "certificate-not-of-order"),
+        (84, "certificate-not-of-order order-for-others"),
         (90, "note-malformed note-unknown-key note-bad-signature "
          "checkpoint-malformed checkpoint-other-log receipt-malformed "
          "proof-wrong tile-wrong bundle-malformed entry-malformed "

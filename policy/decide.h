@@ -73,7 +73,7 @@ struct mm_scrap_facts {
 };
 /* A station of the order's says so, of what the order has issued; also when it
  * is closed or over, and whatever became of the certificate since. MM_E_ORDER,
- * MM_E_ORDER_COVER, MM_E_NOT_OF_ORDER, MM_E_BUSY, mm_decide_message()'s. */
+ * MM_E_ORDER_OTHERS, MM_E_NOT_OF_ORDER, MM_E_BUSY, mm_decide_message()'s. */
 enum mm_error mm_decide_scrap(const struct mm_scrap_facts *facts) mm_must_use;
 
 /* What is known of a certificate that a statement revokes. */

@@ -16,7 +16,7 @@ mm_decide_scrap(const struct mm_scrap_facts *facts)
 	if (order == NULL)
 		return mm_fail(MM_E_ORDER, "%s", mm_error_text(MM_E_ORDER));
 	if (!mm_texts_hold(&order->stations, facts->principal->name))
-		return mm_fail(MM_E_ORDER_COVER,
+		return mm_fail(MM_E_ORDER_OTHERS,
 		    "order %.*s is not for station %.*s", MM_SPAN(order->name),
 		    MM_SPAN(facts->principal->name));
 	if (!facts->issued)

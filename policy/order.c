@@ -181,7 +181,7 @@ mm_order_cover(const struct mm_order_claim *order, struct mm_span profile,
     struct mm_span device, struct mm_span station)
 {
 	if (!mm_span_equal(order->profile, profile))
-		return mm_fail(MM_E_ORDER_COVER,
+		return mm_fail(MM_E_ORDER_OTHERS,
 		    "order %.*s is for profile %.*s, not %.*s",
 		    MM_SPAN(order->name), MM_SPAN(order->profile),
 		    MM_SPAN(profile));
@@ -190,7 +190,7 @@ mm_order_cover(const struct mm_order_claim *order, struct mm_span profile,
 		    "order %.*s does not cover device %.*s",
 		    MM_SPAN(order->name), MM_SPAN(device));
 	if (station.size > 0 && !mm_texts_hold(&order->stations, station))
-		return mm_fail(MM_E_ORDER_COVER,
+		return mm_fail(MM_E_ORDER_OTHERS,
 		    "order %.*s is not for station %.*s", MM_SPAN(order->name),
 		    MM_SPAN(station));
 	return MM_OK;

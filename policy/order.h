@@ -9,8 +9,9 @@
 /* Whether the order's devices hold this one. */
 bool mm_devices_cover(const struct mm_devices *devices, struct mm_span device);
 
-/* MM_E_ORDER_COVER says what is not covered, MM_E_ORDER_CLOSED: it is over.
- * An empty station is not looked at. */
+/* MM_E_ORDER_OTHERS: it is for another profile or station; MM_E_ORDER_COVER:
+ * not for this device; MM_E_ORDER_CLOSED: it is over. An empty station is not
+ * looked at. */
 enum mm_error
 mm_order_check(const struct mm_order_claim *order, struct mm_span profile,
     struct mm_span device, struct mm_span station, uint64_t now) mm_must_use;

@@ -78,7 +78,7 @@ enum mm_exit {
 	X(ORDER_CLOSED, 45, "order-closed", REFUSED, 0, \
 	    "the order is closed or over") \
 	X(ORDER_COVER, 46, "order-does-not-cover", REFUSED, 0, \
-	    "the order does not cover this device, profile or station") \
+	    "the order does not cover this device") \
 	X(ORDER_EXHAUSTED, 47, "order-exhausted", REFUSED, 0, \
 	    "the order's number of units is used up") \
 	X(DEVICE_ISSUED, 48, "device-already-issued", REFUSED, 0, \
@@ -156,6 +156,8 @@ enum mm_exit {
 	    "another partition was signed for this device's certificate") \
 	X(NOT_OF_ORDER, 84, "certificate-not-of-order", REFUSED, 0, \
 	    "the order has issued no such certificate") \
+	X(ORDER_OTHERS, 85, "order-for-others", REFUSED, 0, \
+	    "the order is for other stations, or for another profile") \
 	/* the log and its proofs */ \
 	X(NOTE, 90, "note-malformed", DATA, 0, "this is not a signed note") \
 	X(NOTE_KEY, 91, "note-unknown-key", NO, 0, \

@@ -37,11 +37,12 @@ class SmallDisk:
         self.ballast.write_bytes(b"")
         free = os.statvfs(self.place)
         size = free.f_bavail * free.f_frsize - leave
-        with self.ballast.open("wb") as file:
+        # Unbuffered: what does not fit, since the mint writes meanwhile, is
+        # not tried again in closing.
+        with self.ballast.open("wb", buffering=0) as file:
             while size > 0:
                 try:
                     size -= file.write(bytes(min(size, 4096)))
-                    file.flush()
                 except OSError:
                     break
 

@@ -250,7 +250,7 @@ def test_an_order_for_another_station(mint, device):
     name = mint.new_principal("station")
     order = mint.new_order()
     with mint.client(name) as client:
-        with nothing_signed(mint), refused("order-does-not-cover"):
+        with nothing_signed(mint), refused("order-for-others"):
             client.issue(order, device, new_csr())
 
 

@@ -380,7 +380,7 @@ def test_another_order(mint, station, device):
 
 def test_another_station(mint, device):
     with mint.client("station") as client:
-        with refused("order-does-not-cover"):
+        with refused("order-for-others"):
             device.ask(client)
 
 

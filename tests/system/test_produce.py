@@ -591,7 +591,7 @@ def test_an_order_of_another_station(mint, workdir):
     room.rows(devices(3))
     total = room.go(ok=(77,))
     assert (total["made"], total["refused"], total["held"]) == (0, 0, 1)
-    assert total["end"] == "order-does-not-cover"
+    assert total["end"] == "order-for-others"
     assert "is not for station" in room.done.stderr
     assert "mintmark order extend" in room.done.stderr
     assert room.units == [] and room.slots_used() == 1

@@ -679,7 +679,7 @@ def spoil(entries, order):
         e[order].update({1: e[order][1] - 10**7}), "statement-expired"),
     (lambda e, at, order: e[at][BODY].update({0: "client"}), ""),
     (lambda e, at, order: e[at][BODY].update({6: "stranger"}),
-        "order-does-not-cover"),
+        "order-for-others"),
     (lambda e, at, order: e[at][BODY].update({4: bytes(32)}),
         "another key"),
     (lambda e, at, order: e[at][BODY].update({1: "lamp-3"}),

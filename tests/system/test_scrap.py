@@ -116,7 +116,7 @@ def test_a_station_that_the_order_does_not_name(mint, unit):
     order, _, _, serial = unit
     other = mint.new_principal("station")
     with nothing_signed(mint), mint.client(other) as line:
-        with refused("order-does-not-cover"):
+        with refused("order-for-others"):
             line.scrap(order, serial)
     for role in ("officer", "auditor", "release"):
         with mint.client(role) as client, refused("role-not-allowed"):
@@ -166,7 +166,7 @@ def test_a_station_that_was_taken_out_of_the_order(mint, station, device):
     serial = serial_of(station.issue(order, device, new_csr()))
     state(mint, "order", {**mm.order_body(order, 100, [other], pattern="*"),
                           6: 1})
-    with refused("order-does-not-cover"):
+    with refused("order-for-others"):
         station.scrap(order, serial)
     with mint.client(other) as line:
         assert entry_of(mint, line.scrap(order, serial))[3] == device

@@ -172,10 +172,10 @@ orders_must_exist_and_cover(void **state)
 	expect(MM_ISSUE_DENY, MM_E_ORDER_COVER);
 	facts.device = text("SN-1");
 	stations[0].value = text("station-2");
-	expect(MM_ISSUE_DENY, MM_E_ORDER_COVER);
+	expect(MM_ISSUE_DENY, MM_E_ORDER_OTHERS);
 	stations[0].value = text("station-1");
 	order.profile = text("other");
-	expect(MM_ISSUE_DENY, MM_E_ORDER_COVER);
+	expect(MM_ISSUE_DENY, MM_E_ORDER_OTHERS);
 }
 
 static void
@@ -615,7 +615,7 @@ stations_of_an_order_report_its_scrap(void **state)
 	scrap.issued = false;
 	assert_int_equal(mm_decide_scrap(&scrap), MM_E_NOT_OF_ORDER);
 	stations[0].value = text("station-2");
-	assert_int_equal(mm_decide_scrap(&scrap), MM_E_ORDER_COVER);
+	assert_int_equal(mm_decide_scrap(&scrap), MM_E_ORDER_OTHERS);
 	scrap.order = NULL;
 	assert_int_equal(mm_decide_scrap(&scrap), MM_E_ORDER);
 	for (uint64_t role = 1; role < MM_ROLES; role++) {

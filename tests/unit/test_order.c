@@ -355,13 +355,13 @@ covers_profile_device_and_station(void **state)
 	    mm_order_check(&order, profile, id, text(""), UNTIL), MM_OK);
 	assert_int_equal(
 	    mm_order_check(&order, text("devic"), id, station, UNTIL),
-	    MM_E_ORDER_COVER);
+	    MM_E_ORDER_OTHERS);
 	assert_int_equal(
 	    mm_order_check(&order, profile, text("XN-1"), station, UNTIL),
 	    MM_E_ORDER_COVER);
 	assert_int_equal(
 	    mm_order_check(&order, profile, id, text("station-2"), UNTIL),
-	    MM_E_ORDER_COVER);
+	    MM_E_ORDER_OTHERS);
 }
 
 static void
