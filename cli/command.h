@@ -133,7 +133,8 @@ enum mm_error mm_output(const struct mm_invocation *invocation,
 enum mm_error mm_output_lines(const struct mm_invocation *invocation,
     const char *path, struct mm_span text) mm_must_use;
 /* Whether mm_output() could do that: asked before what cannot be undone.
- * MM_E_EXISTS, MM_E_FILE. */
+ * MM_E_EXISTS, MM_E_FILE; MM_E_USAGE where the command line has that file for
+ * something else, too. */
 enum mm_error mm_output_check(
     const struct mm_invocation *invocation, const char *path) mm_must_use;
 /* PEM of certificates one after the other, as a file. */

@@ -120,12 +120,9 @@ check_part(const struct mm_invocation *invocation, struct part *part)
 	    mm_option(invocation, "out"),
 	    is_back(invocation) ? part->back : part->name);
 
-	if (error == MM_OK && part->bytes.size > 0 && !invocation->force &&
-	    access(part->path, F_OK) == 0)
-		error = mm_fail(MM_E_EXISTS,
-		    "%s exists already; say --force to overwrite it",
-		    part->path);
-	return error;
+	return error == MM_OK && part->bytes.size > 0
+		   ? mm_output_check(invocation, part->path)
+		   : error;
 }
 
 static enum mm_error

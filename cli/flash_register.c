@@ -303,7 +303,8 @@ const struct mm_command mm_flash_register_command = {
 	"name.",
     .results =
 	"of a list: file, range, since, to, new, gone\nmosquitto: directory, "
-	"range, since, to, new, gone, devices\naws-template: file\naws-ca: "
+	"range, crl (true or false), since, to, new, gone, "
+	"devices\naws-template: file\naws-ca: "
 	"directory, verification_code",
     .writes = true,
     MM_COMMAND_OPTIONS(options),

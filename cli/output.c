@@ -164,13 +164,84 @@ mm_output_lines(const struct mm_invocation *invocation, const char *path,
 	return mm_output_end();
 }
 
+/* ---- what --force may not overwrite: a file that the command line has for
+ * something else, most of all a key */
+
+static bool
+is_same_file(const char *path, const char *word)
+{
+	struct stat one, other;
+
+	return strcmp(path, word) == 0 ||
+	       (stat(path, &one) == 0 && stat(word, &other) == 0 &&
+		   one.st_dev == other.st_dev && one.st_ino == other.st_ino);
+}
+
+/* By what stands for it in the help. */
+static bool
+names_file(const char *stands)
+{
+	static const char *const files[] = {"FILE", "LIST", "TABLE", "CRT",
+	    "PUB", "SIG", "PATH", "OUT", "KEY", "KEYS.bin", "PAYLOADS",
+	    "STATEMENTS", "VKEY"};
+
+	for (size_t i = 0; stands != NULL && i < MM_COUNT(files); i++)
+		if (strcmp(stands, files[i]) == 0)
+			return true;
+	return false;
+}
+
+static bool
+operands_are_files(const struct mm_command *command)
+{
+	static const char *const others[] = {
+	    "ORDER", "NAME", "PRODUCT", "INDEX", "KIND", "PAYLOAD|"};
+
+	for (size_t i = 0; i < MM_COUNT(others); i++)
+		if (strncmp(command->operands, others[i], strlen(others[i])) ==
+		    0)
+			return false;
+	return true;
+}
+
+static enum mm_error
+check_others(const struct mm_invocation *invocation, const char *path)
+{
+	const struct mm_command *command = invocation->command;
+
+	for (size_t i = 0; i < command->option_count; i++) {
+		const char *word = invocation->values[i];
+
+		if (word != NULL && word != path &&
+		    names_file(command->options[i].value) &&
+		    is_same_file(path, word))
+			return mm_fail(MM_E_USAGE,
+			    "%s is what --%s names, too: give the result "
+			    "another name",
+			    path, command->options[i].name);
+	}
+	for (size_t i = 0; i < invocation->operand_count; i++)
+		if (operands_are_files(command) &&
+		    invocation->operands[i] != path &&
+		    is_same_file(path, invocation->operands[i]))
+			return mm_fail(MM_E_USAGE,
+			    "%s would be read and overwritten: give the result "
+			    "another name",
+			    path);
+	return MM_OK;
+}
+
 enum mm_error
 mm_output_check(const struct mm_invocation *invocation, const char *path)
 {
 	char directory[PATH_MAX];
+	enum mm_error error;
 
 	if (strcmp(path, "-") == 0)
 		return MM_OK;
+	error = check_others(invocation, path);
+	if (error != MM_OK)
+		return error;
 	if (!invocation->force && access(path, F_OK) == 0)
 		return mm_fail(MM_E_EXISTS,
 		    "%s exists already; say --force to overwrite it", path);

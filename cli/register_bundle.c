@@ -72,6 +72,21 @@ only_ca(struct mm_register_job *job, struct mm_buffer *pem)
 	return mm_register_issuer(job->scan, issuer, false, pem);
 }
 
+/* AWS IoT API, GetRegistrationCode: 64 hexadecimal digits. */
+static enum mm_error
+check_code(const char *path, const char *name)
+{
+	enum { CODE = 64 };
+
+	if (strlen(name) == CODE &&
+	    strspn(name, "0123456789abcdefABCDEF") == CODE)
+		return MM_OK;
+	return mm_fail(MM_E_MISMATCH,
+	    "%s is for \"%s\", which is no registration code of AWS: give "
+	    "the certificate that `ceremony prove --code` made",
+	    path, name);
+}
+
 /* What the cloud will check: the code in the name, and the CA's signature. */
 static enum mm_error
 check_verification(
@@ -103,6 +118,8 @@ check_verification(
 		    MM_E_MISMATCH, "%s is not signed by the devices' CA", path);
 	if (error == MM_OK)
 		error = mm_registration_read(der, &read);
+	if (error == MM_OK)
+		error = check_code(path, read.name);
 	if (error == MM_OK)
 		json_object_set_new(
 		    job->report, "verification_code", json_string(read.name));
@@ -291,6 +308,29 @@ read_place(struct broker *b)
 		   : mm_fail(MM_E_FILE, "cannot find %s", b->job->out);
 }
 
+/* Certificates and nothing else that the file may have, a key above all. */
+static enum mm_error
+bring_cas(struct broker *b, const char *path)
+{
+	mm_auto(arena) arena = {0};
+	struct mm_list brought = {NULL, 0};
+	enum mm_error error;
+
+	mm_arena_init(&arena, ARENA);
+	error = mm_chain_input(path, &arena, &brought);
+	for (size_t i = 0;
+	     error == MM_OK && mm_register_next_issuer(b->job->scan, &i); i++) {
+		error = mm_register_reaches(b->job->scan, i, &brought);
+		if (error != MM_OK)
+			error = mm_fail(error, "%s: %s", path, mm_why(error));
+	}
+	for (mm_list_each(const struct mm_bytes_item, item, brought))
+		if (error == MM_OK)
+			error =
+			    mm_pem_encode("CERTIFICATE", item->value, &b->ca);
+	return error;
+}
+
 /* Believed is what is signed by a root that is in the file. */
 static enum mm_error
 gather_cas(struct broker *b)
@@ -299,7 +339,7 @@ gather_cas(struct broker *b)
 	enum mm_error error = MM_OK;
 
 	if (path != NULL)
-		return mm_input(path, MM_REGISTER_PEM, &b->ca);
+		return bring_cas(b, path);
 	for (size_t i = 0;
 	     error == MM_OK && mm_register_next_issuer(b->job->scan, &i); i++)
 		error = mm_register_issuer(b->job->scan, i, true, &b->ca);
@@ -337,6 +377,10 @@ gather_crls(struct broker *b)
 		    "one CA has a CRL and another has none, whose devices "
 		    "would not get in; say --profile");
 	b->conf_of.crl = with > 0;
+	if (with == 0)
+		mm_say("the log has no CRL yet, so that mosquitto.conf names "
+		       "none: make these files anew, all of them, when a "
+		       "device is revoked");
 	return MM_OK;
 }
 
@@ -419,9 +463,10 @@ make_broker(struct broker *b)
 		error = write_broker(b, range);
 	if (error == MM_OK)
 		json_object_update_new(job->report,
-		    json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I}",
-			"directory", job->out, "range", range, "since",
-			(json_int_t)job->choice.since, "to",
+		    json_pack("{s:s, s:s, s:b, s:I, s:I, s:I, s:I, s:I}",
+			"directory", job->out, "range", range, "crl",
+			b->conf_of.crl, "since", (json_int_t)job->choice.since,
+			"to",
 			(json_int_t)mm_source_checkpoint(job->source)->size,
 			"new", (json_int_t)job->fresh, "gone",
 			(json_int_t)job->gone, "devices",

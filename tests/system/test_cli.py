@@ -4,9 +4,10 @@ import json
 import os
 
 import pytest
+from cryptography.hazmat.primitives import serialization
 
 from mint import (MINTMARK, ROOT, VECTORS, Mint, fresh, mintmark, new_csr,
-                  run)
+                  run, new_key)
 
 YES, NO, USAGE, DATA, AWAY, LATER, REFUSED, CONFIG = (
     0, 1, 64, 65, 69, 75, 77, 78)
@@ -409,3 +410,48 @@ def test_an_officer_s_key_that_others_can_read(mint, workdir):
                     "--version", fresh("1"), "--officer", copy, "--out",
                     workdir / "fw", FIRMWARE, ok=(DATA,))
     assert "chmod 600" in done.stderr
+
+
+# ------------------------------------------- what --force does not overwrite
+
+NVS = "key,type,encoding,value\na,namespace,,\nb,data,u8,1\n"
+
+
+@pytest.fixture
+def precious(workdir):
+    (workdir / "nvs.csv").write_text(NVS)
+    (workdir / "table.csv").write_text("nvs,data,nvs,0x9000,0x4000\n")
+    (workdir / "raw.bin").write_bytes(os.urandom(64))
+    (workdir / "flash.key").write_bytes(os.urandom(32))
+    (workdir / "app.bin").write_bytes(bytes(4096))
+    mintmark("flash", "nvs-keys", workdir / "nvs.key")
+    key = new_key()
+    (workdir / "device.key").write_bytes(key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption()))
+    (workdir / "alias").symlink_to("device.key")
+    return workdir
+
+
+ENCRYPT = ["encrypt", "--chip", "esp32c3", "--address", "0x10000"]
+
+
+@pytest.mark.parametrize("words, named", [
+    ([*ENCRYPT, "--key", "flash.key", "-o", "flash.key", "app.bin"], "--key"),
+    ([*ENCRYPT, "--key", "flash.key", "-o", "app.bin", "app.bin"], "read"),
+    ([*ENCRYPT, "--new-key", "both", "-o", "both", "app.bin"], "--new-key"),
+    (["nvs", "--keys", "nvs.key", "nvs.csv", "nvs.key", "0x4000"], "--keys"),
+    (["nvs", "nvs.csv", "nvs.csv", "0x4000"], "read"),
+    (["nvs-keys", "--raw", "raw.bin", "raw.bin"], "--raw"),
+    (["secure-cert", "--private-key", "device.key", "--plain-keys", "-o",
+      "alias"], "--private-key"),
+    (["partitions", "table.csv", "./table.csv"], "read"),
+    (["plan", "--chip", "esp32c3", "--partitions", "table.csv",
+      "--flash-encryption", "flash.key", "--script", "flash.key"],
+     "--flash-encryption"),
+], ids=lambda v: "" if isinstance(v, str) else v[0])
+def test_force_overwrites_no_input(precious, words, named):
+    before = {p.name: p.read_bytes() for p in precious.iterdir()}
+    done = mintmark("flash", *words, "--force", ok=(64,), cwd=precious)
+    assert named in done.stderr and "another name" in done.stderr
+    assert {p.name: p.read_bytes() for p in precious.iterdir()} == before

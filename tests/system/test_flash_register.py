@@ -383,7 +383,44 @@ def test_the_ca_for_aws(office, order, workdir):
     assert not (workdir / "no").exists()
 
 
+def test_a_proof_without_a_code(office, order, workdir):
+    """Any device's certificate is signed by the CA, too."""
+    lamp = Lamp(office, order, workdir)
+    line = office.refused(
+        "receipt-mismatch", "flash", "register", "aws-ca", "-o",
+        workdir / "no", "--verification", lamp.files[0],
+        identity="auditor", status=1)
+    assert lamp.name in line and "registration code" in line
+    assert not (workdir / "no").exists()
+
+
 # ------------------------------------------------------------------- mosquitto
+
+def test_cas_that_are_brought(office, order, workdir):
+    """Certificates alone go to the broker, and the right ones."""
+    lamp = Lamp(office, order, workdir)
+    one, two, brought = (workdir / name for name in ("one", "two", "brought"))
+
+    def files(out, *more):
+        return register(office, "mosquitto", out, "--order", order, *more)
+    assert files(one)["crl"] in (True, False)
+    cas = (one / "ca.pem").read_text()
+    key = lamp.files[1].read_text()
+    assert "PRIVATE KEY" in key
+    brought.write_text(cas)
+    files(two, "--ca", brought)
+    assert (two / "ca.pem").read_text() == cas
+    first = cas[:cas.index("-----END") + 26]
+    stranger = strange(new_key(), "stranger")[0].decode()
+    for text_ in (key, key + cas, cas + key, "", stranger, stranger + first,
+                  "-----BEGIN CERTIFICATE-----\n"):
+        brought.write_text(text_)
+        done = office.say(
+            "flash", "register", "mosquitto", "-o", workdir / "no", "--order",
+            order, "--ca", brought, identity="auditor", ok=(1, 65))
+        assert str(brought) in done.stderr, text_
+        assert not (workdir / "no").exists()
+
 
 def strange(key, name):
     """(PEM, key) of a certificate that is signed by itself."""
