@@ -204,31 +204,37 @@ operands_are_files(const struct mm_command *command)
 	return true;
 }
 
+/* A word of the command line that names this file. `own`: the one that says
+ * it is a result, if there is one, was met. */
+static bool
+is_other(const char *path, const char *word, bool *own)
+{
+	if (!*own && strcmp(path, word) == 0) {
+		*own = true;
+		return false;
+	}
+	return is_same_file(path, word);
+}
+
 static enum mm_error
 check_others(const struct mm_invocation *invocation, const char *path)
 {
 	const struct mm_command *command = invocation->command;
+	bool own = false, other = false;
 
-	for (size_t i = 0; i < command->option_count; i++) {
-		const char *word = invocation->values[i];
-
-		if (word != NULL && word != path &&
-		    names_file(command->options[i].value) &&
-		    is_same_file(path, word))
-			return mm_fail(MM_E_USAGE,
-			    "%s is what --%s names, too: give the result "
-			    "another name",
-			    path, command->options[i].name);
-	}
+	for (size_t i = 0; i < command->option_count; i++)
+		if (invocation->values[i] != NULL &&
+		    names_file(command->options[i].value))
+			other |= is_other(path, invocation->values[i], &own);
 	for (size_t i = 0; i < invocation->operand_count; i++)
-		if (operands_are_files(command) &&
-		    invocation->operands[i] != path &&
-		    is_same_file(path, invocation->operands[i]))
-			return mm_fail(MM_E_USAGE,
-			    "%s would be read and overwritten: give the result "
-			    "another name",
+		if (operands_are_files(command))
+			other |= is_other(path, invocation->operands[i], &own);
+	return !other ? MM_OK
+		      : mm_fail(MM_E_USAGE,
+			    "%s would be overwritten, and this command has it "
+			    "for something else, too: give the result another "
+			    "name",
 			    path);
-	return MM_OK;
 }
 
 enum mm_error

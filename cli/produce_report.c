@@ -3,11 +3,18 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
 
 #include "cli/json_value.h"
 
-enum { INTERVAL_MS = 200, SECOND_MS = 1000, LINE = 160 };
+enum {
+	INTERVAL_MS = 200,
+	SECOND_MS = 1000,
+	LINE = 160,
+	COLUMNS = 80, /* where the terminal does not say */
+	AROUND = 4    /* the bar: its brackets, two blanks */
+};
 
 static int64_t
 now_ms(void)
@@ -34,26 +41,46 @@ mm_report_quiet(struct mm_run_report *report)
 	report->drawn = false;
 }
 
+/* The last column stays free: what wraps cannot be taken away again. */
+static void
+draw_line(const struct mm_run_report *report, uint64_t over, const char *text)
+{
+	static const char bar[] = "########################";
+	struct winsize size = {.ws_col = 0};
+	bool told = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0;
+	int room = told && size.ws_col > 0 ? size.ws_col - 1 : COLUMNS - 1;
+	int width = room - AROUND - (int)strlen(text);
+
+	if (width > (int)sizeof(bar) - 1)
+		width = sizeof(bar) - 1;
+	fputs("\r\033[K", stderr);
+	if (width > 0 && report->total > 0 && over <= report->total)
+		fprintf(stderr, "[%-*.*s]  ", width,
+		    (int)((uint64_t)width * over / report->total), bar);
+	fprintf(stderr, "%.*s", room, text);
+	fflush(stderr);
+}
+
 static void
 draw(struct mm_run_report *report, int64_t now)
 {
 	uint64_t over = report->made + report->scrapped + report->refused;
 	double seconds = (double)(now - report->begun) / SECOND_MS;
 	double rate = seconds > 0 ? (double)over / seconds : 0;
-	char total[LINE] = "", left[LINE] = "";
+	char total[LINE] = "", left[LINE] = "", bad[LINE] = "", text[4 * LINE];
 
 	if (report->total > 0)
 		snprintf(total, sizeof(total), " of %" PRIu64, report->total);
 	if (report->total > over && rate > 0)
 		snprintf(left, sizeof(left), ", %.0f s left",
 		    (double)(report->total - over) / rate);
-	fprintf(stderr, "\r\033[K%" PRIu64 "%s units, %.*f/s", over, total,
-	    rate < 10 ? 1 : 0, rate);
 	if (report->scrapped + report->refused > 0)
-		fprintf(stderr, ", %" PRIu64 " scrap, %" PRIu64 " refused",
+		snprintf(bad, sizeof(bad),
+		    ", %" PRIu64 " scrap, %" PRIu64 " refused",
 		    report->scrapped, report->refused);
-	fputs(left, stderr);
-	fflush(stderr);
+	snprintf(text, sizeof(text), "%" PRIu64 "%s units, %.*f/s%s%s", over,
+	    total, rate < 10 ? 1 : 0, rate, bad, left);
+	draw_line(report, over, text);
 	report->drawn = true;
 }
 

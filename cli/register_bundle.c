@@ -10,6 +10,7 @@
 #include "cli/chain.h"
 #include "cli/json_value.h"
 #include "cli/register_job.h"
+#include "factory/ca_file.h"
 
 enum { ARENA = 1 << 20, FILE_MAX = 256 << 20 };
 
@@ -308,27 +309,23 @@ read_place(struct broker *b)
 		   : mm_fail(MM_E_FILE, "cannot find %s", b->job->out);
 }
 
-/* Certificates and nothing else that the file may have, a key above all. */
 static enum mm_error
 bring_cas(struct broker *b, const char *path)
 {
-	mm_auto(arena) arena = {0};
-	struct mm_list brought = {NULL, 0};
+	mm_auto(buffer) file = {0};
 	enum mm_error error;
 
-	mm_arena_init(&arena, ARENA);
-	error = mm_chain_input(path, &arena, &brought);
+	mm_buffer_init(&file, MM_REGISTER_PEM);
+	error = mm_input(path, MM_REGISTER_PEM, &file);
+	if (error != MM_OK)
+		return error;
+	error = mm_ca_file_read(mm_buffer_span(&file), &b->ca);
 	for (size_t i = 0;
-	     error == MM_OK && mm_register_next_issuer(b->job->scan, &i); i++) {
-		error = mm_register_reaches(b->job->scan, i, &brought);
-		if (error != MM_OK)
-			error = mm_fail(error, "%s: %s", path, mm_why(error));
-	}
-	for (mm_list_each(const struct mm_bytes_item, item, brought))
-		if (error == MM_OK)
-			error =
-			    mm_pem_encode("CERTIFICATE", item->value, &b->ca);
-	return error;
+	     error == MM_OK && mm_register_next_issuer(b->job->scan, &i); i++)
+		error = mm_register_reaches(
+		    b->job->scan, i, mm_buffer_span(&b->ca));
+	return error == MM_OK ? MM_OK
+			      : mm_fail(error, "%s: %s", path, mm_why(error));
 }
 
 /* Believed is what is signed by a root that is in the file. */

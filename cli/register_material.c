@@ -8,6 +8,7 @@
 #include "ca/revocation.h"
 #include "cli/chain.h"
 #include "cli/register_parts.h"
+#include "factory/ca_file.h"
 
 enum { ARENA = 8 << 20, CHAIN = 8 };
 
@@ -117,47 +118,21 @@ mm_register_issuer(struct mm_register_scan *scan, size_t issuer, bool chain,
 		   : error;
 }
 
-/* Who signed this one, of certificates that were brought; NULL. */
-static const struct mm_bytes_item *
-find_brought(const struct mm_list *brought, struct mm_span der,
-    const struct mm_tbs *below, struct mm_arena *arena, struct authority *out)
-{
-	for (mm_list_each(const struct mm_bytes_item, item, *brought)) {
-		out->der = item->value;
-		if (mm_certificate_open(
-			item->value, arena, &out->certificate) == MM_OK &&
-		    is_issuer(out, der, below))
-			return item;
-	}
-	return NULL;
-}
-
 enum mm_error
 mm_register_reaches(
-    struct mm_register_scan *scan, size_t issuer, const struct mm_list *brought)
+    struct mm_register_scan *scan, size_t issuer, struct mm_span pem)
 {
 	mm_auto(arena) arena = {0};
-	struct authority below, above;
+	struct authority device;
 	enum mm_error error;
 
 	mm_arena_init(&arena, ARENA);
-	error = find_device(scan, issuer, &arena, &below);
-	if (error != MM_OK)
-		return error;
-	for (size_t i = 0; i < CHAIN; i++) {
-		const struct mm_tbs *tbs = &below.certificate.read;
-
-		if (i > 0 && mm_span_equal(tbs->issuer, tbs->subject))
-			return MM_OK;
-		if (find_brought(brought, below.der, tbs, &arena, &above) ==
-		    NULL)
-			break;
-		below = above;
-	}
-	return mm_fail(MM_E_MISMATCH,
-	    "it does not lead from the devices of \"%s\" up to a root: it has "
-	    "to have each CA between",
-	    scan->issuers[issuer]);
+	error = find_device(scan, issuer, &arena, &device);
+	if (error == MM_OK)
+		error = mm_ca_file_reaches(pem, device.der);
+	return error == MM_OK ? MM_OK
+			      : mm_fail(error, "devices of \"%s\": %s",
+				    scan->issuers[issuer], mm_why(error));
 }
 
 bool

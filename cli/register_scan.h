@@ -67,10 +67,10 @@ enum mm_error mm_register_scan_next(struct mm_register_scan *scan,
  * own, or with all above it up to a root. MM_E_NOT_FOUND. */
 enum mm_error mm_register_issuer(struct mm_register_scan *scan, size_t issuer,
     bool chain, struct mm_buffer *pem) mm_must_use;
-/* Whether certificates (mm_bytes_item, DER) lead from that CA's devices up to a
- * root that is among them. MM_E_MISMATCH. */
+/* Whether CAs that were brought (PEM) let that one's devices in: the errors of
+ * mm_ca_file_reaches(). */
 enum mm_error mm_register_reaches(struct mm_register_scan *scan, size_t issuer,
-    const struct mm_list *brought) mm_must_use;
+    struct mm_span pem) mm_must_use;
 /* The first CA from number `issuer` on that issued to a device; false where
  * there is none. */
 bool

@@ -544,15 +544,16 @@ class Station:
     and again when it has to.
 
     verify    whether receipts are verified, by the program `mintmark`
+    order     what `issue` goes by where it is not told another one
     patience  seconds for which a request is made again
     timeout   seconds for one step of a connection
     """
 
     def __init__(self, identity: Union[str, "os.PathLike[str]"], *,
-                 verify: bool = True,
+                 order: Optional[str] = None, verify: bool = True,
                  mintmark: Union[str, "os.PathLike[str]"] = "mintmark",
                  patience: float = 60, timeout: float = 30) -> None:
-        self.identity = Path(identity)
+        self.identity, self.order = Path(identity), order
         self.verify, self.patience, self.timeout = verify, patience, timeout
         self._socket: Optional[ssl.SSLSocket] = None
         self._program = shutil.which(mintmark)
@@ -581,11 +582,14 @@ class Station:
 
     # --- what it can be asked
 
-    def issue(self, csr: Text, device: str, order: str,
+    def issue(self, csr: Text, device: str, order: Optional[str] = None,
               profile: str = "device", reissue: bool = False) -> Certificate:
         """A certificate for the CSR's key (PEM or DER). The same device and
         key get the same one again. `reissue`, for repair, voids the one that
         the device has for another key."""
+        order = self.order if order is None else order
+        if order is None:
+            raise TypeError("say order, here or to the Station")
         csr = csr.encode() if isinstance(csr, str) else bytes(csr)
         key = _csr_key(csr)
         body = {0: order, 1: profile, 2: device, 3: csr}

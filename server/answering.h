@@ -16,6 +16,18 @@ void mm_read_issued(
 /* The same for an entry that is a statement's; MM_E_BUSY to the client
  * where it is not stored yet. */
 void mm_read_stated(struct mm_authority *a, struct mm_job *job, uint64_t index);
+/* Asks for the entry that is there already; the job is `done`'s then, or
+ * was told that it cannot be asked. MM_E_BUSY, and the job stays the caller's,
+ * where the batch with it is not stored yet. */
+enum mm_error
+mm_read_former(struct mm_authority *a, struct mm_job *job, uint64_t index,
+    void (*done)(struct mm_authority *, struct mm_job *,
+	struct mm_received *)) mm_must_use;
+/* For a `done`: the entry is the answer once more, unless `compare` (NULL:
+ * nothing to compare) says that it is of another request. */
+void mm_answer_former(struct mm_authority *a, struct mm_job *job,
+    struct mm_received *received,
+    enum mm_error (*compare)(struct mm_job *, struct mm_span entry));
 
 /* --- authority_reading.c --- */
 /* Calls the archive; `done` gets the answer, and the job where it is not

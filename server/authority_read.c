@@ -47,30 +47,50 @@ mm_read_again(
 		mm_answer_error(a, job, mm_plain(MM_E_TOKEN_UNAVAILABLE));
 }
 
-static void
-stated_read(
-    struct mm_authority *a, struct mm_job *job, struct mm_received *received)
+/* What fails before `compare` is no refusal, and is noted as none. */
+void
+mm_answer_former(struct mm_authority *a, struct mm_job *job,
+    struct mm_received *received,
+    enum mm_error (*compare)(struct mm_job *, struct mm_span entry))
 {
 	struct mm_archive_receipt_answer answer;
 	struct mm_proof proof;
 	enum mm_error error =
 	    mm_reading_receipt(job, received, &answer, &proof);
 
-	if (error != MM_OK)
-		mm_answer_error(a, job, error);
-	else
+	if (error == MM_OK && compare != NULL)
+		error = compare(job, answer.entry);
+	if (error == MM_OK)
 		mm_answer_stated(
 		    a, job, answer.entry, job->index, &proof, answer.note);
+	else
+		mm_answer_refusal(a, job, error);
+}
+
+enum mm_error
+mm_read_former(struct mm_authority *a, struct mm_job *job, uint64_t index,
+    void (*done)(struct mm_authority *, struct mm_job *, struct mm_received *))
+{
+	if (index >= a->size)
+		return mm_plain(MM_E_BUSY);
+	mm_reading_ask_receipt(a, job, index, MM_AGAINST_BATCH, done);
+	return MM_OK;
+}
+
+static void
+stated_read(
+    struct mm_authority *a, struct mm_job *job, struct mm_received *received)
+{
+	mm_answer_former(a, job, received, NULL);
 }
 
 void
 mm_read_stated(struct mm_authority *a, struct mm_job *job, uint64_t index)
 {
-	if (index < a->size)
-		mm_reading_ask_receipt(
-		    a, job, index, MM_AGAINST_BATCH, stated_read);
-	else
-		mm_answer_error(a, job, mm_plain(MM_E_BUSY));
+	enum mm_error error = mm_read_former(a, job, index, stated_read);
+
+	if (error != MM_OK)
+		mm_answer_error(a, job, error);
 }
 
 static void

@@ -44,18 +44,7 @@ static void
 former_read(
     struct mm_authority *a, struct mm_job *job, struct mm_received *received)
 {
-	struct mm_archive_receipt_answer answer;
-	struct mm_proof proof;
-	enum mm_error error =
-	    mm_reading_receipt(job, received, &answer, &proof);
-
-	if (error == MM_OK)
-		error = compare(job, answer.entry);
-	if (error == MM_OK)
-		mm_answer_stated(
-		    a, job, answer.entry, job->index, &proof, answer.note);
-	else
-		mm_answer_refusal(a, job, error);
+	mm_answer_former(a, job, received, compare);
 }
 
 /* --- decided --- */
@@ -167,15 +156,9 @@ mm_scrap_decide(struct mm_authority *a, struct mm_job *job)
 	error = decide(a, &r);
 	if (error == MM_OK)
 		error = find_former(a, &r, &former);
-	/* Reported again before the batch with it is stored. */
-	if (error == MM_OK && former >= a->size)
-		error = mm_plain(MM_E_BUSY);
-	if (error == MM_OK) {
-		mm_reading_ask_receipt(
-		    a, job, former, MM_AGAINST_BATCH, former_read);
-		return;
-	}
-	if (error == MM_E_NOT_FOUND)
+	if (error == MM_OK)
+		error = mm_read_former(a, job, former, former_read);
+	else if (error == MM_E_NOT_FOUND)
 		error = record(a, &r);
 	if (error != MM_OK)
 		mm_answer_refusal(a, job, error);

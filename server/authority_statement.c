@@ -246,11 +246,8 @@ requested_before(struct mm_stating *s)
 		 mm_index_statement(a->index, s->payload, &stated) == MM_OK &&
 		 stated == former)
 		error = answer_again(s, stated);
-	else if (error == MM_OK && former >= a->size)
-		error = mm_plain(MM_E_BUSY);
 	else if (error == MM_OK)
-		mm_reading_ask_receipt(
-		    a, s->job, former, MM_AGAINST_BATCH, former_read);
+		error = mm_read_former(a, s->job, former, former_read);
 	if (error != MM_OK)
 		mm_answer_refusal(a, s->job, error);
 	return true;

@@ -11,12 +11,26 @@ mm_fold_reference(const struct mm_fold *f)
 }
 
 enum mm_error
+mm_fold_wrong(const struct mm_fold *f, const char *what)
+{
+	return mm_fail(
+	    MM_E_LOG_WRONG, "entry %llu: %s", (unsigned long long)f->idx, what);
+}
+
+enum mm_error
 mm_fold_changed(const struct mm_fold *f, enum mm_error error, const char *what)
 {
 	if (error == MM_OK && sqlite3_changes(f->index->db) != 1)
-		return mm_fail(MM_E_LOG_WRONG, "entry %llu: %s",
-		    (unsigned long long)f->idx, what);
+		return mm_fold_wrong(f, what);
 	return error;
+}
+
+enum mm_error
+mm_fold_absent(const struct mm_fold *f, enum mm_error error, const char *what)
+{
+	if (error == MM_E_NOT_FOUND)
+		return MM_OK;
+	return error == MM_OK ? mm_fold_wrong(f, what) : error;
 }
 
 static enum mm_error

@@ -18,11 +18,21 @@ mm_fold_issue(const struct mm_fold *f, const struct mm_fold_issue *issue)
 	    issue->live, issue->secure);
 }
 
-static enum mm_error
-wrong(const struct mm_fold *f, const char *what)
+enum mm_error
+mm_fold_unit(const struct mm_fold *f, uint64_t basis, uint64_t certificate,
+    uint64_t *order, struct mm_issued *out)
 {
-	return mm_fail(
-	    MM_E_LOG_WRONG, "entry %llu: %s", (unsigned long long)f->idx, what);
+	enum mm_error error =
+	    MM_SQL_FIND_UINT(f->index, order, MM_SQL_ORDER_FIRST, "u", basis);
+
+	if (error == MM_E_NOT_FOUND)
+		return mm_fold_wrong(
+		    f, "it rests on terms that are in force no more");
+	if (error == MM_OK)
+		error = mm_index_issued(f->index, certificate, f->arena, out);
+	if (error == MM_E_NOT_FOUND || (error == MM_OK && out->inherited))
+		return mm_fold_wrong(f, "its certificate is not there");
+	return error;
 }
 
 static bool
@@ -47,12 +57,13 @@ check_key(const struct mm_fold *f, const struct mm_certificate_entry *body,
 	if (error != MM_OK)
 		return error == MM_E_NOT_FOUND ? MM_OK : error;
 	if (holder.order == 0 && !holder.inherited)
-		return wrong(f, "the device's key is one of the mint's");
+		return mm_fold_wrong(
+		    f, "the device's key is one of the mint's");
 	if (same_device(&holder, body) &&
 	    ((holder.idx == former && holder.revoked == 0) ||
 		holder.revoked == 1 + MM_CRL_SUPERSEDED))
 		return MM_OK;
-	return wrong(f, "its key is in another certificate");
+	return mm_fold_wrong(f, "its key is in another certificate");
 }
 
 /* The former certificate steps back, until this one is signed or void. */
@@ -69,12 +80,12 @@ replace(const struct mm_fold *f, const struct mm_certificate_entry *body,
 		return MM_OK;
 	error = mm_index_serial(f->index, what->serial, f->arena, &former);
 	if (error == MM_E_NOT_FOUND)
-		return wrong(f, "it replaces what is not there");
+		return mm_fold_wrong(f, "it replaces what is not there");
 	if (error != MM_OK)
 		return error;
 	if ((former.inherited ? former.basis : former.idx) != what->index ||
 	    !same_device(&former, body) || former.state != MM_ISSUED_SIGNED)
-		return wrong(f, "it replaces another certificate");
+		return mm_fold_wrong(f, "it replaces another certificate");
 	error =
 	    MM_SQL_CHANGE(f->index, MM_SQL_ISSUED_STEP_BACK, "u", former.idx);
 	*out = former.idx;
@@ -92,7 +103,8 @@ fold_device(const struct mm_fold *f, const struct mm_certificate_entry *body,
 		(uint64_t)!again, (uint64_t)again, body->basis);
 
 	if (error == MM_E_NOT_FOUND)
-		return wrong(f, "it rests on terms that are in force no more");
+		return mm_fold_wrong(
+		    f, "it rests on terms that are in force no more");
 	if (error == MM_OK)
 		error = replace(f, body, &issue->replaces);
 	if (error == MM_OK)
@@ -122,7 +134,8 @@ not_after(const struct mm_fold *f, struct mm_span tbs, uint64_t *out)
 	*out = mm_der_time(&validity);
 	return mm_der_end(&validity)
 		   ? MM_OK
-		   : wrong(f, "its certificate's validity cannot be read");
+		   : mm_fold_wrong(
+			 f, "its certificate's validity cannot be read");
 }
 
 /* Others rest on a certificate of a key of the mint. */
@@ -151,13 +164,15 @@ place(const struct mm_fold *f, const struct mm_certificate_entry *body,
 	    f->index, &kind, MM_SQL_REFERENCE_KIND, "u", body->basis);
 
 	if (error == MM_E_NOT_FOUND)
-		return wrong(f, "there is nothing that it could rest on");
+		return mm_fold_wrong(
+		    f, "there is nothing that it could rest on");
 	if (error != MM_OK)
 		return error;
 	if (kind == MM_ENTRY_ORDER)
 		return fold_device(f, body, issue);
 	if (body->replaces.count > 0)
-		return wrong(f, "only a device's certificate replaces one");
+		return mm_fold_wrong(
+		    f, "only a device's certificate replaces one");
 	if (kind == MM_ENTRY_PRINCIPAL)
 		return not_after(f, body->tbs, &issue->until);
 	return fold_own(f, body, issue);

@@ -3,33 +3,26 @@
  */
 #include "server/index_parts.h"
 
-static enum mm_error
-wrong(const struct mm_fold *f, const char *what)
-{
-	return mm_fail(
-	    MM_E_LOG_WRONG, "entry %llu: %s", (unsigned long long)f->idx, what);
-}
-
 /* The certificate that lies in it is good, of this device and under the order
  * whose terms in force it rests on. */
 static enum mm_error
-check_certificate(const struct mm_fold *f,
-    const struct mm_partition_entry *body, uint64_t order)
+check_certificate(
+    const struct mm_fold *f, const struct mm_partition_entry *body)
 {
 	struct mm_issued of;
+	uint64_t order = 0;
 	enum mm_error error =
-	    mm_index_issued(f->index, body->certificate, f->arena, &of);
+	    mm_fold_unit(f, body->basis, body->certificate, &order, &of);
 
-	if (error == MM_E_NOT_FOUND || (error == MM_OK && of.inherited))
-		return wrong(f, "its certificate is not there");
 	if (error != MM_OK)
 		return error;
 	if (of.kind != MM_ENTRY_CERTIFICATE || of.order != order ||
 	    !mm_span_equal(of.profile, body->profile) ||
 	    !mm_span_equal(of.subject, body->device))
-		return wrong(f, "its certificate is another device's");
+		return mm_fold_wrong(f, "its certificate is another device's");
 	if (of.state != MM_ISSUED_SIGNED || of.revoked != 0)
-		return wrong(f, "its certificate is unsigned or revoked");
+		return mm_fold_wrong(
+		    f, "its certificate is unsigned or revoked");
 	return MM_OK;
 }
 
@@ -37,14 +30,11 @@ static enum mm_error
 check_first(const struct mm_fold *f, const struct mm_partition_entry *body)
 {
 	struct mm_issued former;
-	enum mm_error error = mm_index_partition(
-	    f->index, body->certificate, body->scheme, f->arena, &former);
 
-	if (error == MM_E_NOT_FOUND)
-		return MM_OK;
-	return error == MM_OK ? wrong(f, "another one of its certificate is "
-					 "signed, or waits")
-			      : error;
+	return mm_fold_absent(f,
+	    mm_index_partition(
+		f->index, body->certificate, body->scheme, f->arena, &former),
+	    "another one of its certificate is signed, or waits");
 }
 
 /* It counts for no unit: the row names no order. */
@@ -71,14 +61,8 @@ enum mm_error
 mm_fold_partition(const struct mm_fold *f)
 {
 	const struct mm_partition_entry *body = f->body;
-	uint64_t order = 0;
-	enum mm_error error = MM_SQL_FIND_UINT(
-	    f->index, &order, MM_SQL_ORDER_FIRST, "u", body->basis);
+	enum mm_error error = check_certificate(f, body);
 
-	if (error == MM_E_NOT_FOUND)
-		return wrong(f, "it rests on terms that are in force no more");
-	if (error == MM_OK)
-		error = check_certificate(f, body, order);
 	if (error == MM_OK)
 		error = check_first(f, body);
 	if (error == MM_OK)

@@ -212,8 +212,14 @@ mm_fold_in_force(const struct mm_fold *f, struct mm_span payload) mm_must_use;
  * others may rest on it. */
 enum mm_error mm_fold_stated(const struct mm_fold *f, uint64_t kind, bool rests,
     void *claim) mm_must_use;
+/* MM_E_LOG_WRONG: the entry, and what is wrong with it. */
+enum mm_error
+mm_fold_wrong(const struct mm_fold *f, const char *what) mm_must_use;
 /* One change of exactly one row: MM_E_LOG_WRONG with `what` otherwise. */
 enum mm_error mm_fold_changed(
+    const struct mm_fold *f, enum mm_error error, const char *what) mm_must_use;
+/* A lookup that should find nothing: MM_E_LOG_WRONG with `what` otherwise. */
+enum mm_error mm_fold_absent(
     const struct mm_fold *f, enum mm_error error, const char *what) mm_must_use;
 
 enum mm_error mm_fold_principal(const struct mm_fold *f) mm_must_use;
@@ -247,6 +253,12 @@ struct mm_fold_issue {
 };
 enum mm_error mm_fold_issue(
     const struct mm_fold *f, const struct mm_fold_issue *issue) mm_must_use;
+/* What an entry about a device's certificate names: the first entry of the
+ * order whose terms in force it rests on, and the certificate as this log
+ * issued it; MM_E_LOG_WRONG where either is not there. Whether they belong
+ * together is the caller's to check. */
+enum mm_error mm_fold_unit(const struct mm_fold *f, uint64_t basis,
+    uint64_t certificate, uint64_t *order, struct mm_issued *out) mm_must_use;
 /* The certificate at `idx` is superseded by one that is signed now. */
 enum mm_error
 mm_fold_supersede(const struct mm_fold *f, uint64_t idx) mm_must_use;

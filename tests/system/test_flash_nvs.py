@@ -6,12 +6,13 @@ import json
 import os
 import stat
 import struct
+import subprocess
 import zlib
 
 import pytest
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
-from mint import VECTORS, mintmark
+from mint import MINTMARK, VECTORS, mintmark
 
 YES, USAGE, DATA = 0, 64, 65
 ESP = VECTORS / "esp"
@@ -301,6 +302,33 @@ def test_an_image_a_device(workdir):
         assert read_nvs(path.read_bytes(), keys.read_bytes()[:64]) == {
             ("app", "serial"): f"S{i}", ("app", "model"): 7,
             ("app", "token"): i.to_bytes(32, "big")}
+
+
+def test_stations_side_by_side_in_one_directory(workdir):
+    """Each device's image is its own, whoever writes beside or over it."""
+    template, values = many_files(workdir, 150)
+    out = workdir / "out"
+    words = [MINTMARK, "flash", "nvs", "--many", template, values, "0x3000",
+             "-o", out, "--name", "mac", "--force"]
+    running = [subprocess.Popen(words, stdout=subprocess.DEVNULL)
+               for _ in range(4)]
+    assert [process.wait(timeout=120) for process in running] == [0] * 4
+    assert len(list(out.iterdir())) == 150
+    for i in range(150):
+        read = read_nvs((out / f"aa_bb_{i:06x}.bin").read_bytes())
+        assert read["app", "serial"] == f"S{i}"
+
+
+def test_no_image_stays_in_memory(workdir):
+    """Forty of 4 MiB are made in the room of a few."""
+    template, values = many_files(workdir, 40)
+    process = subprocess.Popen(
+        [MINTMARK, "flash", "nvs", "--many", template, values, "4096K", "-o",
+         workdir / "out"], stdout=subprocess.DEVNULL)
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0
+    assert used.ru_maxrss < 64 << 10  # KiB
 
 
 def test_a_bad_device_stops_all(workdir):

@@ -80,6 +80,26 @@ def test_where_does_it_lie(workdir):
         assert "\"ap\"" in partitions(path, "--find", "ap", ok=(NO,)).stderr
 
 
+def test_the_seed_s_table(workdir):
+    """As factories have it: what was typed by hand, 0x317000, is found."""
+    source = table(workdir, """\
+# Name,   Type, SubType, Offset,  Size, Flags
+nvs,      data, nvs,     0x10000,  0x6000
+otadata,  data, ota,     0x16000,  0x2000
+phy_init, data, phy,     0x18000,  0x1000
+ota_0,    0,    ota_0,   0x20000,  1500K
+ota_1,    0,    ota_1,   ,         1500K
+storage,  data, nvs,  ,         0x10000
+""")
+    binary = workdir / "t.bin"
+    partitions(source, binary, "--secure", "v2", "--flash-size", "4MB")
+    for path in (source, binary):
+        for name, offset in (("ota_0", 0x20000), ("ota_1", 0x1a0000),
+                             ("storage", 0x317000)):
+            assert partitions(path, "--find",
+                              name).stdout == f"{offset:#x}\n"
+
+
 def test_crlf_bom_and_stdout(workdir):
     plain, other = workdir / "1", workdir / "2"
     partitions(table(workdir, USUAL), plain)

@@ -190,6 +190,17 @@ def test_text_says_what_is_irreversible_and_why(bench):
         assert key.hex() not in told.lower()
 
 
+def test_a_plan_runs_nothing(bench, monkeypatch):
+    """Not the tools that it names, were they in PATH, nor anything else."""
+    calls = bench / "calls"
+    monkeypatch.setenv("PATH", f"{bench / 'tools'}:{os.environ['PATH']}")
+    monkeypatch.setenv("CALLS", str(calls))
+    for words in ([], ["--json"], ["--script", bench / "s.sh"]):
+        plan(bench, *everything(bench), *words, "--force")
+    assert not calls.exists()
+    assert subprocess.run(["esptool", "x"], check=True) and calls.exists()
+
+
 def test_otadata_boots_what_is_flashed(bench):
     plan(bench, "--otadata", bench / "o.bin", "--app", bench / "app.bin")
     record = (bench / "o.bin").read_bytes()
@@ -229,7 +240,8 @@ def test_a_binary_table_gives_the_same_plan(bench):
     (["--table-offset", "0x10000000000"], USAGE, "--table-offset"),
     (["--table-offset", "8000h"], USAGE, "--table-offset"),
     (["--app", "app.bin", "--script", "-"], USAGE, "a file"),
-    (["--app", "app.bin", "--script", "table.csv"], USAGE, "exists"),
+    (["--app", "app.bin", "--script", "table.csv"], USAGE, "another name"),
+    (["--app", "app.bin", "--script", "creds.bin"], USAGE, "exists"),
     ([], DATA, "nothing to do"),
 ])
 def test_bad_orders_are_refused(bench, words, status, says):

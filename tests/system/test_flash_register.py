@@ -221,6 +221,15 @@ def test_a_directory_says_the_same(office, order, workdir):
     covers = json.loads((workdir / "offline.range.json").read_text())
     lines = covers["checkpoint"].split("\n")
     assert lines[:3] == [covers["log"], str(said["to"]), covers["root"]]
+    # It is the log's own, signed: whoever has the log goes on from it.
+    seen, key = workdir / "seen", office.mint.dir / "public/log.vkey"
+    for text, status in ((covers["checkpoint"], 0),
+                         (covers["checkpoint"].replace(
+                             covers["root"], base64.b64encode(
+                                 bytes(32)).decode()), 1)):
+        seen.write_text(text)
+        mintmark("log", "verify", "--key", key, "--checkpoint", seen, backup,
+                 ok=(status,))
 
 
 def test_a_thing_has_a_things_name(office, order, workdir):
@@ -392,6 +401,21 @@ def test_a_proof_without_a_code(office, order, workdir):
         identity="auditor", status=1)
     assert lamp.name in line and "registration code" in line
     assert not (workdir / "no").exists()
+
+
+def test_the_ca_for_aws_without_a_role(office, order, workdir):
+    """JITR: the CA's registration alone; whom it lets in is the cloud's."""
+    Lamp(office, order, workdir)
+    prefix, out = workdir / "proof", workdir / "aws"
+    office.json("ceremony", "prove", "--code", "f" * 64, "--out", prefix,
+                by="first")
+    register(office, "aws-ca", out, "--verification", f"{prefix}.crt")
+    assert {p.name for p in out.iterdir()} == {"ca.pem", "verification.pem",
+                                               "commands.txt"}
+    command = (out / "commands.txt").read_text()
+    assert "register-ca-certificate" in command
+    assert "--allow-auto-registration" in command
+    assert "registration-config" not in command
 
 
 # ------------------------------------------------------------------- mosquitto
@@ -568,6 +592,24 @@ def test_who_gets_in(office, order, workdir):
                 broker.connect(files)
         # It has not fallen.
         broker.connect(good.files).close()
+
+
+def test_where_the_broker_s_files_will_lie(office, order, workdir):
+    """And whose CA it believes, where the log does not say its root."""
+    Lamp(office, order, workdir)
+    root, out = workdir / "first/ca.pem", workdir / "broker"
+    register(office, "mosquitto", workdir / "first", "--order", order)
+    register(office, "mosquitto", out, "--order", order, "--place",
+             "/etc/mosquitto/ours", "--ca", root, "--topic", "t/{name}",
+             "--profile", "device")
+    conf = (out / "mosquitto.conf").read_text()
+    for name in ("ca.pem", "acl", "server.crt", "server.key"):
+        assert f" /etc/mosquitto/ours/{name}\n" in conf
+    assert str(out) not in conf
+    assert (out / "ca.pem").read_bytes() == root.read_bytes()
+    assert "\ntopic readwrite t/lamp-" in (out / "acl").read_text()
+    assert register(office, "aws-bulk", workdir / "none", "--order", order,
+                    "--profile", "tree")["new"] == 0
 
 
 @pytest.mark.parametrize("words", [

@@ -3,13 +3,17 @@ refused before anything begins, and what is made."""
 
 import json
 import os
+import re
 import stat
 import subprocess
 
 import pytest
+from cryptography import x509
 
-from mint import fresh, mintmark
+from mint import fresh, mintmark, new_csr, new_key
+from office import Terminal
 from produce_room import MADE, TEMPLATE, Room, devices, lamp, scalar
+from test_flash_label import from_path, from_svg, placed, scan
 
 
 @pytest.fixture
@@ -550,7 +554,6 @@ def test_one_at_a_time(room):
 
 def test_devices_that_are_refused(room, station, workdir):
     """The others go on; a later run tries them again."""
-    from mint import new_csr
     wanted = devices(70)
     station.issue(room.order, wanted[5], new_csr())
     room.rows(wanted)
@@ -644,6 +647,74 @@ def test_keys_of_every_kind(mint, workdir):
         room.rows(names)
         room.go()
         room.over(names)
+
+
+def test_a_key_that_stays_in_its_device(room):
+    """Only its CSR came: its certificate is for it, and no key is here."""
+    room.template.write_text(
+        'key = "csr"\ncsr = "{device}.csr"\nregister { kind = "aws-bulk" }\n')
+    keys = {device: new_key() for device in (lamp(1), lamp(2))}
+    for device, key in keys.items():
+        room.write(f"{room.unit(device).name}.csr", new_csr(key))
+    room.rows(keys)
+    assert room.go()["made"] == 2
+    for device, key in keys.items():
+        certificate = x509.load_pem_x509_certificate(
+            (room.unit(device) / "device.crt").read_bytes())
+        assert (certificate.public_key().public_numbers()
+                == key.public_key().public_numbers())
+        mintmark("receipt", "verify", "--key",
+                 room.mint.dir / "public/log.vkey",
+                 room.unit(device) / "device.receipt",
+                 room.unit(device) / "device.crt")
+    assert sorted(room.registered()) == sorted(keys)
+    assert not any(b"PRIVATE KEY" in x for x in room.bytes_of_all().values())
+    room.rows([lamp(3)])
+    room.go(ok=(65,))
+    assert f"{room.unit(lamp(3)).name}.csr" in room.done.stderr
+    assert room.issued() == 2
+
+
+def test_a_terminal_sees_how_far_it_is(room):
+    """One line with a bar and the rate, which is gone in the end."""
+    room.rows(devices(300))
+    run = Terminal(*[w for w in room.words() if w != "--json"])
+    code, shown = run.end()
+    assert code == 0, shown
+    drawn = re.findall(r"\r\x1b\[K\[(#* *)\]  (\d+) of 300 units, "
+                       r"[\d.]+/s(?:, \d+ s left)?", shown)
+    assert drawn, shown
+    for bar, over in drawn:
+        assert bar.count("#") == len(bar) * int(over) // 300
+    assert "\r\x1b[Korder: " in shown and "made: 300" in shown
+
+
+def test_labels_are_read_back(room):
+    """Each unit's own, with what the template names; and a sheet of the order,
+    of the results."""
+    room.template.write_text(TEMPLATE + """label {
+\tkind = "text"
+\ttemplate = "{device} {serial} {pop}"
+\tlines = {"S/N {serial}", "{date}"}
+\tformat = "svg"
+}
+""")
+    room.rows(devices(30))
+    room.go()
+    for device in devices(3):
+        _, values = room.whole_unit(device)
+        label = (room.unit(device) / "label.svg").read_text()
+        assert scan(from_svg(label, room.place)) == [
+            f"{device} {values['serial']} {values['pop']}"]
+        assert f"S/N {values['serial']}<" in label
+    sheet = room.place / "sheet.svg"
+    mintmark("flash", "label", "--csv", room.run / "results.csv", "--sheet",
+             "--template", "{device} {serial}", "--line", "S/N {serial}",
+             "--format", "svg", "-o", sheet)
+    codes = [scan(from_path(data, room.place))
+             for _, _, _, data in placed(sheet.read_text())]
+    assert codes == [[f"{r['device']} {r['serial']}"]
+                     for r in room.results()] and len(codes) == 30
 
 
 def test_help_and_text(room):

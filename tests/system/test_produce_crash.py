@@ -5,6 +5,7 @@ same said again until it is done. MINTMARK_FAULTS=1 makes it long."""
 import json
 import os
 import random
+import re
 import subprocess
 import time
 
@@ -18,6 +19,8 @@ LONG = bool(os.environ.get("MINTMARK_FAULTS"))
 SEED = int(os.environ.get("MINTMARK_SEED", "0")) or random.randrange(1 << 30)
 UNITS = 1000 if LONG else 300
 LOOK = None if LONG else 60
+# What every key of P-256 begins with: RFC 5958, RFC 5915.
+PKCS8 = bytes.fromhex("020100301306072a8648ce3d020106082a8648ce3d030107")
 
 
 def test_killed_at_random_moments(mint, workdir):
@@ -36,6 +39,10 @@ def test_killed_at_random_moments(mint, workdir):
             process.kill()
             process.communicate()
             kills += 1
+            # Nor is a key in clear in what it left half done.
+            if room.run.exists():
+                assert not any(PKCS8 in data or b"PRIVATE KEY" in data
+                               for data in room.bytes_of_all().values())
             continue
         assert process.returncode == 0
         break
@@ -130,6 +137,36 @@ def test_a_fault_at_each_call(mint, workdir, fault):
         room.over(devices(2), issued=made)
     print(ended, "of", len(points), "ended")
     assert ended > len(points) / 2
+
+
+def test_what_a_power_cut_must_find(mint, workdir):
+    """A kill keeps what was written; a power cut what was flushed: the key
+    before its CSR leaves, the files before their name, the name and the rows
+    before they count, all of it before the key is erased."""
+    why = strace_works()
+    if why:
+        pytest.skip(f"strace cannot be used here: {why}")
+    room = Room(mint, workdir, mint.new_order())
+    room.rows(devices(1))
+    log = workdir / "trace"
+    run("strace", "-qq", "-y", "-s", "0", "-o", log, "-e",
+        "trace=" + ",".join([*CALLS, "sendmsg"]), *room.words(),
+        env={**os.environ, "ASAN_OPTIONS": "detect_leaks=0"})
+    steps = "".join(step for line in log.read_text().splitlines()
+                    for what, step in STEPS if re.match(what, line))
+    slot = steps.index("K")
+    # Files may be flushed by themselves, and rows in any order.
+    assert re.fullmatch(r"Kjs+w+ynu(?:Rr)+Hj(?:Kj)s*", steps[slot:]), steps
+
+
+STEPS = [(what.replace("RUN", r"\(\d+<[^>]*/run"), step) for what, step in [
+    (r"pwrite64RUN/journal>.* (?:8192|[1-9]\d{4,})\)", "K"),
+    (r"pwrite64RUN/journal>.* (?:0|4096)\)", "H"),
+    (r"f(?:data)?syncRUN/journal>", "j"), (r"sendmsg\(", "s"),
+    (r"writeRUN/units/", "w"), (r"syncfsRUN>", "y"),
+    (r"renameat\(\d+<[^>]*/units>", "n"), (r"fsyncRUN/units>", "u"),
+    (r"pwrite64RUN/(?:done|res|reg)", "R"),
+    (r"f(?:data)?syncRUN/(?:done|res|reg)", "r")]]
 
 
 def test_scrap_at_each_call(mint, workdir):

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from mint import ROOT, eventually, mintmark
+from mint import BUILD, ROOT, eventually, mintmark
 from produce_room import MADE, Room, devices, end
 
 
@@ -51,6 +51,38 @@ def test_the_example(mint, workdir, order):
             plain["nvs_keys"], "--json").stdout)
         assert dump["damage"] == [] and dump["entries"]
     assert len({p.read_bytes() for p in keys.iterdir()}) == 2
+
+
+TOOL = """#!/bin/sh
+printf '%s ' "${{0##*/}}" "$@" >> {calls}/"$MINTMARK_DEVICE"
+echo >> {calls}/"$MINTMARK_DEVICE"
+for word; do case $word in /dev/fd/*)
+\tcat $word > {calls}/"$MINTMARK_DEVICE.${{word##*/}}" ;; esac; done
+"""
+
+
+def test_the_script_burns_the_unit_s_own_key(mint, workdir, order):
+    """./flash.sh in the hook, with tools that write down what they get: the
+    key comes to espefuse as the plan names it, and the image to its place."""
+    room = Room(mint, workdir, order)
+    room.template = ROOT / "conf/production.conf"
+    tools, calls = workdir / "tools", workdir / "calls"
+    for place in (tools, calls):
+        place.mkdir()
+    for name in ("esptool", "espefuse"):
+        (tools / name).write_text(TOOL.format(calls=calls))
+        (tools / name).chmod(0o755)
+    room.list.write_text("".join(f"{d},{d}\n" for d in [
+        "device", *devices(2)]).replace("device,device", "device,mac"))
+    room.go("--hook", f'PATH="{tools}:{BUILD}:$PATH" ./flash.sh burn-efuses')
+    assert room.total["made"] == 2
+    for device in devices(2):
+        lines = (calls / device).read_text().splitlines()
+        assert lines[0].startswith("esptool ") and "creds.bin" in lines[0]
+        assert all(line.startswith("espefuse ") for line in lines[1:])
+        assert "/dev/fd/20 XTS_AES_128_KEY" in lines[1]
+    keys = {(calls / f"{device}.20").read_bytes() for device in devices(2)}
+    assert [len(key) for key in keys] == [32, 32]
 
 
 def scrapped(room):

@@ -68,6 +68,18 @@ def test_issue_and_the_same_again(mint, line, station, order, device):
     assert line.orders(order)[0].issued == 1
 
 
+def test_an_order_for_the_whole_shift(mint, line, order, device):
+    csr, other = new_csr(), mint.new_order()
+    with ms.Station(mint.identity("station"), mintmark=MINTMARK,
+                    order=order) as s:
+        answer = s.issue(csr, device=device)
+        assert s.issue(csr, device=device, order=order) == answer
+        s.issue(new_csr(), fresh("lamp"), other)
+    assert [line.orders(o)[0].issued for o in (order, other)] == [1, 1]
+    with pytest.raises(TypeError):
+        line.issue(csr, device=device)
+
+
 @pytest.mark.parametrize("form", [bytes, bytes.decode])
 def test_a_csr_as_pem(line, order, device, form):
     der = new_csr()

@@ -186,6 +186,35 @@ a_bootloader_lies_where_its_chip_wants_it(void **state)
 }
 
 static void
+files_stand_in_the_order_of_a_start(void **state)
+{
+	static const char *const expected[] = {
+	    "esptool --chip esp32c3 write-flash --flash-mode keep "
+	    "--flash-freq keep --flash-size keep 0x0 loader 0x8000 t.bin "
+	    "0xd000 o.bin 0x20000 app.bin 0x9000 nvs.bin",
+	    NULL};
+	uint8_t otadata[MM_OTADATA_SIZE];
+	mm_auto(buffer) binary = {0};
+	struct mm_partition_facts summed;
+	struct room room;
+
+	(void)state;
+	mm_otadata_make(0, otadata);
+	mm_buffer_init(&binary, MM_PARTITIONS_SIZE);
+	begin(&room, "esp32c3");
+	summed = room.table;
+	summed.summed = true;
+	assert_int_equal(mm_partitions_binary(&summed, &binary), MM_OK);
+	add_data(&room, "nvs", "nvs.bin", 0x4000);
+	room.order.app = vector_as(&room, "app.bin", "app_image", "c3_min.bin");
+	room.order.otadata = file_of("o.bin", otadata, sizeof(otadata));
+	room.order.table_file = file_of("t.bin", binary.data, binary.size);
+	room.order.bootloader = loader_for(&room, room.order.chip->id);
+	assert_lines(&room, "esptool", expected);
+	end(&room);
+}
+
+static void
 secure_boot_flashes_nothing_that_it_would_refuse(void **state)
 {
 	struct room room;
@@ -324,6 +353,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(files_go_where_the_table_says),
+	    cmocka_unit_test(files_stand_in_the_order_of_a_start),
 	    cmocka_unit_test(what_is_encrypted_is_encrypted_first),
 	    cmocka_unit_test(a_file_fits_or_is_refused),
 	    cmocka_unit_test(a_file_has_one_place),
