@@ -1,7 +1,7 @@
 /*
- * A window's requests: all sent at once, answered in any order, and sent again
- * over a new connection, or after a while, where that helps. Whoever asks
- * again with the same key gets the same certificate.
+ * A window's requests: as many under way as the appliance takes, answered in
+ * any order, and sent again over a new connection, or after a while, where that
+ * helps. Whoever asks again with the same key gets the same certificate.
  */
 #include <sodium.h>
 #include <stdio.h>
@@ -19,15 +19,6 @@ enum {
 	/* A station that asks too often waits for its next minute, whatever
 	 * --wait says: that is the pace, and no trouble. */
 	PACE = 120
-};
-
-/* What keeps a window from its answers, since the last one that came. */
-struct trouble {
-	enum mm_error error;
-	char why[MM_RUN_WHY];
-	unsigned pause; /* seconds; 0: that was waited for */
-	uint64_t since;
-	bool told;
 };
 
 static uint64_t
@@ -99,7 +90,7 @@ pause_after(enum mm_error error)
 }
 
 static void
-note(struct trouble *trouble, enum mm_error error)
+note(struct mm_run_trouble *trouble, enum mm_error error)
 {
 	unsigned pause = pause_after(error);
 
@@ -150,15 +141,14 @@ refuse(struct mm_run_unit *unit, enum mm_error error)
 }
 
 static void
-take_error(struct mm_run *run, struct mm_run_unit *unit, enum mm_error error,
-    struct trouble *trouble)
+take_error(struct mm_run *run, struct mm_run_unit *unit, enum mm_error error)
 {
 	unit->sent = false;
 	error = advise(error);
 	if (is_devices(run, error))
 		refuse(unit, error);
 	else if (pause_after(error) > 0)
-		note(trouble, error);
+		note(&run->trouble, error);
 	else {
 		unit->state = MM_UNIT_HELD;
 		(void)mm_run_fail(run, error);
@@ -244,6 +234,8 @@ send_some(struct mm_run *run, struct mm_window *window, size_t max)
 	run->asked = now();
 	if (run->client == NULL)
 		error = mm_appliance_open(&run->appliance, &run->client);
+	if (error == MM_OK)
+		mm_client_watch(run->client, run->stop.fd);
 	for (size_t i = 0; i < window->count && max > 0 && error == MM_OK; i++)
 		if (window->units[i].state == MM_UNIT_OPEN &&
 		    !window->units[i].sent) {
@@ -253,9 +245,10 @@ send_some(struct mm_run *run, struct mm_window *window, size_t max)
 	return error;
 }
 
-/* One answer, to whichever unit; an error is the connection's. */
+/* One answer, to whichever unit; an error is the connection's. What was sent
+ * before the trouble says nothing about it. */
 static enum mm_error
-receive_one(struct mm_run *run, struct trouble *trouble)
+receive_one(struct mm_run *run)
 {
 	uint8_t id[MM_ID_SIZE] = {0};
 	struct mm_certificate_answer answer;
@@ -271,14 +264,15 @@ receive_one(struct mm_run *run, struct trouble *trouble)
 				      : mm_fail(MM_E_SHAPE,
 					    "the answer is another request's");
 	if (error != MM_OK) {
-		take_error(run, unit, error, trouble);
+		take_error(run, unit, error);
 		return MM_OK;
 	}
 	unit->arena = arena;
 	arena = (struct mm_arena){.blocks = NULL};
 	unit->answer = answer;
 	unit->sent = false;
-	*trouble = (struct trouble){.error = MM_OK};
+	if (run->trouble.pause == 0)
+		run->trouble = (struct mm_run_trouble){.error = MM_OK};
 	unit->state = MM_UNIT_ANSWERED;
 	return MM_OK;
 }
@@ -287,18 +281,18 @@ receive_one(struct mm_run *run, struct trouble *trouble)
 
 /* Nothing more comes of it now: what is open stays in the journal. */
 static void
-give_up(struct mm_run *run, struct mm_window *window)
+give_up(struct mm_window *window)
 {
 	for (size_t i = 0; i < window->count; i++)
 		if (window->units[i].state == MM_UNIT_OPEN)
 			window->units[i].state = MM_UNIT_HELD;
-	hang_up(run);
 }
 
-/* Waits before everything is sent again. */
+/* Waits before anything is sent again. */
 static enum mm_error
-sit_out(struct mm_run *run, struct trouble *trouble)
+sit_out(struct mm_run *run)
 {
+	struct mm_run_trouble *trouble = &run->trouble;
 	uint64_t wait = run->appliance.wait;
 
 	if (trouble->error == MM_OK)
@@ -313,7 +307,8 @@ sit_out(struct mm_run *run, struct trouble *trouble)
 		    mm_error_name(trouble->error), trouble->why,
 		    (uintmax_t)wait);
 	trouble->told = true;
-	if (mm_stop_within(&run->stop, trouble->pause) > 0)
+	if (mm_stop_count(&run->stop) > 0 ||
+	    mm_stop_within(&run->stop, trouble->pause) > 0)
 		return mm_fail(MM_E_STOPPED,
 		    "while the appliance was waited for (%s)", trouble->why);
 	trouble->pause = 0;
@@ -323,40 +318,64 @@ sit_out(struct mm_run *run, struct trouble *trouble)
 void
 mm_window_send(struct mm_run *run, struct mm_window *window)
 {
-	if (run->fault == MM_OK &&
+	if (run->fault == MM_OK && run->trouble.error == MM_OK &&
 	    send_some(run, window, window->count) != MM_OK)
 		hang_up(run);
 }
 
-/* After trouble one is sent first, to see. */
+/* After trouble all that is under way comes to its end, and then one is sent
+ * first, to see. */
 static enum mm_error
-step(struct mm_run *run, struct mm_window *window, struct trouble *trouble)
+send_open(struct mm_run *run, struct mm_window *window)
 {
-	enum mm_error error = MM_OK;
+	bool trouble = run->trouble.error != MM_OK;
+	enum mm_error error;
 
-	if (count(window, true) == 0) {
-		error = sit_out(run, trouble);
-		if (error != MM_OK)
-			return error;
-		error = send_some(
-		    run, window, trouble->error != MM_OK ? 1 : window->count);
+	if (count(window, true) > 0 || (trouble && is_waited_for(run)))
+		return MM_OK;
+	error = sit_out(run);
+	return error == MM_OK
+		   ? send_some(run, window, trouble ? 1 : window->count)
+		   : error;
+}
+
+/* The second Ctrl-C: what was asked for and not answered goes on next time. */
+static enum mm_error
+check_stop(struct mm_run *run)
+{
+	return mm_stop_count(&run->stop) < 2
+		   ? MM_OK
+		   : mm_fail(MM_E_STOPPED,
+			 "twice: what was asked for and not answered yet goes "
+			 "on when the same is said again");
+}
+
+static enum mm_error
+step(struct mm_run *run, struct mm_window *window)
+{
+	enum mm_error error = check_stop(run);
+
+	if (error != MM_OK)
+		return error;
+	error = send_open(run, window);
+	if (error == MM_OK) {
+		error = receive_one(run);
+		if (error == MM_E_STOPPED)
+			return check_stop(run);
 	}
-	if (error == MM_OK)
-		error = receive_one(run, trouble);
 	if (error == MM_OK || pause_after(error) == 0)
 		return error;
-	note(trouble, error);
+	note(&run->trouble, error);
 	hang_up(run);
 	return MM_OK;
 }
 
-/* Not after trouble, which the window's own units are the first to try. */
+/* Not in trouble, which the window's own units are the first to try. */
 static void
-keep_busy(
-    struct mm_run *run, struct mm_window *next, const struct trouble *trouble)
+keep_busy(struct mm_run *run, struct mm_window *next)
 {
-	if (next != NULL && run->fault == MM_OK && trouble->error == MM_OK &&
-	    send_some(run, next, 1) != MM_OK)
+	if (next != NULL && run->fault == MM_OK &&
+	    run->trouble.error == MM_OK && send_some(run, next, 1) != MM_OK)
 		hang_up(run);
 }
 
@@ -364,19 +383,19 @@ void
 mm_window_receive(
     struct mm_run *run, struct mm_window *window, struct mm_window *next)
 {
-	struct trouble trouble = {.error = MM_OK};
 	enum mm_error error = MM_OK;
 
 	while (count(window, false) > 0 && error == MM_OK) {
 		/* What was sent is answered, and nothing is sent any more. */
 		if (run->fault != MM_OK && count(window, true) == 0)
 			break;
-		error = step(run, window, &trouble);
+		error = step(run, window);
 		if (error == MM_OK)
-			keep_busy(run, next, &trouble);
+			keep_busy(run, next);
 	}
-	if (error != MM_OK)
+	if (error != MM_OK) {
 		(void)mm_run_fail(run, error);
-	if (count(window, false) > 0)
-		give_up(run, window);
+		hang_up(run);
+	}
+	give_up(window);
 }

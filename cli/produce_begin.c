@@ -95,34 +95,40 @@ check_same(struct mm_run *run)
 	return error == MM_OK && run->changed ? check_changed(run) : error;
 }
 
-/* A unit that waits; whether it is over already is seen later. */
+/* A unit that waits; whether it is over already is seen later. Its keys are
+ * not kept: there may be more of them than can be locked. */
 static enum mm_error
 take_unit(void *self, size_t slot, struct mm_span bytes)
 {
 	struct mm_run *run = self;
 	struct mm_unit_terms terms = mm_run_terms(run, NULL);
+	struct mm_resumed *one = &run->resumed[run->resumed_count];
 	struct mm_unit *unit;
 	enum mm_error error =
 	    mm_unit_decode(run->production, bytes, &terms, &unit);
 
-	if (error == MM_OK)
-		run->resumed[run->resumed_count++] =
-		    (struct mm_resumed){.unit = unit, .slot = slot};
-	return error;
+	if (error != MM_OK)
+		return error;
+	*one =
+	    (struct mm_resumed){.ordinal = mm_unit_ordinal(unit), .slot = slot};
+	mm_span_string(mm_unit_device(unit), one->device, sizeof(one->device));
+	run->resumed_count++;
+	mm_unit_free(unit);
+	return MM_OK;
 }
 
 static enum mm_error
-wait_unit(struct mm_run *run, const struct mm_unit *unit)
+wait_unit(struct mm_run *run, const struct mm_resumed *one)
 {
 	char name[MM_UNIT_NAME + 1];
 	enum mm_error error;
 
-	if (mm_unit_ordinal(unit) >= run->head.ordinal)
-		run->head.ordinal = mm_unit_ordinal(unit) + 1;
-	mm_unit_name(mm_unit_device(unit), name);
+	if (one->ordinal >= run->head.ordinal)
+		run->head.ordinal = one->ordinal + 1;
+	mm_unit_name(mm_span_text(one->device), name);
 	error = mm_seen_put(&run->names, mm_span_text(name), 0);
-	return error == MM_OK ? mm_seen_put(&run->devices, mm_unit_device(unit),
-				    MM_DEVICE_BEGUN)
+	return error == MM_OK ? mm_seen_put(&run->devices,
+				    mm_span_text(one->device), MM_DEVICE_BEGUN)
 			      : error;
 }
 
@@ -134,17 +140,14 @@ sort_units(struct mm_run *run)
 	enum mm_error error = MM_OK;
 
 	run->resumed_count = 0;
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; i < count && error == MM_OK; i++) {
 		struct mm_resumed one = run->resumed[i];
 		bool over = mm_seen_find(&run->devices,
-				mm_unit_device(one.unit)) != NULL;
+				mm_span_text(one.device)) != NULL;
 
-		if (error == MM_OK)
-			error = over ? mm_slot_clear(&run->journal, one.slot)
-				     : wait_unit(run, one.unit);
-		if (over)
-			mm_unit_free(one.unit);
-		else
+		error = over ? mm_slot_clear(&run->journal, one.slot)
+			     : wait_unit(run, &one);
+		if (!over)
 			run->resumed[run->resumed_count++] = one;
 	}
 	return error;
@@ -345,6 +348,8 @@ mm_run_begin(struct mm_run *run)
 	enum mm_error error = mm_unit_files_open(run->directory, &run->files);
 
 	if (error == MM_OK)
+		error = mm_memory_fit(run);
+	if (error == MM_OK)
 		error = mm_run_journal_open(run->directory, &run->journal);
 	if (error != MM_OK)
 		return error;
@@ -365,8 +370,6 @@ mm_run_begin(struct mm_run *run)
 void
 mm_run_end(struct mm_run *run)
 {
-	while (run->resumed_next < run->resumed_count)
-		mm_unit_free(run->resumed[run->resumed_next++].unit);
 	mm_client_close(run->client);
 	mm_rows_clear(&run->rows);
 	mm_run_journal_clear(&run->journal);

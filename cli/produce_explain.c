@@ -45,7 +45,7 @@ take_slots(struct explaining *e)
 	for (size_t i = 0; i < e->run->resumed_count && error == MM_OK; i++) {
 		char name[MM_UNIT_NAME + 1];
 
-		mm_unit_name(mm_unit_device(e->run->resumed[i].unit), name);
+		mm_unit_name(mm_span_text(e->run->resumed[i].device), name);
 		error = mm_seen_put(&e->begun, mm_span_text(name), 0);
 		if (error == MM_OK)
 			error = mm_seen_put(&e->known, mm_span_text(name), 0);

@@ -112,6 +112,10 @@ typedef enum mm_error
 mm_slot_found(void *self, size_t slot, struct mm_span unit);
 enum mm_error mm_slots_open(struct mm_run_journal *journal,
     mm_slot_found *found, void *self, size_t *torn) mm_must_use;
+/* Opens one of them again, in the same way. MM_E_FORMAT: it does not open any
+ * more. */
+enum mm_error mm_slot_open(struct mm_run_journal *journal, size_t slot,
+    mm_slot_found *found, void *self) mm_must_use;
 /* Appends the torn ones as they are to the file MM_JOURNAL_TORN in the
  * directory `run`, and then clears them; durable with the next sync. MM_E_FILE,
  * MM_E_DISK_FULL: they are as they were. */

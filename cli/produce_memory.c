@@ -54,7 +54,7 @@ mm_memory_fit(struct mm_run *run)
 	if (run->window > 1 || can_lock(FIXED + 2 * unit))
 		return MM_OK;
 	return mm_fail(MM_E_SYSTEM,
-	    "cannot lock %zu KiB more of memory for keys: raise the limit "
-	    "(ulimit -l, or LimitMEMLOCK= of a unit)",
+	    "the keys of one unit take %zu KiB of locked memory: raise the "
+	    "limit (ulimit -l, or LimitMEMLOCK= of a unit)",
 	    (FIXED + 2 * unit) >> 10);
 }

@@ -67,6 +67,15 @@ struct mm_window {
 };
 enum { MM_RUN_WINDOWS = 2 }; /* that are open at a time */
 
+/* What keeps units from their answers, since the last one that came. */
+struct mm_run_trouble {
+	enum mm_error error; /* MM_OK: nothing */
+	char why[MM_RUN_WHY];
+	unsigned pause; /* seconds; 0: that was waited for */
+	uint64_t since;
+	bool told;
+};
+
 struct mm_run {
 	const struct mm_invocation *invocation;
 	const char *directory;
@@ -75,6 +84,7 @@ struct mm_run {
 	struct mm_appliance appliance;
 	struct mm_client *client; /* NULL: no connection */
 	uint64_t asked;           /* seconds: when it was last used */
+	struct mm_run_trouble trouble;
 	struct mm_receipt_memory receipts;
 	struct mm_production *production;
 	struct mm_production_facts facts;
@@ -92,9 +102,10 @@ struct mm_run {
 	struct mm_seen devices; /* enum mm_device_fate */
 	struct mm_seen names;   /* of directories */
 
-	/* Units of the journal that come first. */
+	/* Units of the journal that come first; they lie there until then. */
 	struct mm_resumed {
-		struct mm_unit *unit;
+		char device[MM_UNIT_NAME + 1];
+		uint64_t ordinal;
 		size_t slot;
 	} resumed[MM_JOURNAL_SLOTS];
 	size_t resumed_count, resumed_next;
@@ -146,8 +157,8 @@ enum mm_error mm_run_explain(const struct mm_run *run) mm_must_use;
 
 /* As much may be locked as the hard limit allows. */
 void mm_memory_allow(void);
-/* Lowers run->window until its units' keys can be locked. MM_E_SYSTEM: not
- * even one unit's. */
+/* Before any key is there: lowers run->window until its units' keys can be
+ * locked. MM_E_SYSTEM: not even one unit's. */
 enum mm_error mm_memory_fit(struct mm_run *run) mm_must_use;
 
 /* --- produce_work.c --- */

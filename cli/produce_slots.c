@@ -143,6 +143,22 @@ mm_slots_open(struct mm_run_journal *journal, mm_slot_found *found, void *self,
 	return error;
 }
 
+enum mm_error
+mm_slot_open(struct mm_run_journal *journal, size_t slot, mm_slot_found *found,
+    void *self)
+{
+	struct mm_span unit;
+	enum mm_error error = read_slot(journal, slot);
+
+	if (error == MM_OK && !open_slot(journal, slot, &unit))
+		error = mm_fail(
+		    MM_E_FORMAT, "%s was changed meanwhile", journal->path);
+	if (error == MM_OK)
+		error = found(self, slot, unit);
+	sodium_memzero(journal->slot, MM_JOURNAL_SLOT);
+	return error;
+}
+
 /* ---- those that do not open */
 
 static enum mm_error

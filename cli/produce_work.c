@@ -173,6 +173,33 @@ next_typed(struct mm_run *run, struct mm_list_item *item)
 	return false;
 }
 
+struct resuming {
+	struct mm_run *run;
+	struct mm_unit *unit;
+};
+
+static enum mm_error
+decode(void *self, size_t slot, struct mm_span bytes)
+{
+	struct resuming *r = self;
+	struct mm_unit_terms terms = mm_run_terms(r->run, NULL);
+
+	(void)slot;
+	return mm_unit_decode(r->run->production, bytes, &terms, &r->unit);
+}
+
+static enum mm_error
+resume(struct mm_run *run, struct mm_window *window)
+{
+	size_t slot = run->resumed[run->resumed_next++].slot;
+	struct resuming r = {.run = run};
+	enum mm_error error = mm_slot_open(&run->journal, slot, decode, &r);
+
+	if (error == MM_OK)
+		add(window, r.unit, slot);
+	return error;
+}
+
 static bool
 add_next(struct mm_run *run, struct mm_window *window)
 {
@@ -180,11 +207,8 @@ add_next(struct mm_run *run, struct mm_window *window)
 	enum mm_error error;
 
 	if (run->resumed_next < run->resumed_count) {
-		struct mm_resumed *one = &run->resumed[run->resumed_next++];
-
-		add(window, one->unit, one->slot);
-		one->unit = NULL;
-		return true;
+		error = resume(run, window);
+		return error == MM_OK || mm_run_fail(run, error) == MM_OK;
 	}
 	if (!(run->list.scanner ? next_typed(run, &item)
 				: next_row(run, &item)))
@@ -274,8 +298,6 @@ mm_run_work(struct mm_run *run)
 	run->windows = calloc(MM_RUN_WINDOWS, sizeof(run->windows[0]));
 	if (error == MM_OK && run->windows == NULL)
 		error = mm_fail(MM_E_MEMORY, "no memory for a window");
-	if (error == MM_OK)
-		error = mm_memory_fit(run);
 	if (error != MM_OK)
 		(void)mm_run_fail(run, error);
 	else if (run->window == 1)
@@ -289,4 +311,5 @@ mm_run_work(struct mm_run *run)
 	mm_flash_secret_clear(&run->sealing);
 	mm_flash_secrets_keep(0);
 	free(run->windows);
+	run->windows = NULL;
 }

@@ -185,14 +185,14 @@ mm_order_cover(const struct mm_order_claim *order, struct mm_span profile,
 		    "order %.*s is for profile %.*s, not %.*s",
 		    MM_SPAN(order->name), MM_SPAN(order->profile),
 		    MM_SPAN(profile));
-	if (!mm_devices_cover(&order->devices, device))
-		return mm_fail(MM_E_ORDER_COVER,
-		    "order %.*s does not cover device %.*s",
-		    MM_SPAN(order->name), MM_SPAN(device));
 	if (station.size > 0 && !mm_texts_hold(&order->stations, station))
 		return mm_fail(MM_E_ORDER_OTHERS,
 		    "order %.*s is not for station %.*s", MM_SPAN(order->name),
 		    MM_SPAN(station));
+	if (!mm_devices_cover(&order->devices, device))
+		return mm_fail(MM_E_ORDER_COVER,
+		    "order %.*s does not cover device %.*s",
+		    MM_SPAN(order->name), MM_SPAN(device));
 	return MM_OK;
 }
 

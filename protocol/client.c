@@ -36,6 +36,7 @@ struct mm_client {
 	struct mm_tls *tls;
 	gnutls_session_t session;
 	int fd;
+	int watched;      /* or -1 */
 	unsigned seconds; /* for each step */
 	struct mm_buffer in;
 	struct sent *sent;
@@ -58,15 +59,21 @@ deadline_of(const struct mm_client *client)
 	return now_ms() + (int64_t)client->seconds * 1000;
 }
 
+/* `watched`: what else may be readable, or -1. */
 static enum mm_error
-await(int fd, short events, int64_t deadline)
+await(int fd, short events, int watched, int64_t deadline)
 {
-	struct pollfd wait = {.fd = fd, .events = events};
+	struct pollfd waits[] = {
+	    {.fd = fd, .events = events}, {.fd = watched, .events = POLLIN}};
 
 	for (;;) {
 		int64_t left = deadline - now_ms();
-		int ready = poll(&wait, 1, left > 0 ? (int)left : 0);
+		int ready =
+		    poll(waits, MM_COUNT(waits), left > 0 ? (int)left : 0);
 
+		if (ready > 0 && waits[0].revents == 0)
+			return mm_fail(
+			    MM_E_STOPPED, "while an answer was waited for");
 		if (ready > 0)
 			return MM_OK;
 		if (ready == 0)
@@ -80,11 +87,11 @@ await(int fd, short events, int64_t deadline)
 
 /* For what GnuTLS wants: room to write, or something to read. */
 static enum mm_error
-await_tls(const struct mm_client *client, int64_t deadline)
+await_tls(const struct mm_client *client, int watched, int64_t deadline)
 {
 	bool writing = gnutls_record_get_direction(client->session) != 0;
 
-	return await(client->fd, writing ? POLLOUT : POLLIN, deadline);
+	return await(client->fd, writing ? POLLOUT : POLLIN, watched, deadline);
 }
 
 /* The connection is gone, or the appliance does not want us. */
@@ -242,7 +249,7 @@ connect_one(const struct addrinfo *address, int64_t deadline, int *out)
 	if (connect(fd, address->ai_addr, address->ai_addrlen) < 0)
 		failed = errno;
 	if (failed == EINPROGRESS) {
-		error = await(fd, POLLOUT, deadline);
+		error = await(fd, POLLOUT, -1, deadline);
 		if (error != MM_OK)
 			return error;
 		getsockopt(fd, SOL_SOCKET, SO_ERROR, &failed, &size);
@@ -288,7 +295,7 @@ shake(struct mm_client *client, int64_t deadline)
 		error = mm_tls_handshake(client->session, &done);
 		if (error != MM_OK || done)
 			break;
-		error = await_tls(client, deadline);
+		error = await_tls(client, -1, deadline);
 	}
 	return error;
 }
@@ -307,7 +314,7 @@ mm_client_open(const char *identity, unsigned seconds, struct mm_client **out)
 	client = calloc(1, sizeof(*client));
 	if (client == NULL)
 		return mm_fail(MM_E_MEMORY, "no memory for a client");
-	client->fd = -1;
+	client->fd = client->watched = -1;
 	client->seconds = seconds;
 	mm_buffer_init(&client->in, FRAME_ROOM + RECORD);
 	error = load_identity(identity, client);
@@ -328,6 +335,12 @@ int
 mm_client_fd(const struct mm_client *client)
 {
 	return client->fd;
+}
+
+void
+mm_client_watch(struct mm_client *client, int fd)
+{
+	client->watched = fd;
 }
 
 void
@@ -363,7 +376,7 @@ write_all(struct mm_client *client, struct mm_span bytes)
 		    gnutls_record_send(client->session, bytes.data, bytes.size);
 
 		if (mm_tls_again(put))
-			error = await_tls(client, deadline);
+			error = await_tls(client, -1, deadline);
 		else if (put < 0)
 			error = lost(client, put);
 		else {
@@ -445,7 +458,7 @@ read_frame(struct mm_client *client, struct mm_span *item)
 		if (got > 0)
 			mm_buffer_add(&client->in, record, (size_t)got);
 		else if (mm_tls_again(got))
-			error = await_tls(client, deadline);
+			error = await_tls(client, client->watched, deadline);
 		else if (got == 0 || gnutls_error_is_fatal((int)got))
 			error = lost(client, got);
 		if (error == MM_OK)

@@ -20,6 +20,9 @@ enum mm_error mm_client_open(
 void mm_client_close(struct mm_client *client);
 /* The connection's socket, for poll; it stays the client's. */
 int mm_client_fd(const struct mm_client *client);
+/* A descriptor that ends mm_client_receive()'s wait when it can be read:
+ * MM_E_STOPPED, and the connection goes on. -1, as at first: none. */
+void mm_client_watch(struct mm_client *client, int fd);
 
 /* Sends a request with a fresh random id, which goes to `id`. */
 enum mm_error mm_client_send(struct mm_client *client, uint64_t type,

@@ -2,9 +2,14 @@
 asked for makes no unit, and the key that was asked with stays."""
 
 import hashlib
+import json
+import os
 import random
 import select
+import signal
+import subprocess
 import threading
+import time
 import types
 
 import pytest
@@ -15,7 +20,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 import mintmark_client as mm
 from paper_appliance import PaperAppliance
 from paper_log import CERTIFICATE, GENESIS, START, PaperLog, serial
-from produce_room import TEMPLATE, Room, devices
+from mint import die_with_parent, eventually, run
+from produce_room import TEMPLATE, Room, devices, end
 from test_liars import DER, authority_of, name_of, spki_of, time_of
 
 ISSUE, ORDERS = 2, 17
@@ -152,6 +158,130 @@ def test_in_any_order_and_over_many_connections(workdir):
         assert [r["device"] for r in room.results()] == wanted
         assert [int(r["index"]) for r in room.results()] == [
             moody.told[device][0] for device in wanted]
+
+
+# ------------------------------------------------- one that is short of things
+
+class ShortMint(LyingMint):
+    """It answers what `may` lets through; whatever else it says of it."""
+
+    def __init__(self, place, may):
+        super().__init__(place)
+        self.may, self.refused = may, 0
+        self.ready = threading.Event()  # something waits, or was refused
+
+    def certify(self, body):
+        why = self.may(self, body[2])
+        if why is not None:
+            self.refused += 1
+            raise KeyError(why)
+        return super().certify(body)
+
+
+def error(code, name, wait=None):
+    return {0: code, 1: name, 2: "for a test"} | (
+        {} if wait is None else {3: wait})
+
+
+def short_room(mint, workdir, count):
+    room = Room(types.SimpleNamespace(identity=lambda name: mint.place),
+                workdir, "order-1", TEMPLATE[:TEMPLATE.index("register")])
+    room.rows(devices(count))
+    return room
+
+
+def one_key_each(mint, count):
+    assert len(mint.given) == count
+    assert {len(keys) for keys in mint.given.values()} == {1}
+
+
+def test_trouble_is_sat_out(workdir):
+    """Both windows' requests may be refused, once; then one is sent to see."""
+    class Hundred:  # of them, and then a second's pause
+        left, until = 100, None
+
+    def may(mint, device):
+        if Hundred.until is not None and time.monotonic() > Hundred.until:
+            Hundred.left, Hundred.until = 100, None
+        if Hundred.left > 0:
+            Hundred.left -= 1
+            return None
+        Hundred.until = Hundred.until or time.monotonic() + 1
+        return error(60, "rate-limited", 2)
+    with ShortMint(workdir / "short", may) as mint:
+        room = short_room(mint, workdir, 300)
+        assert room.go()["made"] == 300
+        one_key_each(mint, 300)
+        assert 2 <= mint.refused <= 2 * 64 + 8, mint.refused
+
+
+def test_what_is_issued_is_finished(workdir):
+    """One has to wait, and then the order is used up: no answer is lost."""
+    def may(mint, device):
+        if len(mint.given) == 30 and mint.refused == 0:
+            return error(60, "rate-limited", 1)
+        if len(mint.given) >= 100 and device not in mint.given:
+            return error(47, "order-exhausted")
+        return None
+    with ShortMint(workdir / "short", may) as mint:
+        room = short_room(mint, workdir, 300)
+        total = room.go(ok=(77,))
+        assert (len(mint.given), total["made"]) == (100, 100)
+        mint.may = lambda mint, device: None
+        assert room.go()["made"] == 200
+        one_key_each(mint, 300)
+
+
+def stalling(mint, device):
+    if len(mint.given) >= 80:
+        mint.ready.set()
+        mint.go_on.wait(300)
+
+
+def test_stopped_twice_while_the_appliance_is_slow(workdir):
+    with ShortMint(workdir / "short", stalling) as mint:
+        mint.go_on = threading.Event()
+        room = short_room(mint, workdir, 200)
+        process = room.start()
+        assert mint.ready.wait(60)
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.2)  # they are told apart
+        code, out, err = end(process)
+        assert code == 75 and "twice" in err
+        last = json.loads(out.splitlines()[-1])
+        assert last["end"] == "stopped" and 0 < last["held"] <= 128
+        assert last["held"] == room.slots_used()
+        mint.go_on.set()
+        room.go()
+        assert len(room.results()) == 200
+        one_key_each(mint, 200)
+
+
+def test_going_on_with_little_memory(workdir):
+    """More units wait in the journal than can be locked at a time."""
+    def limited(kib):
+        no_root = ["setpriv", "--bounding-set=-ipc_lock"]
+        return [*(no_root if os.geteuid() == 0 else []), "prlimit",
+                f"--memlock={kib << 10}"]
+    if subprocess.run([*limited(8192), "true"]).returncode != 0:
+        pytest.skip("what a process may lock cannot be limited here")
+    with ShortMint(workdir / "short", stalling) as mint:
+        mint.go_on = threading.Event()
+        room = short_room(mint, workdir, 200)
+        process = subprocess.Popen(
+            [*limited(8192), *room.words()], stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, preexec_fn=die_with_parent)
+        assert mint.ready.wait(60)
+        eventually(lambda: room.slots_used() > 30, "units that are begun")
+        process.kill()
+        process.communicate()
+        mint.go_on.set()
+        run(*limited(768), *room.words(), timeout=300)
+        assert len(room.results()) == 200 and room.slots_used() == 0
+        one_key_each(mint, 200)
+        room.rows(devices(201))
+        done = run(*limited(256), *room.words(), ok=(70,))
+        assert "ulimit -l" in done.stderr
 
 
 def test_what_never_fits_costs_one_unit(liar, room):
