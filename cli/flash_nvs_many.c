@@ -108,6 +108,20 @@ make_images(struct making *making)
 	return error;
 }
 
+/* A word that is spelt otherwise here and there: its value stays the
+ * template's. */
+static void
+tell_columns(const struct making *making)
+{
+	struct mm_span unused = mm_nvs_many_unused(making->many);
+
+	if (unused.size > 0)
+		mm_say("%s: no row of %s takes its column(s) %.*s: a row with "
+		       "a value keeps that one, for all devices",
+		    making->values.path, making->template.path,
+		    MM_SPAN(unused));
+}
+
 static enum mm_error
 open_all(struct making *making, size_t *size)
 {
@@ -145,6 +159,8 @@ mm_flash_nvs_many(const struct mm_invocation *invocation)
 		return mm_fail(MM_E_USAGE,
 		    "say --many TEMPLATE.csv VALUES.csv SIZE --out DIR");
 	error = open_all(&making, &size);
+	if (error == MM_OK)
+		tell_columns(&making);
 	if (error == MM_OK)
 		error = make_images(&making);
 	if (error == MM_OK)

@@ -130,6 +130,18 @@ read_binary(struct work *work)
 	return mm_partitions_check(&work->facts, &work->rules, NULL);
 }
 
+/* CSV quotes are none to the vendor's tool, which puts them into the name. */
+static void
+tell_quotes(const struct work *work)
+{
+	for (mm_list_each(const struct mm_partition, p, work->facts.partitions))
+		if (memchr(p->name.data, '"', p->name.size) != NULL)
+			mm_say("%s: the quotes belong to the partition's name, "
+			       "%.*s, as with Espressif's tool: to be without "
+			       "them, write none",
+			    work->path, MM_SPAN(p->name));
+}
+
 static enum mm_error
 read_table(struct work *work)
 {
@@ -141,6 +153,8 @@ read_table(struct work *work)
 	error = work->binary ? read_binary(work)
 			     : mm_partitions_csv(mm_buffer_span(&work->file),
 				   &work->rules, &work->arena, &work->facts);
+	if (error == MM_OK && !work->binary)
+		tell_quotes(work);
 	return error == MM_OK
 		   ? MM_OK
 		   : mm_fail(error, "%s: %s", work->path, mm_why(error));

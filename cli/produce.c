@@ -125,7 +125,21 @@ verdict(struct mm_run *run)
 		    "%ju units are scrap and %ju were refused; saying the same "
 		    "again tries those that were refused once more",
 		    (uintmax_t)report->scrapped, (uintmax_t)report->refused);
+	if (report->scrap_before > 0)
+		return mm_fail(MM_E_UNITS,
+		    "%ju devices are scrap already: take others",
+		    (uintmax_t)report->scrap_before);
 	return MM_OK;
+}
+
+/* The last line, for scripts also where the run did not begin. */
+static void
+tell_end(struct mm_run *run, enum mm_error error)
+{
+	mm_report_end(&run->report, run->order,
+	    MM_JOURNAL_SLOTS - mm_slots_free(&run->journal),
+	    error == MM_OK || error == MM_E_UNITS ? "complete"
+						  : mm_error_name(error));
 }
 
 static enum mm_error
@@ -140,11 +154,22 @@ work(struct mm_run *run)
 	if (error != MM_OK)
 		(void)mm_run_fail(run, error);
 	error = verdict(run);
-	mm_report_end(&run->report, run->order,
-	    MM_JOURNAL_SLOTS - mm_slots_free(&run->journal),
-	    error == MM_OK || error == MM_E_UNITS ? "complete"
-						  : mm_error_name(error));
+	tell_end(run, error);
 	return error;
+}
+
+static enum mm_error
+run_all(struct mm_run *run)
+{
+	enum mm_error error = mm_run_begin(run);
+	char why[MM_RUN_WHY];
+
+	if (error == MM_OK)
+		return work(run);
+	snprintf(why, sizeof(why), "%s", mm_why(error));
+	if (run->invocation->json)
+		tell_end(run, error);
+	return mm_fail(error, "%s", why);
 }
 
 static enum mm_error
@@ -165,9 +190,7 @@ run(const struct mm_invocation *invocation)
 	if (error == MM_OK)
 		error = read_all(run);
 	if (error == MM_OK)
-		error = mm_run_begin(run);
-	if (error == MM_OK)
-		error = work(run);
+		error = run_all(run);
 	mm_run_end(run);
 	free(run);
 	return error;

@@ -8,7 +8,6 @@
 #include "ca/profile.h"
 #include "cli/order_state.h"
 #include "cli/produce_run.h"
-#include "factory/csv.h"
 
 enum {
 	ORDER_ARENA = 1 << 20,
@@ -33,74 +32,8 @@ once(struct mm_seen *seen, const struct mm_list_item *item, struct mm_span text,
 
 struct checking {
 	struct mm_seen devices, serials;
-	struct mm_seen made; /* serial numbers in results.csv, with its lines */
-	uint64_t left;       /* units that are to be made */
+	uint64_t left; /* units that are to be made */
 };
-
-/* ---- serial numbers of units that were made */
-
-static size_t
-column_of(const struct mm_csv *csv, const char *name)
-{
-	size_t i = 0;
-
-	while (i < csv->count && !mm_span_is(csv->names[i], name))
-		i++;
-	return i;
-}
-
-/* A device that takes the place of scrap may have its serial number. */
-static enum mm_error
-take_serials(struct mm_csv *csv, struct mm_seen *made)
-{
-	size_t serial = column_of(csv, "serial");
-	size_t state = column_of(csv, "state");
-	bool more = serial < csv->count && state < csv->count;
-	enum mm_error error = MM_OK;
-
-	while (error == MM_OK && more) {
-		error = mm_csv_next(csv, &more);
-		if (error == MM_OK && more && csv->cells[serial].size > 0 &&
-		    mm_span_is(
-			csv->cells[state], mm_device_fates[MM_DEVICE_MADE]))
-			error =
-			    mm_seen_put(made, csv->cells[serial], csv->line);
-	}
-	return error;
-}
-
-/* By results.csv, if the template has them in it. */
-static enum mm_error
-take_made(struct mm_run *run, struct mm_seen *made)
-{
-	mm_auto(csv) csv = {0};
-	int fd = -1;
-	enum mm_error error;
-
-	if (run->list.path == NULL ||
-	    run->head.marks[MM_ROWS_RESULTS].size == 0)
-		return MM_OK;
-	error = mm_unit_file_read(run->files.run, "results.csv", &fd);
-	if (error != MM_OK)
-		return error;
-	error = mm_csv_take(fdopen(fd, "r"), "results.csv", &csv);
-	return error == MM_OK ? take_serials(&csv, made) : error;
-}
-
-static enum mm_error
-check_serial(struct checking *checking, const struct mm_label_value *serial)
-{
-	const uint64_t *line =
-	    serial != NULL ? mm_seen_find(&checking->made, serial->value)
-			   : NULL;
-
-	return line == NULL
-		   ? MM_OK
-		   : mm_fail(MM_E_FORMAT,
-			 "serial number %.*s is that of another device, which "
-			 "was made (results.csv, line %ju)",
-			 MM_SPAN(serial->value), (uintmax_t)*line);
-}
 
 static enum mm_error
 check_name(struct mm_run *run, struct mm_span device)
@@ -167,7 +100,7 @@ check_item(struct mm_run *run, const struct mm_list_item *item,
 			mm_run_aside(run, item->device, *fate, MM_OK);
 		return MM_OK;
 	}
-	error = check_serial(checking, serial);
+	error = mm_serial_check(run, item);
 	if (error == MM_OK)
 		error = check_name(run, item->device);
 	terms.ordinal += checking->left++;
@@ -298,10 +231,9 @@ mm_run_check(struct mm_run *run)
 	if (error == MM_OK)
 		error = tell_columns(run);
 	if (error == MM_OK)
-		error = take_made(run, &checking.made);
+		error = mm_serials_read(run);
 	if (error == MM_OK)
 		error = check_rows(run, &checking);
-	mm_seen_clear(&checking.made);
 	mm_seen_clear(&checking.devices);
 	mm_seen_clear(&checking.serials);
 	total = checking.left + run->resumed_count;

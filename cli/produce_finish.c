@@ -52,11 +52,15 @@ make_files(struct mm_run *run, struct mm_run_unit *unit)
 	size_t count;
 	enum mm_error error = mm_unit_answer_check(run, unit);
 
-	if (error == MM_OK)
-		error =
-		    mm_unit_finish(unit->unit, &certificate, &files, &count);
 	if (error != MM_OK)
 		return mm_fail(error, "%s: %s", unit->device, mm_why(error));
+	error = mm_unit_finish(unit->unit, &certificate, &files, &count);
+	if (error != MM_OK)
+		return mm_fail(error,
+		    "%s: %s. It is issued and waits in the journal: if the "
+		    "template has to be another one for it, change it and say "
+		    "the same again with --changed-template",
+		    unit->device, mm_why(error));
 	error = mm_unit_scrap_kept(run, unit);
 	return error == MM_OK ? write_files(run, unit, files, count) : error;
 }

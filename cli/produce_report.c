@@ -160,7 +160,9 @@ void
 mm_report_end(struct mm_run_report *report, const char *order, uint64_t held,
     const char *end)
 {
-	double seconds = (double)(now_ms() - report->begun) / SECOND_MS;
+	bool begun = report->begun > 0;
+	double seconds =
+	    begun ? (double)(now_ms() - report->begun) / SECOND_MS : 0;
 
 	mm_report_quiet(report);
 	if (!report->invocation->json) {

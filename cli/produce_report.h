@@ -16,8 +16,9 @@ struct mm_run_report {
 	uint64_t total; /* units that this run is to make; 0: nobody knows */
 	uint64_t made, scrapped, refused; /* by this run */
 	uint64_t before;                  /* passed over: done before */
-	uint64_t missing;    /* done before, and their directories are gone */
-	int64_t begun, told; /* milliseconds */
+	uint64_t scrap_before; /* it was asked for, and is scrap already */
+	uint64_t missing;      /* done before, and their directories are gone */
+	int64_t begun, told;   /* milliseconds */
 };
 
 struct mm_told_unit {
@@ -34,11 +35,13 @@ struct mm_told_unit {
 	"index,\n" \
 	"directory, attempts (of the hook), error (its name, of a refusal), " \
 	"why;\nnull where there is none; also of an id that is typed and " \
-	"is none, or\nis over already.\n" \
+	"is none, or\nis over already, which is not counted.\n" \
 	"The last line: order, made, scrap, refused, before (done by " \
 	"earlier\n" \
 	"runs), missing (done, with no directory any more), held (in the\n" \
-	"journal), seconds, end (complete, stopped or the error's name)"
+	"journal), seconds, end (complete, stopped or the error's name; also " \
+	"of\n" \
+	"a run that did not come to its first unit)"
 
 /* `invocation` is there before. */
 void mm_report_begin(struct mm_run_report *report, uint64_t total);

@@ -8,6 +8,7 @@
  *   produce_run.h       what a run has while it goes on
  *   produce_begin.c     its directory and journal; going on with it
  *   produce_check.c     the list and the order, before anything is made
+ *   produce_serials.c   serial numbers that are given, each once
  *   produce_explain.c   whether journal and units are of one time
  *   produce_memory.c    memory that can be locked
  *   produce_work.c      windows of units, one after the other
@@ -35,7 +36,7 @@
 #include "factory/der.h"
 #include "log/receipt.h"
 
-enum { MM_RUN_WHY = 1024 };
+enum { MM_RUN_WHY = 1024, MM_RUN_SERIAL = 4096 };
 
 enum mm_unit_state {
 	MM_UNIT_OPEN,     /* in the journal, and asked for or not */
@@ -101,6 +102,11 @@ struct mm_run {
 	struct mm_rows rows;
 	struct mm_seen devices; /* enum mm_device_fate */
 	struct mm_seen names;   /* of directories */
+	struct mm_run_serials {
+		struct mm_seen made;           /* with lines of results.csv */
+		char device[MM_UNIT_NAME + 1]; /* that was typed last */
+		struct mm_buffer last;         /* and its serial number */
+	} serials;
 
 	/* Units of the journal that come first; they lie there until then. */
 	struct mm_resumed {
@@ -143,6 +149,15 @@ enum mm_error mm_run_try(
 /* The error of a device with its line of the list, where it has one. */
 enum mm_error mm_run_item_wrong(const struct mm_run *run,
     const struct mm_list_item *item, enum mm_error error);
+
+/* --- produce_serials.c --- */
+
+/* Those of units that were made, by results.csv. */
+enum mm_error mm_serials_read(struct mm_run *run) mm_must_use;
+/* Whether a device may have the one that it is given. MM_E_FORMAT. */
+enum mm_error mm_serial_check(
+    struct mm_run *run, const struct mm_list_item *item) mm_must_use;
+void mm_serials_clear(struct mm_run *run);
 
 /* --- produce_explain.c --- */
 

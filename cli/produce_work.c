@@ -114,6 +114,8 @@ mm_run_aside(struct mm_run *run, struct mm_span device, uint64_t fate,
 	char directory[PATH_MAX];
 	bool over = fate != MM_DEVICE_REFUSED;
 
+	run->report.scrap_before +=
+	    fate == MM_DEVICE_SCRAP && !run->list.scanner;
 	mm_device_show(device, shown);
 	if (over)
 		mm_unit_name(device, name);
@@ -144,6 +146,8 @@ may_make(struct mm_run *run, const struct mm_list_item *item)
 	if (fate == NULL && mm_seen_find(&run->names, mm_span_text(name)))
 		error = mm_fail(
 		    MM_E_EXISTS, "another device has the directory %s", name);
+	if (error == MM_OK)
+		error = mm_serial_check(run, item);
 	if (error == MM_OK)
 		error = mm_run_try(run, &terms);
 	if (error == MM_OK)

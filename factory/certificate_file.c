@@ -1,3 +1,4 @@
+#include <openssl/err.h>
 #include <openssl/x509.h>
 #include <string.h>
 
@@ -136,6 +137,28 @@ mm_certificate_stored(struct mm_span file, struct mm_buffer *out)
 }
 
 /* --- whose it is --- */
+
+enum mm_error
+mm_certificate_issued(struct mm_span certificate, struct mm_span issuer)
+{
+	X509 *one = parse(certificate), *by = parse(issuer);
+	bool there = one != NULL && by != NULL;
+	bool good = there && X509_verify(one, X509_get0_pubkey(by)) == 1;
+
+	X509_free(one);
+	X509_free(by);
+	ERR_clear_error();
+	if (!there)
+		return mm_fail(MM_E_FORMAT,
+		    "one of these is no X.509 certificate: the device's, its "
+		    "CA's");
+	return good ? MM_OK
+		    : mm_fail(MM_E_FORMAT,
+			  "this CA's key did not sign the device's "
+			  "certificate: give the CA that issued it, as the "
+			  "first one in the device's chain (.chain.pem), and "
+			  "not a root above it");
+}
 
 /* RFC 5480 2.1.1, 2.2: the curve by its name, the point in either form. */
 static bool

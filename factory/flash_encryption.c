@@ -266,7 +266,10 @@ mm_flash_cipher_run(struct mm_flash_cipher *cipher, int direction,
 		return mm_fail(MM_E_RANGE,
 		    "the address 0x%llx is no multiple of 16",
 		    (unsigned long long)address);
-	if (in.size == 0 || in.size % MM_FLASH_BLOCK != 0)
+	if (in.size == 0)
+		return mm_fail(
+		    MM_E_RANGE, "there is nothing in it: it is empty");
+	if (in.size % MM_FLASH_BLOCK != 0)
 		return mm_fail(MM_E_RANGE,
 		    "%zu bytes are no multiple of 16; fill them up with 0xFF "
 		    "first",

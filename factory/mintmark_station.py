@@ -182,7 +182,7 @@ FAMILIES: Tuple[Tuple[range, Type[StationError]], ...] = (
     (range(50, 51), LimitError),
     (range(51, 52), MessageError), (range(57, 58), NotFoundError),
     (range(60, 61), LimitError), (range(61, 62), OrderError),
-    (range(62, 63), DeviceError), (range(84, 85), OrderError),
+    (range(62, 63), DeviceError), (range(84, 86), OrderError),
     (range(156, 157), AwayError),
     (range(157, 158), TlsError), (range(175, 178), ApplianceError),
     (range(1, 20), MessageError), (range(20, 40), CsrError),
@@ -819,7 +819,7 @@ class Station:
             raise _error("file", f"cannot run {self._program}: "
                          f"{error.strerror}") from error
         if done.returncode == 0:
-            return dict(json.loads(done.stdout))
+            return self._said(done.stdout)
         said = done.stderr.decode(errors="replace").strip()
         found = re.search(rf"^mintmark {noun} {verb}: ([a-z0-9-]+): (.*)\Z",
                           said, re.DOTALL | re.MULTILINE)
@@ -828,6 +828,17 @@ class Station:
                          f"{done.returncode}: {said}")
         raise _error(found[1], found[2],
                      retry_after=AWAY_PAUSE if done.returncode == 75 else 0)
+
+    def _said(self, output: bytes) -> Dict[str, Any]:
+        try:
+            said = json.loads(output)
+        except ValueError:
+            said = None
+        if type(said) is not dict:
+            raise _error("file", f"{self._program} is not the program "
+                         "mintmark, or another release's: say with mintmark= "
+                         "where that is")
+        return said
 
     def _check(self, answer: Certificate, wanted: Dict[str, Any],
                key: Optional[bytes] = None) -> None:

@@ -75,7 +75,8 @@ mm_nvs_is_signed(unsigned type)
 /* An image in the making; used for one after the other. */
 struct mm_nvs;
 
-/* "0x6000", "24576" or "24K": whole pages. MM_E_RANGE. */
+/* "0x6000", "24576", "24K" or "1M", as a partition table has it: whole pages.
+ * MM_E_RANGE. */
 enum mm_error mm_nvs_size_read(const char *text, size_t *out) mm_must_use;
 
 /*
@@ -159,7 +160,7 @@ mm_nvs_csv(struct mm_nvs *nvs, const struct mm_nvs_source *source) mm_must_use;
  * mfg_gen has it, without; a row without a value takes each device's from the
  * column of its name in `values`, the nth row of a name from the nth such
  * column. A row with REPEAT behind it takes the first device's value for all.
- * Other columns of `values` are free.
+ * Other columns of `values` are free; mm_nvs_many_unused() names them.
  */
 struct mm_nvs_many;
 
@@ -167,14 +168,16 @@ struct mm_nvs_many;
  * Checks columns and names of all devices; both texts must live on. A device's
  * name is its cell in the column `name`, or its row's number where that is
  * NULL; what is not A-Z a-z 0-9 . _ - becomes `_`. MM_E_FORMAT: a column is
- * missing, a row has other than the header's number of cells, two devices
- * would have one name, capitals or not.
+ * missing, or there more often than it is taken, a row has other than the
+ * header's number of cells, two devices would have one name, capitals or not.
  */
 enum mm_error mm_nvs_many_new(const struct mm_nvs_source *template,
     const struct mm_nvs_source *values, const char *name,
     struct mm_nvs_many **out) mm_must_use;
 void mm_nvs_many_free(struct mm_nvs_many *many);
 size_t mm_nvs_many_count(const struct mm_nvs_many *many);
+/* "mac, hw_rev": the columns that no row takes and no image is named by. */
+struct mm_span mm_nvs_many_unused(const struct mm_nvs_many *many);
 /* Resets `nvs` and adds the next device's values; its name stays until the
  * next call, and is NULL after the last device. */
 enum mm_error mm_nvs_many_next(struct mm_nvs_many *many, struct mm_nvs *nvs,

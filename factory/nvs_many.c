@@ -24,6 +24,7 @@ struct mm_nvs_many {
 	struct mm_nvs_rows reader; /* of the values */
 	size_t columns, count, at; /* of the values; devices; of them done */
 	size_t name_column;        /* NVS_COLUMNS: numbers */
+	struct mm_buffer unused;   /* names of columns, ", " between them */
 	char name[NAME_MAX_BYTES + 1];
 };
 
@@ -36,11 +37,18 @@ read_header(
 {
 	struct mm_span type =
 	    rows->count > 1 ? mm_nvs_trim(rows->cells[1]) : mm_span("", 0);
+	enum mm_error error;
 
 	*header = (struct mm_nvs_header){{0, 1, 2, 3}};
 	*is_row = mm_span_is(type, "namespace") || mm_span_is(type, "data") ||
 		  mm_span_is(type, "file");
-	return *is_row ? MM_OK : mm_nvs_header_read(rows, header);
+	error = *is_row ? MM_OK : mm_nvs_header_read(rows, header);
+	return error == MM_OK
+		   ? MM_OK
+		   : mm_fail(error,
+			 "%s; a template without the column \"value\", as the "
+			 "vendor's mfg_gen has it, has no such line",
+			 mm_why(error));
 }
 
 static enum mm_error
@@ -167,6 +175,52 @@ join_columns(struct mm_nvs_many *many)
 			    many->template->name, row->line);
 	}
 	return MM_OK;
+}
+
+/* How many rows take a column of this name. */
+static size_t
+count_takers(const struct mm_nvs_many *many, struct mm_span name)
+{
+	size_t count = 0;
+
+	for (const struct row *row = many->rows; row != NULL; row = row->next)
+		count += takes_value(row) && mm_span_equal(row->row.key, name);
+	return count;
+}
+
+/* A column's name, where nothing takes it: what is there twice is one too
+ * many, and what nobody names may be misspelt. */
+static enum mm_error
+check_column(struct mm_nvs_many *many, size_t column)
+{
+	const struct mm_nvs_rows *rows = &many->reader;
+	struct mm_span name = mm_nvs_trim(rows->cells[column]);
+	size_t before = 0, takers = count_takers(many, name);
+
+	if (name.size == 0)
+		return MM_OK;
+	for (size_t i = 0; i < column; i++)
+		before += mm_span_equal(mm_nvs_trim(rows->cells[i]), name);
+	if (before > 0 && before >= takers)
+		return wrong("the column \"%.*s\" is there %zu times, and the "
+			     "template takes %zu of them: remove one, or give "
+			     "it another name",
+		    MM_SPAN(name), before + 1, takers);
+	if (takers > 0 || column == many->name_column)
+		return MM_OK;
+	mm_buffer_printf(&many->unused, "%s%.*s",
+	    many->unused.size > 0 ? ", " : "", MM_SPAN(name));
+	return many->unused.error;
+}
+
+static enum mm_error
+check_columns(struct mm_nvs_many *many)
+{
+	enum mm_error error = MM_OK;
+
+	for (size_t i = 0; i < many->columns && error == MM_OK; i++)
+		error = check_column(many, i);
+	return mm_nvs_in_line(error, many->values->name, many->reader.line);
 }
 
 static enum mm_error
@@ -351,6 +405,8 @@ read_values(struct mm_nvs_many *many, const char *name)
 	if (error == MM_OK)
 		error = join_columns(many);
 	if (error == MM_OK)
+		error = check_columns(many);
+	if (error == MM_OK)
 		error = next_cells(many, &more);
 	return error == MM_OK ? keep_repeated(many) : error;
 }
@@ -368,6 +424,7 @@ mm_nvs_many_new(const struct mm_nvs_source *template,
 	many->template = template;
 	many->values = values;
 	mm_arena_init(&many->arena, ARENA);
+	mm_buffer_init(&many->unused, MM_NVS_VALUES_MAX);
 	error = read_template(many);
 	if (error == MM_OK)
 		error = read_values(many, name);
@@ -387,6 +444,7 @@ mm_nvs_many_free(struct mm_nvs_many *many)
 		return;
 	mm_nvs_rows_clear(&many->reader);
 	mm_arena_clear(&many->arena);
+	mm_buffer_clear(&many->unused);
 	free(many);
 }
 
@@ -394,6 +452,12 @@ size_t
 mm_nvs_many_count(const struct mm_nvs_many *many)
 {
 	return many->count;
+}
+
+struct mm_span
+mm_nvs_many_unused(const struct mm_nvs_many *many)
+{
+	return mm_buffer_span(&many->unused);
 }
 
 void

@@ -4,6 +4,7 @@
 #include "factory/nvs_parts.h"
 #include "signer/crc.h"
 #include "signer/numbers.h"
+#include "signer/partitions.h"
 
 /* A partition that can be written to has three pages at least, and the last
  * one is kept empty for the device to move entries to. */
@@ -57,26 +58,23 @@ mm_nvs_page_crc(const uint8_t page[MM_NVS_PAGE])
 enum mm_error
 mm_nvs_size_read(const char *text, size_t *out)
 {
-	const char *at = text;
-	unsigned base = 10;
 	uint64_t size = 0;
 
-	if (at[0] == '0' && (at[1] | 0x20) == 'x') {
-		base = 16;
-		at += 2;
-	}
-	for (; mm_digit((uint8_t)*at) < base && size <= MM_NVS_SIZE_MAX; at++)
-		size = size * base + mm_digit((uint8_t)*at);
-	if (at > text && (*at | 0x20) == 'k' && base == 10) {
-		size <<= 10;
-		at++;
-	}
-	if (*at != '\0' || size == 0 || size > MM_NVS_SIZE_MAX ||
-	    size % MM_NVS_PAGE != 0)
+	if (!mm_partition_number(mm_span_text(text), &size))
 		return mm_fail(MM_E_RANGE,
-		    "the size %s is not a multiple of 0x1000 from 0x1000 to "
-		    "0x%x: take the partition's from the partition table",
-		    text, (unsigned)MM_NVS_SIZE_MAX);
+		    "the size \"%s\" is no number of bytes, as 0x6000, 24K or "
+		    "1M: take the partition's from the partition table",
+		    text);
+	if (size == 0 || size > MM_NVS_SIZE_MAX)
+		return mm_fail(MM_E_RANGE,
+		    "the size %s is not one from 4K to %dM: take the "
+		    "partition's from the partition table",
+		    text, MM_NVS_SIZE_MAX >> 20);
+	if (size % MM_NVS_PAGE != 0)
+		return mm_fail(MM_E_RANGE,
+		    "the size %s is no multiple of 4K (0x1000), the pages of "
+		    "NVS: take the partition's from the partition table",
+		    text);
 	*out = (size_t)size;
 	return MM_OK;
 }

@@ -62,6 +62,11 @@ bool mm_is_pem(struct mm_span file);
  */
 enum mm_error mm_certificate_first(
     struct mm_span file, struct mm_buffer *out, size_t *count) mm_must_use;
+/* Whether the key of `issuer` signed `certificate`, both DER, of whatever CA
+ * and kind of key; names and times are not looked at. MM_E_FORMAT: it did not,
+ * or one of them cannot be read. */
+enum mm_error mm_certificate_issued(
+    struct mm_span certificate, struct mm_span issuer) mm_must_use;
 /* Appends the PEM of a DER certificate. MM_E_FORMAT: it is none. */
 enum mm_error
 mm_certificate_pem(struct mm_span der, struct mm_buffer *out) mm_must_use;

@@ -81,10 +81,9 @@ take_unit(struct mm_span *text)
 	return last == 'k' ? 1 << 10 : 1 << 20;
 }
 
-/* Decimal or 0x, with K or M behind it ("64K", "64 K"); below 2^32. A leading 0
- * might be meant as octal. */
-static bool
-read_number(struct mm_span text, uint64_t *out)
+/* A leading 0 might be meant as octal. */
+bool
+mm_partition_number(struct mm_span text, uint64_t *out)
 {
 	uint64_t unit = take_unit(&text), number = 0;
 	unsigned base = 10;
@@ -124,7 +123,7 @@ read_type(const struct line *line, struct mm_partition *p)
 	struct mm_span field = line->fields[TYPE];
 
 	if (mm_partition_type_number(field, &p->type) ||
-	    (read_number(field, &p->type) && p->type <= UINT8_MAX))
+	    (mm_partition_number(field, &p->type) && p->type <= UINT8_MAX))
 		return MM_OK;
 	return bad_field(line, TYPE,
 	    "app, data, bootloader, partition_table or a number below 0xff "
@@ -143,7 +142,8 @@ read_subtype(const struct line *line, struct mm_partition *p)
 		return MM_OK;
 	}
 	if (mm_partition_subtype_number(p->type, field, &p->subtype) ||
-	    (read_number(field, &p->subtype) && p->subtype <= UINT8_MAX))
+	    (mm_partition_number(field, &p->subtype) &&
+		p->subtype <= UINT8_MAX))
 		return MM_OK;
 	return bad_field(
 	    line, SUBTYPE, "one of its type, nor a number below 0x100");
@@ -156,7 +156,7 @@ read_offset(struct line *line, struct mm_partition *p)
 
 	if (field.size == 0 || mm_partition_is_primary(p))
 		return MM_OK;
-	if (!read_number(field, &p->offset))
+	if (!mm_partition_number(field, &p->offset))
 		return bad_field(line, OFFSET,
 		    "a number (0x10000, 64K), or blank: behind the partition "
 		    "before");
@@ -188,7 +188,7 @@ read_size(struct line *line, const struct mm_partition_rules *rules,
 		line->up_to = true;
 		field = cut(field, 1);
 	}
-	if (!read_number(field, &p->size))
+	if (!mm_partition_number(field, &p->size))
 		return bad_field(line, SIZE,
 		    "a number (0x6000, 24K, 1M), or one with a minus sign: up "
 		    "to this address");

@@ -86,6 +86,9 @@ const char *mm_partition_subtype_name(uint64_t type, uint64_t subtype);
 bool mm_partition_type_number(struct mm_span word, uint64_t *out);
 bool
 mm_partition_subtype_number(uint64_t type, struct mm_span word, uint64_t *out);
+/* An offset or a size as a CSV has it: decimal or 0x, with K or M behind it
+ * ("64K", "64 K"); below 2^32. */
+bool mm_partition_number(struct mm_span text, uint64_t *out);
 /* Whether the rules, and not the table, say where this one lies: the primary
  * bootloader and the table itself. */
 bool mm_partition_is_primary(const struct mm_partition *partition);

@@ -304,6 +304,28 @@ def test_an_image_a_device(workdir):
             ("app", "token"): i.to_bytes(32, "big")}
 
 
+def test_a_misspelt_column_is_told(workdir):
+    """The template's value would go out for all, and nobody would know."""
+    template, values = many_files(workdir, 2)
+    words = ("--many", template, values, "4m")
+    template.write_text("key,type,encoding,value\napp,namespace,,\n"
+                        "serial,data,string,\nmode,data,u8,7\n")
+    done = nvs(*words, "-o", workdir / "1", "--name", "mac")
+    assert (workdir / "1/aa_bb_000000.bin").stat().st_size == 4 << 20
+    assert done.stderr == (
+        f"{values}: no row of {template} takes its column(s) token, model: a "
+        "row with a value keeps that one, for all devices\n")
+    values.write_text("serial,serial\n1,2\n")
+    done = nvs(*words, "-o", workdir / "2", ok=(DATA,))
+    assert f'{values} line 1: the column "serial" is there' in done.stderr
+    assert not (workdir / "2").exists()
+    values.write_text("serial\n1\n")
+    assert nvs(*words, "-o", workdir / "2").stderr == ""
+    done = nvs("--many", template, values, "5K", "-o", workdir / "3",
+               ok=(DATA,))
+    assert "the size 5K is no multiple of 4K" in done.stderr
+
+
 def test_stations_side_by_side_in_one_directory(workdir):
     """Each device's image is its own, whoever writes beside or over it."""
     template, values = many_files(workdir, 150)

@@ -187,6 +187,24 @@ own,app,7,0x130000,64K,
 """
 
 
+def test_quotes_belong_to_the_name(workdir):
+    """gen_esp32part.py takes a line apart at its commas, and knows no quotes:
+    a partition of the same bytes has the same name. It is said."""
+    source = table(workdir, USUAL.replace("nvs, data", '"nvs", data'))
+    binary, back = workdir / "t.bin", workdir / "t.csv"
+    done = partitions(source, binary)
+    assert 'name, "nvs", as with' in done.stderr
+    assert binary.read_bytes()[12:28] == b'"nvs"'.ljust(16, b"\0")
+    assert partitions(binary, back).stderr == ""
+    assert '\n"nvs",data,nvs,0x9000,24K,\n' in back.read_text()
+    partitions(source, "--find", "nvs", ok=(NO,))
+    assert partitions(source, "--find", '"nvs"').stdout == "0x9000\n"
+    assert partitions(table(workdir, USUAL)).stderr == ""
+    done = partitions(table(workdir, USUAL + '"a,b",data,fat,,4K\n'),
+                      ok=(DATA,))
+    assert "line 5: " in done.stderr
+
+
 def test_no_file_is_overwritten(workdir):
     source, out = table(workdir, USUAL), workdir / "t.bin"
     out.write_text("kept")

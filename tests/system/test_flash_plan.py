@@ -357,6 +357,13 @@ def test_only_the_first_esp32_fills_up(workdir):
                  plain, out, ok=(DATA,))
     assert "multiple of 16" in done.stderr and not out.exists()
     key = FE / "TEST-ONLY-esp32_256.bin"
+    (workdir / "none").write_bytes(b"")
+    for chip, of in (("esp32c3", FE / "TEST-ONLY-xts128.bin"), ("esp32", key)):
+        done = crypt("encrypt", chip, of, "0x1000", workdir / "none", out,
+                     ok=(DATA,))
+        assert f"{workdir / 'none'}: " in done.stderr
+        assert "it is empty" in done.stderr and "16" not in done.stderr
+    assert not out.exists()
     crypt("encrypt", "esp32", key, "0x1000", plain, out)
     crypt("decrypt", "esp32", key, "0x1000", out, workdir / "p")
     assert (workdir / "p").read_bytes() == b"x" * 17 + b"\xff" * 15

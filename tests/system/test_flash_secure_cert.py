@@ -182,6 +182,40 @@ def test_files_that_do_not_fit(workdir):
             status=REFUSED, why="4096 bits")
 
 
+def issue(workdir, name, algorithm, by=None, ca=True):
+    """A certificate by OpenSSL: of itself, or of another's key."""
+    made, place = workdir / f"{name}.pem", workdir / f"{name}.key"
+    algorithm = ["-newkey", *algorithm.split(" ")]
+    words = ["-CA", workdir / f"{by}.pem", "-CAkey", workdir / f"{by}.key"]
+    run("openssl", "req", "-x509", *algorithm, "-nodes", "-keyout", place,
+        "-out", made, "-subj", f"/CN={name}", "-addext",
+        f"basicConstraints=critical,CA:{'TRUE' if ca else 'FALSE'}",
+        *(words if by else []))
+    return made
+
+
+@pytest.mark.parametrize("algorithm", [
+    "rsa:2048", "ed25519", "ec -pkeyopt ec_paramgen_curve:P-384"])
+def test_the_ca_is_the_one_that_issued(algorithm, workdir):
+    """Of whoever's CA: the issuer goes in, a root above it and another of the
+    same name do not."""
+    curve = "ec -pkeyopt ec_paramgen_curve:P-256"
+    root = issue(workdir, "root", curve)
+    issuer = issue(workdir, "issuer", algorithm, by="root")
+    device = issue(workdir, "device", curve, by="issuer", ca=False)
+    words = ("--device-cert", device, "--private-key", workdir / "device.key",
+             "--plain-keys")
+    chain = workdir / "chain.pem"
+    chain.write_bytes(issuer.read_bytes() + root.read_bytes())
+    secure_cert(*words, "--ca-cert", chain, "-o", workdir / "out.bin")
+    chain.write_bytes(root.read_bytes() + issuer.read_bytes())
+    (workdir / "again").mkdir()
+    for ca in (root, chain, issue(workdir / "again", "issuer", algorithm)):
+        refused(workdir, *words, "--ca-cert", ca,
+                why=f"{ca}: this CA's key did not sign the device's")
+    refused(workdir, *words, "--ca-cert", root, why=".chain.pem")
+
+
 @pytest.mark.parametrize("words, why", [
     ((), "--device-cert"),
     ((*DEVICE, "--format", "tvl"), "tvl"),

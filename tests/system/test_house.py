@@ -177,3 +177,16 @@ def collected(seed):
 def test_every_process_sees_the_same_tests():
     """Where two of pytest's processes see other names, no test runs."""
     assert collected("1") == collected("2")
+
+
+def test_the_protocol_says_what_every_error_means():
+    """protocol/README.md's table has each code of the CDDL once."""
+    text = (ROOT / "protocol/mintmark.cddl").read_text()
+    text = text[text.index("error-code = &("):]
+    codes = [int(code) for code in re.findall(
+        r"^\t[a-z-]+: (\d+),", text[:text.index("\n)")], re.MULTILINE)]
+    assert len(codes) > 100
+    rows = [range(int(first), int(last) + 1) for first, last in re.findall(
+        r"^\| (\d+)-(\d+) \| ", (ROOT / "protocol/README.md").read_text(),
+        re.MULTILINE)]
+    assert [c for c in codes if sum(c in row for row in rows) != 1] == []

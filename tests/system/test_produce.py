@@ -4,8 +4,10 @@ refused before anything begins, and what is made."""
 import json
 import os
 import re
+import shutil
 import stat
 import subprocess
+import types
 
 import pytest
 from cryptography import x509
@@ -727,3 +729,46 @@ def test_help_and_text(room):
     assert done.returncode == 0, done.stderr
     assert "made: 2\n" in done.stdout
     assert f"order: {room.order}\n" in done.stdout
+
+
+# ------------------------------------------------- one device after the other
+
+def test_a_device_that_is_scrap_already(mint, workdir):
+    room = Room(mint, workdir, mint.new_order())
+    one = ["--one", lamp(1), "--hook", "exit 7", "--retries", "0"]
+    room.go(*one, source=[], ok=(1,))
+    assert room.total["scrap"] == 1
+    room.go(*one, source=[], ok=(1,))
+    assert "scrap already" in room.done.stderr
+    assert (room.total["scrap"], room.total["end"]) == (0, "complete")
+
+
+def test_a_serial_number_that_was_given_before(mint, workdir):
+    """By whatever way devices come; scrap leaves its own for another one."""
+    room = Room(mint, workdir, mint.new_order())
+    room.template.write_text(TEMPLATE.replace(
+        'value serial { text = "LMP-{count}" }', "value serial { }"))
+    given = ["--value", "serial=S1"]
+    room.go(*given, source=[], input=f"{lamp(1)}\n{lamp(2)}\n")
+    assert [u["state"] for u in room.units] == ["made", "refused"]
+    assert "just made" in room.units[1]["why"]
+    room.go(*given, source=[], input=lamp(3))
+    assert "results.csv, line 2" in room.units[0]["why"]
+    room.go(*given, "--one", lamp(4), source=[], ok=(65,))
+    assert "results.csv, line 2" in room.done.stderr
+    room.go("--value", "serial=S2", "--one", lamp(4), source=[])
+    assert [r["serial"] for r in room.results()] == ["S1", "S2"]
+
+
+def test_the_last_line_is_always_there(mint, workdir):
+    room = Room(mint, workdir, mint.new_order())
+    room.go("--one", "not an id", source=[], ok=(77,))
+    assert (room.total["made"], room.total["end"]) == (0, "bad-device-id")
+    away = workdir / "away"
+    shutil.copytree(mint.identity("station"), away)
+    (away / "appliance").write_text("127.0.0.1:1 localhost\n")
+    room.mint = types.SimpleNamespace(identity=lambda name: away)
+    room.rows(devices(1))
+    total = room.go("--wait", "0", ok=(69,))
+    assert (total["end"], total["held"]) == ("appliance-away", 0)
+    assert total["seconds"] < 60

@@ -112,6 +112,14 @@ def test_a_device_that_the_order_does_not_cover(mint, line):
     assert e.value.name == "order-does-not-cover" and e.value.text
 
 
+def test_an_order_for_another_station(mint, line, device):
+    name = mint.new_principal("station")
+    order = mint.new_order(stations=(name,))
+    with pytest.raises(ms.OrderError) as e:
+        line.issue(new_csr(), device, order)
+    assert e.value.name == "order-for-others" and not e.value.retryable
+
+
 def test_a_used_up_order_is_nothing_to_wait_for(mint, line):
     order = mint.new_order(units=1)
     line.issue(new_csr(), fresh("lamp"), order)
@@ -535,6 +543,21 @@ def test_without_the_program(mint):
     with ms.Station(place, mintmark="/nowhere/mintmark",
                     verify=False) as line:
         assert line.status()
+
+
+@pytest.mark.parametrize("says", ["", "no JSON", "[]", "\\377"])
+def test_another_program(mint, line, order, device, workdir, says):
+    """The unit is made; with the right program it is the same one again."""
+    place, csr = workdir / "mintmark", new_csr()
+    place.write_text(f"#!/bin/sh\nprintf '{says}'\n")
+    place.chmod(0o755)
+    with ms.Station(mint.identity("station"), mintmark=place) as station:
+        with pytest.raises(ms.SetupError) as e:
+            station.issue(csr, device, order)
+    assert str(place) in e.value.text and "mintmark=" in e.value.text
+    assert not e.value.retryable
+    assert line.issue(csr, device, order)
+    assert line.orders(order)[0].issued == 1
 
 
 @pytest.mark.parametrize("file", ["appliance", "key.pem", "certificate.pem",

@@ -314,6 +314,14 @@ fills_a_partition_to_its_last_entry(void **state)
 static void
 reads_sizes(void **state)
 {
+	static const struct {
+		const char *text, *why;
+	} bad[] = {{"", "no number"}, {"0x", "no number"},
+	    {"-4096", "no number"}, {"4MB", "no number"}, {"M", "no number"},
+	    {"0", "from 4K to 32M"}, {"33M", "from 4K to 32M"},
+	    {"0x2002000", "from 4K to 32M"}, {"33554433", "from 4K to 32M"},
+	    {"4095", "no multiple of 4K"}, {"0x1001", "no multiple of 4K"},
+	    {"5K", "no multiple of 4K"}};
 	size_t size;
 	struct mm_nvs *nvs;
 
@@ -323,13 +331,15 @@ reads_sizes(void **state)
 	assert_int_equal(mm_nvs_size_read("24576", &size), MM_OK);
 	assert_int_equal(mm_nvs_size_read("24K", &size), MM_OK);
 	assert_int_equal(size, 0x6000);
-	for (size_t i = 0; i < 8; i++)
+	assert_int_equal(mm_nvs_size_read("4m", &size), MM_OK);
+	assert_int_equal(size, 4 << 20);
+	assert_int_equal(mm_nvs_size_read("32M", &size), MM_OK);
+	assert_int_equal(size, MM_NVS_SIZE_MAX);
+	for (size_t i = 0; i < MM_COUNT(bad); i++) {
 		assert_int_equal(
-		    mm_nvs_size_read(
-			(const char *[]){"", "0", "0x", "4095", "0x1001",
-			    "33554433", "-4096", "0x2002000"}[i],
-			&size),
-		    MM_E_RANGE);
+		    mm_nvs_size_read(bad[i].text, &size), MM_E_RANGE);
+		assert_non_null(strstr(mm_why(MM_E_RANGE), bad[i].why));
+	}
 	assert_int_equal(mm_nvs_new(0x1001, 2, &nvs), MM_E_RANGE);
 	assert_int_equal(mm_nvs_new(0, 2, &nvs), MM_E_RANGE);
 	assert_int_equal(mm_nvs_new(0x1000, 3, &nvs), MM_E_RANGE);

@@ -135,6 +135,20 @@ refuses_before_the_first_image(void **state)
 		"template.csv line 2: the type"},
 	    {"n,namespace,\nk,data,u8\nm,namespace,\nk,data,u8\n", "k\n1\n",
 		NULL, "for each row of it"},
+	    {"key,type,encoding\nn,namespace,\nk,data,u8\n", "k\n1\n", NULL,
+		"template.csv line 1: the column \"value\" is missing"},
+	    {"key,type,encoding\nn,namespace,\nk,data,u8\n", "k\n1\n", NULL,
+		"mfg_gen has it, has no such line"},
+	    {good, "k,k\n1,2\n", NULL,
+		"values.csv line 1: the column \"k\" is there 2 times, and "
+		"the template takes 1"},
+	    {good, "k, k ,id\n1,2,a\n", "id", "\"k\" is there 2 times"},
+	    {good, "id,k,id\n1,2,a\n", "id", "\"id\" is there 2 times"},
+	    {good, "x,k,x\n1,2,a\n", NULL, "\"x\" is there 2 times"},
+	    {"n,namespace,\nk,data,u8\nm,namespace,\nk,data,u8\n",
+		"k,k,k\n1,2,3\n", NULL, "3 times, and the template takes 2"},
+	    {NVS_HEADER "n,namespace,,\nk,data,u8,\nc,data,u8,9\n",
+		"c,k,c\n1,2,3\n", NULL, "\"c\" is there 2 times"},
 	};
 	struct mm_nvs_many *many;
 
@@ -147,6 +161,37 @@ refuses_before_the_first_image(void **state)
 			fail_msg("taken: %s", bad[i].why);
 		if (strstr(mm_why(error), bad[i].why) == NULL)
 			fail_msg("%s: %s", bad[i].why, mm_why(error));
+	}
+}
+
+/* A row that has a value keeps it; blanks behind the last comma are no
+ * column. */
+static void
+tells_the_columns_that_nothing_takes(void **state)
+{
+	static const struct {
+		const char *values, *name, *unused;
+	} cases[] = {
+	    {"k\n1\n", NULL, ""},
+	    {"id,k\n1,2\n", "id", ""},
+	    {"id,k\n1,2\n", NULL, "id"},
+	    {"k,C,c,k2,,\n1,2,3,4,,\n", NULL, "C, c, k2"},
+	    {"k,k2\n1,2\n", "k", "k2"},
+	};
+	struct mm_nvs_many *many;
+
+	(void)state;
+	for (size_t i = 0; i < MM_COUNT(cases); i++) {
+		struct mm_span unused;
+
+		assert_int_equal(open_many(NVS_HEADER
+				     "n,namespace,,\nk,data,u8,\nc,data,u8,9\n",
+				     cases[i].values, cases[i].name, &many),
+		    MM_OK);
+		unused = mm_nvs_many_unused(many);
+		if (!mm_span_is(unused, cases[i].unused))
+			fail_msg("%zu: %.*s", i, MM_SPAN(unused));
+		mm_nvs_many_free(many);
 	}
 }
 
@@ -193,6 +238,7 @@ main(void)
 	    cmocka_unit_test(takes_a_template_of_mfg_gen),
 	    cmocka_unit_test(takes_a_template_with_values),
 	    cmocka_unit_test(refuses_before_the_first_image),
+	    cmocka_unit_test(tells_the_columns_that_nothing_takes),
 	    cmocka_unit_test(names_the_line_of_a_bad_value),
 	    cmocka_unit_test(keeps_names_inside_their_directory),
 	};

@@ -304,12 +304,13 @@ static void
 one_after_the_other(void **state)
 {
 	json_t *all = vectors(VECTORS "proof.json");
-	struct mm_vkey vkey = log_vkey(all);
+	struct mm_vkey vkey = log_vkey(all), other = vkey;
 	struct mm_receipt_memory memory = {.there = false};
 	const json_t *item;
 	size_t i;
 
 	(void)state;
+	other.id[0] ^= 1;
 	json_array_foreach(member(all, "valid"), i, item)
 	{
 		struct mm_span text = mm_span_text(text_of(item, "proof_text"));
@@ -333,6 +334,12 @@ one_after_the_other(void **state)
 				     &receipt, &vkey, entry, &memory, &again),
 		    MM_OK);
 		assert_memory_equal(&first, &again, sizeof(first));
+		/* Out of the memory: no key would open it but the log's. */
+		assert_int_not_equal(
+		    mm_receipt_verify(&receipt, &other, entry, &again), MM_OK);
+		assert_int_equal(mm_receipt_verify_next(
+				     &receipt, &other, entry, &memory, &again),
+		    MM_OK);
 		receipt.index ^= 1;
 		assert_int_equal(mm_receipt_verify_next(
 				     &receipt, &vkey, entry, &memory, &again),
@@ -344,9 +351,12 @@ one_after_the_other(void **state)
 			note[at] ^= 1;
 			known =
 			    mm_receipt_verify(&receipt, &vkey, entry, &again);
-			assert_int_equal(mm_receipt_verify_next(&receipt, &vkey,
-					     entry, &memory, &again),
-			    known);
+			/* A second time, too: what failed is not kept. */
+			for (int twice = 0; twice < 2; twice++)
+				assert_int_equal(
+				    mm_receipt_verify_next(&receipt, &vkey,
+					entry, &memory, &again),
+				    known);
 			refused += known != MM_OK;
 			note[at] ^= 1;
 		}
