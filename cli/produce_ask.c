@@ -323,20 +323,12 @@ mm_window_send(struct mm_run *run, struct mm_window *window)
 		hang_up(run);
 }
 
-/* After trouble all that is under way comes to its end, and then one is sent
- * first, to see. */
-static enum mm_error
-send_open(struct mm_run *run, struct mm_window *window)
+/* After trouble all that is under way comes to its end first. */
+static bool
+has_to_send(const struct mm_run *run, const struct mm_window *window)
 {
-	bool trouble = run->trouble.error != MM_OK;
-	enum mm_error error;
-
-	if (count(window, true) > 0 || (trouble && is_waited_for(run)))
-		return MM_OK;
-	error = sit_out(run);
-	return error == MM_OK
-		   ? send_some(run, window, trouble ? 1 : window->count)
-		   : error;
+	return count(window, true) == 0 &&
+	       (run->trouble.error == MM_OK || !is_waited_for(run));
 }
 
 /* The second Ctrl-C: what was asked for and not answered goes on next time. */
@@ -350,19 +342,30 @@ check_stop(struct mm_run *run)
 			 "on when the same is said again");
 }
 
+/* Sends, where it has to, after trouble one, to see; and takes an answer. */
+static enum mm_error
+exchange(struct mm_run *run, struct mm_window *window, bool sends)
+{
+	bool trouble = run->trouble.error != MM_OK;
+	enum mm_error error =
+	    sends ? send_some(run, window, trouble ? 1 : window->count) : MM_OK;
+
+	return error == MM_OK ? receive_one(run) : error;
+}
+
 static enum mm_error
 step(struct mm_run *run, struct mm_window *window)
 {
+	bool sends = has_to_send(run, window);
 	enum mm_error error = check_stop(run);
 
+	if (error == MM_OK && sends)
+		error = sit_out(run);
 	if (error != MM_OK)
 		return error;
-	error = send_open(run, window);
-	if (error == MM_OK) {
-		error = receive_one(run);
-		if (error == MM_E_STOPPED)
-			return check_stop(run);
-	}
+	error = exchange(run, window, sends);
+	if (error == MM_E_STOPPED)
+		return check_stop(run);
 	if (error == MM_OK || pause_after(error) == 0)
 		return error;
 	note(&run->trouble, error);
