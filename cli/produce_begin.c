@@ -374,7 +374,7 @@ mm_run_end(struct mm_run *run)
 	mm_rows_clear(&run->rows);
 	mm_run_journal_clear(&run->journal);
 	mm_unit_files_clear(&run->files);
-	mm_serials_clear(run);
+	mm_run_serials_clear(run);
 	mm_seen_clear(&run->devices);
 	mm_seen_clear(&run->names);
 	mm_device_list_clear(&run->list);

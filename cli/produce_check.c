@@ -100,7 +100,7 @@ check_item(struct mm_run *run, const struct mm_list_item *item,
 			mm_run_aside(run, item->device, *fate, MM_OK);
 		return MM_OK;
 	}
-	error = mm_serial_check(run, item);
+	error = mm_run_serial_check(run, item);
 	if (error == MM_OK)
 		error = check_name(run, item->device);
 	terms.ordinal += checking->left++;
@@ -231,7 +231,7 @@ mm_run_check(struct mm_run *run)
 	if (error == MM_OK)
 		error = tell_columns(run);
 	if (error == MM_OK)
-		error = mm_serials_read(run);
+		error = mm_run_serials_read(run);
 	if (error == MM_OK)
 		error = check_rows(run, &checking);
 	mm_seen_clear(&checking.devices);

@@ -153,11 +153,11 @@ enum mm_error mm_run_item_wrong(const struct mm_run *run,
 /* --- produce_serials.c --- */
 
 /* Those of units that were made, by results.csv. */
-enum mm_error mm_serials_read(struct mm_run *run) mm_must_use;
+enum mm_error mm_run_serials_read(struct mm_run *run) mm_must_use;
 /* Whether a device may have the one that it is given. MM_E_FORMAT. */
-enum mm_error mm_serial_check(
+enum mm_error mm_run_serial_check(
     struct mm_run *run, const struct mm_list_item *item) mm_must_use;
-void mm_serials_clear(struct mm_run *run);
+void mm_run_serials_clear(struct mm_run *run);
 
 /* --- produce_explain.c --- */
 

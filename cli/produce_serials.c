@@ -39,7 +39,7 @@ take_serials(struct mm_csv *csv, struct mm_seen *made)
 }
 
 enum mm_error
-mm_serials_read(struct mm_run *run)
+mm_run_serials_read(struct mm_run *run)
 {
 	mm_auto(csv) csv = {0};
 	int fd = -1;
@@ -72,7 +72,7 @@ settle_last(struct mm_run *run)
 }
 
 enum mm_error
-mm_serial_check(struct mm_run *run, const struct mm_list_item *item)
+mm_run_serial_check(struct mm_run *run, const struct mm_list_item *item)
 {
 	const struct mm_label_value *serial =
 	    mm_label_value(&item->given, mm_span_text("serial"));
@@ -102,7 +102,7 @@ mm_serial_check(struct mm_run *run, const struct mm_list_item *item)
 }
 
 void
-mm_serials_clear(struct mm_run *run)
+mm_run_serials_clear(struct mm_run *run)
 {
 	mm_seen_clear(&run->serials.made);
 	mm_buffer_clear(&run->serials.last);

@@ -147,7 +147,7 @@ may_make(struct mm_run *run, const struct mm_list_item *item)
 		error = mm_fail(
 		    MM_E_EXISTS, "another device has the directory %s", name);
 	if (error == MM_OK)
-		error = mm_serial_check(run, item);
+		error = mm_run_serial_check(run, item);
 	if (error == MM_OK)
 		error = mm_run_try(run, &terms);
 	if (error == MM_OK)

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from mint import BUILD, run
+
 ROOT = Path(__file__).resolve().parents[2]
 
 # DESIGN.md section 4, downwards only. A room may always include itself.
@@ -144,6 +146,23 @@ def test_what_a_header_exports_is_used_elsewhere():
                 if len(users) < 2 and f"define {function}" not in text:
                     unused.append(f"{name(header)}: {function}")
     assert not unused
+
+
+def test_a_name_is_one_function_s():
+    """Of two the linker takes the one that it meets first, from a library
+    without a word."""
+    places = {}
+    for library in sorted((BUILD / "lib").glob("*.a")):
+        member = None
+        for line in run("nm", "-g", "--defined-only", library
+                        ).stdout.splitlines():
+            words = line.split()
+            if len(words) == 1 and line.endswith(":"):
+                member = f"{library.stem}/{line[:-1]}"
+            elif len(words) == 3:
+                places.setdefault(words[2], []).append(member)
+    assert len(places) > 1000
+    assert not {n: at for n, at in places.items() if len(at) > 1}
 
 
 def test_the_table_of_threats_names_tests_that_are_there():
