@@ -173,6 +173,27 @@ read_ds(struct making *m)
 	return MM_OK;
 }
 
+/* --- whose CA it is --- */
+
+/* It may be meant: some firmware keeps a server's CA there. */
+static void
+say_of_issuer(const struct making *m)
+{
+	mm_auto(buffer) device = {0};
+	mm_auto(buffer) ca = {0};
+
+	if (m->parts.device.bytes.size == 0 || m->parts.ca.bytes.size == 0)
+		return;
+	mm_buffer_init(&device, MM_FLASH_PEM_MAX);
+	mm_buffer_init(&ca, MM_FLASH_PEM_MAX);
+	if (mm_certificate_first(m->parts.device.bytes, &device, NULL) ==
+		MM_OK &&
+	    mm_certificate_first(m->parts.ca.bytes, &ca, NULL) == MM_OK &&
+	    mm_certificate_issued(
+		mm_buffer_span(&device), mm_buffer_span(&ca)) != MM_OK)
+		mm_say("%s: %s", m->parts.ca.path, mm_why(MM_E_FORMAT));
+}
+
 /* --- what may not go together --- */
 
 static enum mm_error
@@ -255,8 +276,11 @@ make_of_files(struct making *m)
 		error = mm_fail(MM_E_USAGE,
 		    "the private key would stand in the file in clear: say "
 		    "--plain-keys, or --ds CHIP for a key that the chip holds");
-	return error == MM_OK ? mm_secure_cert_make(&m->parts, &m->made)
-			      : error;
+	if (error == MM_OK)
+		error = mm_secure_cert_make(&m->parts, &m->made);
+	if (error == MM_OK)
+		say_of_issuer(m);
+	return error;
 }
 
 static enum mm_error

@@ -155,9 +155,9 @@ mm_certificate_issued(struct mm_span certificate, struct mm_span issuer)
 	return good ? MM_OK
 		    : mm_fail(MM_E_FORMAT,
 			  "this CA's key did not sign the device's "
-			  "certificate: give the CA that issued it, as the "
-			  "first one in the device's chain (.chain.pem), and "
-			  "not a root above it");
+			  "certificate; the CA that issued it is the first one "
+			  "in the device's chain (.chain.pem), and not a root "
+			  "above it");
 }
 
 /* RFC 5480 2.1.1, 2.2: the curve by its name, the point in either form. */

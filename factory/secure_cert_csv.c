@@ -35,49 +35,6 @@ check_match(const struct making *m, const struct mm_cert_row *key)
 }
 
 static enum mm_error
-issued_by(const struct mm_cert_row *device, const struct mm_cert_row *ca)
-{
-	const struct mm_cert_row *rows[] = {device, ca};
-	struct mm_buffer ders[MM_COUNT(rows)] = {{0}};
-	enum mm_error error = MM_OK;
-
-	for (size_t i = 0; i < MM_COUNT(rows) && error == MM_OK; i++) {
-		mm_buffer_init(&ders[i], MM_FLASH_PEM_MAX);
-		error = mm_certificate_first(
-		    mm_span(rows[i]->value.data, rows[i]->value.size), &ders[i],
-		    NULL);
-	}
-	if (error == MM_OK)
-		error = mm_certificate_issued(
-		    mm_buffer_span(&ders[0]), mm_buffer_span(&ders[1]));
-	for (size_t i = 0; i < MM_COUNT(rows); i++)
-		mm_buffer_clear(&ders[i]);
-	return error;
-}
-
-/* The CA of a certificate's subtype issued it. A further subtype's may be
- * another row's: what is there is then the chain of the first. */
-static enum mm_error
-check_issuer(const struct making *m, const struct mm_cert_row *device)
-{
-	const struct mm_cert_row *end = m->rows.rows + m->rows.count;
-	const struct mm_cert_row *own = NULL;
-
-	if (device->type != MM_SECURE_CERT_DEVICE)
-		return MM_OK;
-	for (const struct mm_cert_row *ca = m->rows.rows; ca < end; ca++)
-		if (ca->type == MM_TLV_CA && ca->subtype == device->subtype)
-			own = ca;
-	if (own == NULL || issued_by(device, own) == MM_OK)
-		return MM_OK;
-	for (const struct mm_cert_row *ca = m->rows.rows;
-	     ca < end && device->subtype > 0; ca++)
-		if (ca->type == MM_TLV_CA && issued_by(device, ca) == MM_OK)
-			return MM_OK;
-	return mm_cert_rows_at(m->path, own->line, issued_by(device, own));
-}
-
-static enum mm_error
 add_ds(
     const struct making *m, const struct mm_cert_row *row, struct mm_tlvs *tlvs)
 {
@@ -133,8 +90,6 @@ build(const struct making *m, struct mm_flash_secret *out)
 		error = mm_tlvs_new(&tlvs);
 	for (size_t i = 0; i < m->rows.count && error == MM_OK; i++)
 		error = check_match(m, &m->rows.rows[i]);
-	for (size_t i = 0; i < m->rows.count && error == MM_OK; i++)
-		error = check_issuer(m, &m->rows.rows[i]);
 	for (size_t i = 0; i < m->rows.count && error == MM_OK; i++)
 		if (m->rows.rows[i].kind == MM_ROW_RSA_DS ||
 		    m->rows.rows[i].kind == MM_ROW_FUSED)

@@ -128,30 +128,6 @@ check_match(const struct mm_secure_cert_parts *parts)
 }
 
 static enum mm_error
-check_issuer(const struct mm_secure_cert_parts *parts)
-{
-	mm_auto(buffer) device = {0}, ca = {0};
-	enum mm_error error;
-
-	if (parts->ca_any || parts->device.bytes.size == 0 ||
-	    parts->ca.bytes.size == 0)
-		return MM_OK;
-	mm_buffer_init(&device, MM_FLASH_PEM_MAX);
-	mm_buffer_init(&ca, MM_FLASH_PEM_MAX);
-	error = mm_certificate_first(parts->device.bytes, &device, NULL);
-	if (error != MM_OK)
-		return mm_fail(
-		    error, "%s: %s", parts->device.path, mm_why(error));
-	error = mm_certificate_first(parts->ca.bytes, &ca, NULL);
-	if (error == MM_OK)
-		error = mm_certificate_issued(
-		    mm_buffer_span(&device), mm_buffer_span(&ca));
-	return error == MM_OK
-		   ? MM_OK
-		   : mm_fail(error, "%s: %s", parts->ca.path, mm_why(error));
-}
-
-static enum mm_error
 check_parts(const struct mm_secure_cert_parts *parts)
 {
 	bool fixed = parts->layout == MM_LAYOUT_CUST_FLASH ||
@@ -192,7 +168,5 @@ mm_secure_cert_make(
 
 	if (error == MM_OK)
 		error = check_match(parts);
-	if (error == MM_OK)
-		error = check_issuer(parts);
 	return error == MM_OK ? makers[parts->layout](parts, out) : error;
 }

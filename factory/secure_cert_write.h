@@ -56,18 +56,17 @@ struct mm_secure_cert_parts {
 	enum mm_secure_cert_layout layout;
 	size_t size; /* of the file, with fixed offsets; 0: the layout's */
 	struct mm_secure_cert_file device, ca; /* bytes empty: none */
-	bool ca_any; /* the CA need not be the one that issued the device's */
-	const struct mm_private_key *key;   /* NULL: none */
-	bool key_pem;                       /* it stands as PEM; else DER */
-	const struct mm_secure_cert_ds *ds; /* NULL: the key in clear */
+	const struct mm_private_key *key;      /* NULL: none */
+	bool key_pem;                          /* it stands as PEM; else DER */
+	const struct mm_secure_cert_ds *ds;    /* NULL: the key in clear */
 };
 
 /*
  * Makes the partition, in sodium memory as it may hold the key. Of a
  * certificate's file the first certificate is taken; the device's has to be
- * the key's, and by the CA. MM_E_FORMAT: a file is not what it should be, the
- * certificate is another key's or another CA's, something does not fit;
- * MM_E_KEY_TYPE: the chip or the layout does not take such a key.
+ * the key's. MM_E_FORMAT: a file is not what it should be, the certificate is
+ * another key's, something does not fit; MM_E_KEY_TYPE: the chip or the layout
+ * does not take such a key.
  */
 enum mm_error mm_secure_cert_make(const struct mm_secure_cert_parts *parts,
     struct mm_flash_secret *out) mm_must_use;
@@ -84,9 +83,7 @@ struct mm_secure_cert_csv_terms {
  * A partition of TLVs as a CSV lists them (tlv_type, tlv_subtype, data_value,
  * data_type, priv_key_type, algorithm, key_size, efuse_id, efuse_key); rows
  * that begin with # are comments. Files lie where the path says, or else
- * beside the CSV. A device certificate is by the CA of its subtype where one is
- * there, or, from subtype 1 on, by any of the list's: a chain goes on in
- * further subtypes. MM_E_FORMAT and MM_E_FILE name the line.
+ * beside the CSV. MM_E_FORMAT and MM_E_FILE name the line.
  */
 enum mm_error mm_secure_cert_csv(const char *path,
     const struct mm_secure_cert_csv_terms *terms,

@@ -248,10 +248,8 @@ static enum mm_error
 make(const struct mm_unit_image *image, const struct mm_image_unit *unit,
     struct room *room, struct mm_flash_secret *out)
 {
-	struct mm_secure_cert_parts parts = {.layout = image->plan.layout,
-	    .key_pem = image->plan.pem,
-	    /* The template named another one. */
-	    .ca_any = image->plan.ca != MM_IMAGE_CA_ISSUER};
+	struct mm_secure_cert_parts parts = {
+	    .layout = image->plan.layout, .key_pem = image->plan.pem};
 	struct mm_secure_cert_file ca;
 	enum mm_error error = find_ca(image, unit, &ca);
 

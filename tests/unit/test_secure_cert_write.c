@@ -393,26 +393,6 @@ a_certificate_of_another_key(void **state)
 		}
 }
 
-/* In each layout, and where the template names another one, taken. */
-static void
-a_ca_that_did_not_issue_the_certificate(void **state)
-{
-	(void)state;
-	for (int layout = MM_LAYOUT_TLV; layout <= MM_LAYOUT_CUST_FLASH;
-	     layout++) {
-		room_auto struct room room = {.ds = {.chip = NULL}};
-
-		take_files(&room, KEYS "device-p256.crt.pem",
-		    KEYS "csk-other-p256.crt.der");
-		take_key(&room, KEYS "device-p256.key.pem");
-		room.parts.layout = (enum mm_secure_cert_layout)layout;
-		assert_refused(&room, MM_E_FORMAT,
-		    "ca.crt: this CA's key did not sign the device's");
-		room.parts.ca_any = true;
-		assert_made(&room);
-	}
-}
-
 static void
 files_that_are_no_certificates(void **state)
 {
@@ -508,7 +488,7 @@ make_sized(
 {
 	room_auto struct room room = {.ds = {.chip = NULL}};
 	mm_auto(buffer) der = {0};
-	FILE *file = fopen(is_ca ? KEYS "ca-p256.key.pem" : key, "r");
+	FILE *file = fopen(key, "r");
 	EVP_PKEY *pair = PEM_read_PrivateKey(file, NULL, NULL, NULL);
 
 	fclose(file);
@@ -764,46 +744,6 @@ a_csv_makes_ciphertext_first(void **state)
 	assert_non_null(strstr(mm_why(MM_E_FORMAT), "one IV"));
 }
 
-#define CERT_ROW(type, subtype, name) \
-	type "," subtype "," KEYS name ".crt.pem,file,,,,,\n"
-
-/* The CA of subtype 0 is the certificate's; further ones may be its chain. */
-static void
-a_csv_with_a_ca_that_did_not_issue(void **state)
-{
-	static const char *const bad[] = {
-	    CERT_ROW("1", "0", "device-p256")
-		CERT_ROW("0", "0", "csk-other-p256"),
-	    CERT_ROW("1", "0", "device-p256") CERT_ROW(
-		"0", "0", "csk-other-p256") CERT_ROW("0", "1", "ca-p256"),
-	    CERT_ROW("1", "1", "device-p256")
-		CERT_ROW("0", "1", "csk-other-p256")};
-	static const char *const good[] = {
-	    CERT_ROW("1", "0", "device-p256")
-		CERT_ROW("0", "1", "csk-other-p256"),
-	    CERT_ROW("0", "0", "ca-p256") CERT_ROW("0", "1", "csk-other-p256")
-		CERT_ROW("1", "0", "device-p256")
-		    CERT_ROW("1", "1", "device-rsa2048")};
-	const struct mm_secure_cert_csv_terms terms = {.plain_keys = false};
-	char text[1024];
-
-	(void)state;
-	for (size_t i = 0; i < MM_COUNT(bad); i++) {
-		mm_auto(flash_secret) out = {0};
-
-		snprintf(text, sizeof(text), "%s%s", HEAD, bad[i]);
-		assert_int_equal(make_csv(text, &terms, &out), MM_E_FORMAT);
-		assert_non_null(
-		    strstr(mm_why(MM_E_FORMAT), "line 3: this CA's key"));
-	}
-	for (size_t i = 0; i < MM_COUNT(good); i++) {
-		mm_auto(flash_secret) out = {0};
-
-		snprintf(text, sizeof(text), "%s%s", HEAD, good[i]);
-		assert_int_equal(make_csv(text, &terms, &out), MM_OK);
-	}
-}
-
 int
 main(void)
 {
@@ -814,7 +754,6 @@ main(void)
 	    cmocka_unit_test(tlv8k_takes_a_key_in_an_efuse),
 	    cmocka_unit_test(without_a_ca_the_fixed_layout_keeps_its_size),
 	    cmocka_unit_test(a_certificate_of_another_key),
-	    cmocka_unit_test(a_ca_that_did_not_issue_the_certificate),
 	    cmocka_unit_test(files_that_are_no_certificates),
 	    cmocka_unit_test(layout_and_ds_must_agree),
 	    cmocka_unit_test(areas_are_filled_to_their_last_byte),
@@ -824,7 +763,6 @@ main(void)
 	    cmocka_unit_test(keys_in_clear_and_chips_must_be_said),
 	    cmocka_unit_test(no_key_slips_in_as_data),
 	    cmocka_unit_test(a_csv_makes_ciphertext_first),
-	    cmocka_unit_test(a_csv_with_a_ca_that_did_not_issue),
 	};
 
 	if (sodium_init() < 0)
