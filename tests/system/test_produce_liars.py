@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 import mintmark_client as mm
 from paper_appliance import PaperAppliance
 from paper_log import CERTIFICATE, GENESIS, START, PaperLog, serial
-from mint import die_with_parent, eventually, run
+from mint import BUILD, die_with_parent, eventually, run
 from produce_room import TEMPLATE, Room, devices, end
 from test_liars import DER, authority_of, name_of, spki_of, time_of
 
@@ -257,6 +257,8 @@ def test_stopped_twice_while_the_appliance_is_slow(workdir):
         one_key_each(mint, 200)
 
 
+@pytest.mark.skipif("sanitize" in str(BUILD),
+                    reason="a sanitizer locks no memory")
 def test_going_on_with_little_memory(workdir):
     """More units wait in the journal than can be locked at a time."""
     def limited(kib):
