@@ -168,7 +168,12 @@ class ShortMint(LyingMint):
     def __init__(self, place, may):
         super().__init__(place)
         self.may, self.refused = may, 0
-        self.ready = threading.Event()  # something waits, or was refused
+        self.ready = threading.Event()  # somebody waits
+        self.go_on = threading.Event()  # for this
+
+    def __exit__(self, *why):
+        self.go_on.set()
+        super().__exit__(*why)
 
     def certify(self, body):
         why = self.may(self, body[2])
@@ -240,7 +245,6 @@ def stalling(mint, device):
 
 def test_stopped_twice_while_the_appliance_is_slow(workdir):
     with ShortMint(workdir / "short", stalling) as mint:
-        mint.go_on = threading.Event()
         room = short_room(mint, workdir, 200)
         process = room.start()
         assert mint.ready.wait(60)
@@ -268,7 +272,6 @@ def test_going_on_with_little_memory(workdir):
     if subprocess.run([*limited(8192), "true"]).returncode != 0:
         pytest.skip("what a process may lock cannot be limited here")
     with ShortMint(workdir / "short", stalling) as mint:
-        mint.go_on = threading.Event()
         room = short_room(mint, workdir, 200)
         process = subprocess.Popen(
             [*limited(8192), *room.words()], stdout=subprocess.PIPE,
