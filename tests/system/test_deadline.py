@@ -9,7 +9,8 @@ import pytest
 import mintmark_client as mm
 from mint import eventually, fresh, new_csr, refused
 
-LIMITS = {"handshake": "1s", "frame": "1s", "idle": "3s",
+# Short, to be tested soon; and long enough for a healthy one on a busy machine.
+LIMITS = {"handshake": "3s", "frame": "2s", "idle": "6s",
           "connections_per_source": 32}
 
 
@@ -27,13 +28,13 @@ def closed_after(sock, limit=20):
 
 def test_no_handshake(mint):
     with socket.create_connection(mint.address) as sock:
-        assert 0.5 < closed_after(sock) < 10
+        assert 1.5 < closed_after(sock) < 20
 
 
 def test_half_a_hello(mint):
     with socket.create_connection(mint.address) as sock:
         sock.sendall(b"\x16\x03\x01\x02\x00\x01")
-        assert 0.5 < closed_after(sock) < 10
+        assert 1.5 < closed_after(sock) < 20
 
 
 @pytest.mark.parametrize("part", [b"\x00", b"\x00\x00\x00",
@@ -70,7 +71,7 @@ def test_a_frame_that_trickles(mint):
 def test_silence(mint):
     with mint.client() as client:
         client.status()
-        assert 1 < closed_after(client.sock) < 20
+        assert 3 < closed_after(client.sock) < 20
 
 
 def test_many_slow_ones_do_not_keep_a_healthy_one_out(mint, order):
@@ -85,18 +86,37 @@ def test_many_slow_ones_do_not_keep_a_healthy_one_out(mint, order):
             sock.close()
 
 
+def served(mint):
+    """True where a new connection is answered, None where it is closed."""
+    try:
+        with mint.client() as client:
+            return bool(client.status())
+    except (mm.Closed, ConnectionError, mm.ssl.SSLError):
+        return None
+
+
 def test_too_many_connections_of_one_source(mint):
     """Those over the limit are closed; when they leave, others are served."""
-    many = [socket.create_connection(mint.address) for _ in range(200)]
+    since = len(mint.daemon.lines)
+    many = []
+
+    def let_go():
+        while many:
+            many.pop().close()
+
+    def crowded():
+        """A slow machine may let the first go before the last is there."""
+        let_go()
+        many.extend(socket.create_connection(mint.address)
+                    for _ in range(200))
+        return any("too many connections from one source" in line
+                   for line in mint.daemon.lines[since:])
     try:
-        many[-1].settimeout(30)
-        ends = sum(closed_after(sock) < 0.5 for sock in many[-20:])
-        assert ends > 0
+        eventually(crowded, "a connection that is refused")
     finally:
-        for sock in many:
-            sock.close()
-    with mint.client() as client:
-        assert client.status()
+        let_go()
+    # The appliance sees one by one that they have left.
+    eventually(lambda: served(mint), "an answer")
 
 
 def test_an_authority_that_hangs(mint, order):
