@@ -18,7 +18,8 @@ enum {
 	COMPARE_MS = 200,   /* between two files of the slow one ... */
 	ROUND_MS = 3600000, /* ... which begins once in so long at most */
 	RETRY_MS = 5000,    /* after a failure */
-	CLOSE_MS = 2000
+	REACH_MS = 2000,    /* that somebody waits for a checkpoint */
+	CLOSE_MS = 5000     /* that a stop does: it has ten seconds */
 };
 
 static const char checkpoint_name[] = "checkpoint";
@@ -372,9 +373,9 @@ mm_publisher_open(const char *directory, struct mm_store *store,
 
 /* Without the pause between checkpoints, until it fails or time is up. */
 static void
-write_due(struct mm_publisher *publisher)
+write_due(struct mm_publisher *publisher, int64_t limit)
 {
-	int64_t end = now_ms() + CLOSE_MS;
+	int64_t end = now_ms() + limit;
 
 	while (is_due(publisher) && now_ms() < end) {
 		publisher->edition_at = 0;
@@ -387,7 +388,7 @@ enum mm_error
 mm_publisher_reach(struct mm_publisher *publisher, uint64_t size)
 {
 	if (publisher->written < size)
-		write_due(publisher);
+		write_due(publisher, REACH_MS);
 	if (publisher->written < size)
 		return mm_fail(MM_E_BUSY,
 		    "the files of the checkpoint of %llu entries are not "
@@ -401,7 +402,7 @@ mm_publisher_close(struct mm_publisher *publisher)
 {
 	if (publisher == NULL)
 		return;
-	write_due(publisher);
+	write_due(publisher, CLOSE_MS);
 	mm_buffer_clear(&publisher->wanted.note);
 	mm_buffer_clear(&publisher->current.note);
 	free(publisher);

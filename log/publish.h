@@ -18,7 +18,7 @@ struct mm_publisher;
  */
 enum mm_error mm_publisher_open(const char *directory, struct mm_store *store,
     const struct mm_vkey *vkey, struct mm_publisher **out) mm_must_use;
-/* Writes what is due, for two seconds at most. */
+/* Writes what is due, for five seconds at most. */
 void mm_publisher_close(struct mm_publisher *publisher);
 
 /* This checkpoint is the newest; earlier ones that wait are passed over. */

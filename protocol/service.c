@@ -8,7 +8,6 @@
 
 enum {
 	PEERS_MAX = 64,
-	TOLD_MAX = 1024, /* messages of a peer that are heard after a stop */
 	CALL_ARENA = 8 << 20 /* bytes; what one call may decode and answer */
 };
 
@@ -314,38 +313,6 @@ serve_round(struct run *run, int timeout, bool *idle)
 	return error;
 }
 
-/* Whether a message is there to be taken. */
-static bool
-has_more(int fd)
-{
-	struct pollfd ready = {.fd = fd, .events = POLLIN};
-
-	return poll(&ready, 1, 0) == 1 && (ready.revents & POLLIN) != 0;
-}
-
-/*
- * Peers leave before us. What they had told by then still counts (the newest
- * checkpoint, for the archive); what they had asked, nobody waits for.
- */
-static enum mm_error
-hear_out(const struct run *run, const struct peer *peer)
-{
-	bool keep = true;
-
-	for (size_t n = 0; keep && n < TOLD_MAX && has_more(peer->fd); n++) {
-		mm_auto(received) message = {.fds = {-1, -1}};
-		enum mm_error error = mm_channel_receive(peer->fd, &message);
-
-		if (error != MM_OK || message.closed || message.nothing)
-			return MM_OK;
-		if (message.packet.id == 0)
-			error = answer_call(run, peer, &message, &keep);
-		if (error != MM_OK)
-			return error;
-	}
-	return MM_OK;
-}
-
 static enum mm_error
 serve(struct run *run)
 {
@@ -360,12 +327,6 @@ serve(struct run *run)
 			return error;
 		if (service->idle != NULL)
 			wait = idle ? service->idle(service->self) : 0;
-	}
-	for (size_t i = 0; i < run->count; i++) {
-		enum mm_error error = hear_out(run, &run->peers[i]);
-
-		if (error != MM_OK)
-			return error;
 	}
 	return MM_OK;
 }

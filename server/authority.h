@@ -328,7 +328,7 @@ struct mm_authority {
 	ev_tstamp signing_deadline;  /* of the first that a token has */
 	struct mm_reading *readings;
 	ev_tstamp published; /* when the archive was told the last time */
-	uint64_t publishing; /* the call by which it was */
+	uint64_t publishing; /* the call by which it was; 0: it has answered */
 	bool archive_behind; /* it does not have the newest note, as far as is
 				known */
 	struct mm_refused refusals[MM_REFUSALS_MAX];

@@ -42,10 +42,12 @@ mm_reading_begin(struct mm_authority *a, uint64_t type,
 static void
 published(struct mm_authority *a, const struct mm_packet *answer)
 {
+	if (answer->id == a->publishing) {
+		a->publishing = 0;
+		a->archive_behind = false;
+	}
 	if (answer->error != 0)
 		a->archive_behind = true;
-	else if (answer->id == a->publishing)
-		a->archive_behind = false;
 }
 
 /* An archive that does not have the newest note says of the newest entries that

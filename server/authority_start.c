@@ -388,7 +388,10 @@ become_ready(struct mm_authority *a)
 		mm_batch_step(a);
 }
 
-/* Whether what was stored is also signed, as far as a stop waits for it. */
+/*
+ * Whether what was stored is also signed, and the archive has been told of it
+ * (what it does not hear it does not publish), as far as a stop waits for it.
+ */
 static bool
 is_drained(const struct mm_authority *a)
 {
@@ -396,7 +399,8 @@ is_drained(const struct mm_authority *a)
 		return true;
 	return !a->batch.open &&
 	       (a->items == NULL || !a->followed || a->distrusted) &&
-	       a->readings == NULL && a->storings == NULL;
+	       a->readings == NULL && a->storings == NULL &&
+	       (a->archive == NULL || a->publishing == 0);
 }
 
 void

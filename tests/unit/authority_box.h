@@ -684,15 +684,17 @@ archive_audits(const struct mm_packet *packet)
 static inline void
 archive_hears(const struct mm_packet *packet)
 {
+	static const struct mm_nothing nothing;
 	struct mm_archive_receipt_request in;
 	struct mm_archive_receipt_answer out;
 	struct mm_proven proven;
 
 	if (packet->type == MM_ARCHIVE_PUBLISH) {
 		box.published++;
-		/* Like the real one it answers nobody who wants no answer. */
-		if (packet->id != 0 && box.publish_says != MM_OK)
+		if (box.publish_says != MM_OK)
 			answer_error(ARCHIVE, packet, box.publish_says);
+		else
+			answer(ARCHIVE, packet, &mm_nothing_shape, &nothing);
 		return;
 	}
 	if (box.archive_says != MM_OK) {

@@ -482,6 +482,58 @@ a_stop_finishes_what_is_stored(void **unused)
 	assert_int_equal(logged(MM_ENTRY_CERTIFICATE), 2);
 }
 
+static bool
+has_ended(void)
+{
+	siginfo_t info = {.si_pid = 0};
+
+	assert_int_equal(waitid(P_PID, (id_t)box.pid, &info,
+			     WEXITED | WNOHANG | WNOWAIT),
+	    0);
+	return info.si_pid != 0;
+}
+
+/* What it is not told it does not publish: a copy of its files would be of
+ * the log as it was before. */
+static void
+a_stop_waits_for_the_archive(void **unused)
+{
+	unsigned before = box.published;
+
+	(void)unused;
+	box.hold[ARCHIVE] = true;
+	ask_issue(1, "dev-1", make_spki());
+	await_certificate(1);
+	ok(mm_channel_send(box.fds[CONTROL], MM_CONTROL_STOP, 0, NULL, NULL));
+	until_quiet();
+	assert_false(has_ended());
+	box.hold[ARCHIVE] = false;
+	until_quiet();
+	assert_int_equal(ends(), 0);
+	/* The entry's checkpoint, and that of its signature. */
+	assert_int_equal(box.published, before + 2);
+}
+
+/* One that is gone, or does not take it, holds nobody up. */
+static void
+a_stop_does_not_wait_for_an_archive_that_fails(void **unused)
+{
+	(void)unused;
+	box.publish_says = MM_E_LOG_WRONG;
+	assert_int_equal(stop(), 0);
+	box.publish_says = MM_OK;
+	spawn();
+	until(is_serving);
+	until_quiet();
+	box.hold[ARCHIVE] = true;
+	ask_issue(1, "dev-1", make_spki());
+	await_certificate(1);
+	ok(mm_channel_send(box.fds[CONTROL], MM_CONTROL_STOP, 0, NULL, NULL));
+	until_quiet();
+	unlink_from(ARCHIVE);
+	assert_int_equal(ends(), 0);
+}
+
 /* The log's last entry is ahead of the clock: nothing until it is not. */
 static void
 a_clock_that_is_behind_is_waited_for(void **unused)
@@ -565,6 +617,8 @@ main(void)
 	    TEST(an_archive_that_dies_at_the_start_is_waited_for),
 	    TEST(an_archive_that_dies_is_told),
 	    TEST(a_stop_finishes_what_is_stored),
+	    TEST(a_stop_waits_for_the_archive),
+	    TEST(a_stop_does_not_wait_for_an_archive_that_fails),
 	    TEST(a_clock_that_is_behind_is_waited_for),
 	    TEST(a_clock_that_has_jumped_ends_it),
 	    TEST(without_a_notary_it_ends),

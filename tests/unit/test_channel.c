@@ -818,31 +818,6 @@ a_respawned_peer_takes_its_place(void **state)
 	close_both(control);
 }
 
-/* A peer told three things, asked one and left; then it is told to stop. */
-static void
-what_was_told_before_the_stop_counts(void **state)
-{
-	struct seen seen = {0};
-	struct ends control = new_channel(), peer = new_channel();
-	char journal[256];
-
-	(void)state;
-	for (int i = 0; i < 3; i++)
-		ask(peer.near, DOUBLE, 0, 1);
-	ask(peer.near, DOUBLE, 7, 1);
-	ask(peer.near, DOUBLE, 0, 1);
-	send_link(control.near, MM_GATE, 0, peer.far);
-	send_stop(control.near);
-	close(peer.far);
-	assert_int_equal(
-	    run_controlled(&seen, control.far, journal, sizeof(journal)),
-	    MM_OK);
-	assert_int_equal(seen.calls, 4);
-	assert_closed(peer.near);
-	close(peer.near);
-	close_both(control);
-}
-
 static void
 peers_beyond_the_table_are_refused(void **state)
 {
@@ -1071,7 +1046,6 @@ main(void)
 	    cmocka_unit_test(it_says_ready_and_stops_when_told),
 	    cmocka_unit_test(a_respawned_peer_takes_its_place),
 	    cmocka_unit_test(peers_beyond_the_table_are_refused),
-	    cmocka_unit_test(what_was_told_before_the_stop_counts),
 	    cmocka_unit_test(control_messages_for_others_end_the_service),
 	    cmocka_unit_test(idle_work_is_done_when_nobody_waits),
 	    cmocka_unit_test(idle_work_waits_as_long_as_it_wants),
