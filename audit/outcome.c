@@ -93,8 +93,6 @@ give_back(const struct mm_audit_at *at, const struct mm_waiting *waiting)
 {
 	if (waiting->unit != NULL)
 		--*waiting->unit;
-	if (waiting->is_crl && waiting->key->crl_number == waiting->crl)
-		waiting->key->crl_number--;
 	if (waiting->person != NULL && waiting->person->day == waiting->day)
 		waiting->person->today--;
 	mm_audit_version_drop(waiting->version);

@@ -148,10 +148,7 @@ mm_audit_crl(const struct mm_audit_at *at)
 {
 	const struct mm_crl_entry *entry = at->body;
 	struct mm_audit_key *key = mm_audit_key_named(at->audit, entry->issuer);
-	struct mm_waiting waiting = {.index = at->index,
-	    .key = key,
-	    .is_crl = true,
-	    .crl = entry->number};
+	struct mm_waiting waiting = {.index = at->index, .key = key};
 	struct mm_verdict verdict;
 	enum mm_error error = check_crl(at, key, &verdict);
 

@@ -27,8 +27,6 @@ struct mm_waiting {
 	/* It replaces the certificate with this serial number. */
 	bool replaces;
 	struct mm_thing_name former;
-	uint64_t crl; /* a CRL's number */
-	bool is_crl;
 	/* What is given back when it is given up. */
 	struct {
 		enum mm_thing thing;

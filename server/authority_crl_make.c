@@ -39,7 +39,8 @@ write_list(struct mm_authority *a, struct mm_span issuer,
 }
 
 /*
- * Numbers go up by one (RFC 5280 5.2.3); one that was voided is free again.
+ * Numbers go up by one (RFC 5280 5.2.3). One that was voided is not taken
+ * again: the token may have signed it, and signs no other CRL of that number.
  * The first in a log is its time in seconds: the key may have signed CRLs in a
  * log that this one succeeds, and whoever has those must take this for newer.
  */
@@ -47,7 +48,7 @@ static enum mm_error
 next_number(struct mm_authority *a, struct mm_span issuer, uint64_t *out)
 {
 	struct mm_crl_row row;
-	enum mm_error error = mm_index_crl(a->index, issuer, &row);
+	enum mm_error error = mm_index_crl_entered(a->index, issuer, &row);
 
 	*out = error == MM_OK ? row.number + 1 : a->batch.now;
 	return error == MM_E_NOT_FOUND ? MM_OK : error;

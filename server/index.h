@@ -264,6 +264,10 @@ struct mm_crl_row {
 };
 enum mm_error mm_index_crl(struct mm_index *index, struct mm_span issuer,
     struct mm_crl_row *out) mm_must_use;
+/* The newest one that was entered, void or not: numbers go on from it, for a
+ * token may have signed what is void. */
+enum mm_error mm_index_crl_entered(struct mm_index *index,
+    struct mm_span issuer, struct mm_crl_row *out) mm_must_use;
 /* Certificates whose place on an issuer's CRL was changed by entries from
  * `size` on. */
 enum mm_error mm_index_crl_changes(struct mm_index *index,

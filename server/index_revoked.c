@@ -122,7 +122,8 @@ static enum mm_error
 check_order(const struct mm_fold *f, const struct mm_crl_entry *body)
 {
 	struct mm_crl_row last;
-	enum mm_error error = mm_index_crl(f->index, body->issuer, &last);
+	enum mm_error error =
+	    mm_index_crl_entered(f->index, body->issuer, &last);
 
 	if (error != MM_OK && error != MM_E_NOT_FOUND)
 		return error;
@@ -158,12 +159,11 @@ mm_fold_crl(const struct mm_fold *f)
 	return error;
 }
 
-enum mm_error
-mm_index_crl(
-    struct mm_index *index, struct mm_span issuer, struct mm_crl_row *out)
+static enum mm_error
+get_crl(struct mm_index *index, enum mm_sql row, struct mm_span issuer,
+    struct mm_crl_row *out)
 {
-	enum mm_sql row = MM_SQL_CRL_GET;
-	enum mm_error error = MM_SQL_LOOK(index, MM_SQL_CRL_GET, "t", issuer);
+	enum mm_error error = MM_SQL_LOOK(index, row, "t", issuer);
 
 	if (error != MM_OK)
 		return error;
@@ -175,6 +175,20 @@ mm_index_crl(
 	    .is_signed = mm_sql_uint(index, row, 5) != 0};
 	mm_sql_done(index, row);
 	return MM_OK;
+}
+
+enum mm_error
+mm_index_crl(
+    struct mm_index *index, struct mm_span issuer, struct mm_crl_row *out)
+{
+	return get_crl(index, MM_SQL_CRL_GET, issuer, out);
+}
+
+enum mm_error
+mm_index_crl_entered(
+    struct mm_index *index, struct mm_span issuer, struct mm_crl_row *out)
+{
+	return get_crl(index, MM_SQL_CRL_ENTERED, issuer, out);
 }
 
 enum mm_error

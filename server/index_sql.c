@@ -147,6 +147,10 @@ static const char *const sql[MM_SQL_COUNT] = {
 	"SELECT crl.idx, number, this_update, next_update, size, state = 1"
 	" FROM crl JOIN issued ON issued.idx = crl.idx"
 	" WHERE crl.issuer = ? AND state <> 2 ORDER BY crl.idx DESC LIMIT 1",
+    [MM_SQL_CRL_ENTERED] =
+	"SELECT crl.idx, number, this_update, next_update, size, state = 1"
+	" FROM crl JOIN issued ON issued.idx = crl.idx"
+	" WHERE crl.issuer = ? ORDER BY crl.idx DESC LIMIT 1",
     [MM_SQL_REQUEST_PUT] = "INSERT OR REPLACE INTO request VALUES(?, ?, ?)",
     [MM_SQL_REQUEST_GET] =
 	"SELECT idx FROM request WHERE principal = ? AND id = ?",

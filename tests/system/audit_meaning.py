@@ -68,7 +68,7 @@ class Key:
         self.retired = False
         self.certificates = []  # of x509.Certificate
         self.profiles = set()   # that they were made by
-        self.crls = []          # numbers of those that are not void
+        self.crl = None         # number of the last one, void or not
 
     def verify(self, signature, data):
         must(self.algorithm == P256, "RSA keys sign images alone")
@@ -94,7 +94,7 @@ class Auditor:
         self.images = {}
         self.partitions = {}
         self.scraps = {}        # index of a certificate -> of the report
-        self.crl_entries = {}   # index -> (Key, TBS, number)
+        self.crl_entries = {}   # index -> (Key, TBS)
         self.csrs = {}          # index -> (Key, info)
         self.signatures = {}    # index -> bytes
         self.voids = {}
@@ -695,7 +695,7 @@ class Auditor:
     def add_crl(self, body):
         key = self.key(body[0])
         must(key.use != 4, "not a CA's key")
-        must(not key.crls or body[1] == key.crls[-1] + 1, "its number")
+        must(key.crl is None or body[1] == key.crl + 1, "its number")
         must(body[4] <= self.index, "its size")
         must(body[2] < body[3], "its times")
         longest = max((self.policy.profiles.get(p, {}).get(13, 0)
@@ -706,8 +706,8 @@ class Auditor:
         wanted = self.revoked.listed(
             body[4], lambda serial: self.issuers[serial] == body[0])
         check_crl(tbs, body, key.certificates, wanted)
-        key.crls.append(body[1])
-        self.crl_entries[self.index] = key, tbs, body[1]
+        key.crl = body[1]
+        self.crl_entries[self.index] = key, tbs
 
     # --- signatures ---
 
@@ -773,9 +773,6 @@ class Auditor:
             elif last in self.partitions:
                 partition = self.partitions[last]
                 self.requests.discard((partition[10], partition[11]))
-            elif last in self.crl_entries:
-                key, _, number = self.crl_entries[last]
-                key.crls.remove(number)
 
     def give_back(self, index, body):
         self.requests.discard((body.get(6), body.get(7)))

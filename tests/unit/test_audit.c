@@ -1450,6 +1450,30 @@ crls_pass(void **state)
 	assert_int_equal(report.devices, 0);
 }
 
+/* A void one's number is gone: the first one's, the last one's, and those
+ * of several at once. */
+static void
+crl_numbers_go_on_after_voids(void **state)
+{
+	uint64_t second, third;
+
+	(void)state;
+	add_void(add_crl("device-ca", 41, 0));
+	second = add_crl("device-ca", 42, 0);
+	third = add_crl("device-ca", 43, 0);
+	add_void(second);
+	add_void(third);
+	add_crl("device-ca", 44, 0);
+	passes();
+}
+
+static void
+crl_number_of_a_void_one(void)
+{
+	add_void(add_crl("device-ca", 1, 0));
+	add_crl("device-ca", 1, 0);
+}
+
 static void
 crl_number_again(void)
 {
@@ -1989,6 +2013,7 @@ crls_and_keys_are_checked(void **state)
 {
 	static const struct attack attacks[] = {
 	    ATTACK(crl_number_again, "does not follow CRL 1"),
+	    ATTACK(crl_number_of_a_void_one, "does not follow CRL 1"),
 	    ATTACK(crl_number_left_out, "does not follow CRL 1"),
 	    ATTACK(crl_of_what_comes, "counts entries below"),
 	    ATTACK(crl_that_ends_before_it_begins, "has other times"),
@@ -2158,6 +2183,7 @@ main(void)
 	    TEST(many_wait),
 	    TEST(a_revocation_passes),
 	    TEST(crls_pass),
+	    TEST(crl_numbers_go_on_after_voids),
 	    TEST(crls_list_who_is_revoked),
 	    TEST(crls_follow_a_hold),
 	    TEST(crls_list_many),

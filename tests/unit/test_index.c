@@ -238,8 +238,7 @@ add_crl(void)
 	*made = (struct known_issued){
 	    .idx = room.count, .kind = MM_ENTRY_CRL, .number = 1};
 	for (size_t i = 0; i < h->issued_count; i++)
-		if (h->issued[i].kind == MM_ENTRY_CRL &&
-		    h->issued[i].state != MM_ISSUED_VOID)
+		if (h->issued[i].kind == MM_ENTRY_CRL)
 			made->number = h->issued[i].number + 1;
 	h->issued_count++;
 	ok(apply_crl("device-ca", made->number, room.count));

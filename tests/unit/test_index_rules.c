@@ -570,10 +570,13 @@ crls_go_up_by_one(void **unused)
 	ok(apply_void(room.count - 1));
 	ok(mm_index_crl(room.index, text("device-ca"), &row));
 	assert_int_equal(row.number, 5);
-	ok(apply_crl("device-ca", 6, room.count));
+	ok(mm_index_crl_entered(room.index, text("device-ca"), &row));
+	assert_int_equal(row.number, 6);
+	REFUSED(apply_crl("device-ca", 6, room.count));
+	ok(apply_crl("device-ca", 7, room.count));
 	ok(apply_crl("root", 1, room.count));
 	ok(mm_index_crl(room.index, text("device-ca"), &row));
-	assert_int_equal(row.number, 6);
+	assert_int_equal(row.number, 7);
 }
 
 /* --- what waits --- */
