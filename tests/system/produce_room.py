@@ -4,6 +4,7 @@ what must be true of it when the run is over."""
 import csv
 import json
 import os
+import re
 import signal
 import stat
 import subprocess
@@ -12,7 +13,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
-from mint import MINTMARK, die_with_parent, mintmark, run
+from mint import MINTMARK, die_with_parent, eventually, mintmark, run
 
 TABLE = """\
 # Name, Type, SubType, Offset, Size
@@ -209,6 +210,16 @@ class Room:
 
 def scalar(key):
     return key.private_numbers().private_value.to_bytes(32, "big")
+
+
+def tell(process, number=signal.SIGINT):
+    """A signal that the process has taken: the next is not the same one."""
+    def taken():
+        status = Path(f"/proc/{process.pid}/status").read_text()
+        pending, = re.findall(r"^ShdPnd:\s*(\w+)$", status, re.M)
+        return not int(pending, 16) >> (number - 1) & 1
+    process.send_signal(number)
+    eventually(taken, "the signal's taking")
 
 
 def end(process, number=signal.SIGINT):

@@ -11,7 +11,7 @@ import time
 import pytest
 
 from mint import BUILD, ROOT, eventually, mintmark
-from produce_room import MADE, Room, devices, end
+from produce_room import MADE, Room, devices, end, tell
 
 
 @pytest.fixture
@@ -243,8 +243,7 @@ def test_stopped_twice(room):
     """The hook is ended, and the unit stays in the journal."""
     process = room.start("--hook", waiting_hook(room))
     begun(room, 1)
-    process.send_signal(signal.SIGTERM)
-    time.sleep(0.2)  # they are told apart
+    tell(process, signal.SIGTERM)
     code, out, err = end(process, signal.SIGTERM)
     assert code == 75, err
     last = json.loads(out.splitlines()[-1])

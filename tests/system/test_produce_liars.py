@@ -6,7 +6,6 @@ import json
 import os
 import random
 import select
-import signal
 import subprocess
 import threading
 import time
@@ -21,7 +20,7 @@ import mintmark_client as mm
 from paper_appliance import PaperAppliance
 from paper_log import CERTIFICATE, GENESIS, START, PaperLog, serial
 from mint import BUILD, die_with_parent, eventually, run
-from produce_room import TEMPLATE, Room, devices, end
+from produce_room import TEMPLATE, Room, devices, end, tell
 from test_liars import DER, authority_of, name_of, spki_of, time_of
 
 ISSUE, ORDERS = 2, 17
@@ -248,8 +247,7 @@ def test_stopped_twice_while_the_appliance_is_slow(workdir):
         room = short_room(mint, workdir, 200)
         process = room.start()
         assert mint.ready.wait(60)
-        process.send_signal(signal.SIGINT)
-        time.sleep(0.2)  # they are told apart
+        tell(process)
         code, out, err = end(process)
         assert code == 75 and "twice" in err
         last = json.loads(out.splitlines()[-1])
