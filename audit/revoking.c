@@ -95,9 +95,12 @@ check_number(const struct mm_audit_at *at, const struct mm_crl_entry *entry,
 		    "CRL %llu of \"%.*s\" does not follow CRL %llu",
 		    (unsigned long long)entry->number, MM_SPAN(entry->issuer),
 		    (unsigned long long)key->crl_number);
-	if (entry->size > at->index)
-		return mm_audit_wrong("its CRL counts entries below %llu",
-		    (unsigned long long)entry->size);
+	if (entry->size > at->index ||
+	    (key->crl_known && entry->size < key->crl_size))
+		return mm_audit_wrong(
+		    "its CRL counts entries below %llu, the last below %llu",
+		    (unsigned long long)entry->size,
+		    (unsigned long long)key->crl_size);
 	return MM_OK;
 }
 
@@ -156,6 +159,7 @@ mm_audit_crl(const struct mm_audit_at *at)
 		return error;
 	key->crl_known = true;
 	key->crl_number = entry->number;
+	key->crl_size = entry->size;
 	memcpy(waiting.digest, verdict.digest, sizeof(waiting.digest));
 	return mm_waiting_add(&at->audit->waiting, &waiting);
 }

@@ -22,7 +22,7 @@ struct mm_audit_key {
 	struct mm_span tbs[MM_AUDIT_CERTIFICATES]; /* the newest last */
 	size_t tbs_count;
 	bool crl_known;
-	uint64_t crl_number; /* of its last CRL, void or not */
+	uint64_t crl_number, crl_size; /* of its last CRL, void or not */
 };
 
 /* An order by its name, under all of its revisions. */

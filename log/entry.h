@@ -238,7 +238,8 @@ extern const struct mm_shape mm_inherited_entry_shape;
 /* A CRL before it is signed (RFC 5280 section 5). */
 struct mm_crl_entry {
 	struct mm_span issuer; /* name of the signing key */
-	uint64_t number;       /* cRLNumber, one more than the issuer's last */
+	uint64_t number;       /* cRLNumber, one more than the issuer's last,
+				* void or not */
 	uint64_t this_update, next_update;
 	uint64_t size;      /* the log's: revocations before it are counted */
 	uint64_t count;     /* certificates that it lists */

@@ -19,7 +19,8 @@ enum {
 	ROUND_MS = 3600000, /* ... which begins once in so long at most */
 	RETRY_MS = 5000,    /* after a failure */
 	REACH_MS = 2000,    /* that somebody waits for a checkpoint */
-	CLOSE_MS = 5000     /* that a stop does: it has ten seconds */
+	CLOSE_MS = 5000     /* that a stop does: it has ten seconds (where
+			     * something has failed, two) */
 };
 
 static const char checkpoint_name[] = "checkpoint";

@@ -16,7 +16,7 @@
 
 enum {
 	JOB_ARENA = 1 << 20,
-	DRAIN = 8 /* seconds that a stop waits for the token */
+	DRAIN = 8 /* seconds that a stop waits for token and archive */
 };
 
 void
@@ -342,6 +342,7 @@ archive_gone(void *self, struct mm_link *link)
 	a->archive = NULL;
 	mm_reading_lost(a);
 	mm_follow_archive_lost(a);
+	mm_authority_advance(a);
 }
 
 static void
@@ -488,7 +489,8 @@ take_tls(struct mm_authority *a, struct mm_received *message)
 	mm_authority_advance(a);
 }
 
-/* What is with the token is waited for; nothing new is decided. */
+/* What is with the token is waited for, and then the archive, which publishes
+ * it; nothing new is decided. */
 static void
 take_stop(struct mm_authority *a)
 {

@@ -28,19 +28,43 @@ untold(struct mm_authority *a, const struct mm_job *job, enum mm_error error)
 	mm_authority_drop_gate(a, job->gate);
 }
 
-static void
-tell(struct mm_authority *a, struct mm_job *job,
+static enum mm_error
+try_to_tell(struct mm_authority *a, const struct mm_job *job,
     const struct mm_buffer *envelope, int fd)
 {
 	const int fds[MM_CHANNEL_FDS] = {fd, -1};
 	struct mm_tell message = {
 	    job->ask.connection, mm_buffer_span(envelope)};
-	struct mm_link *gate = a->gates[job->gate];
+
+	return mm_link_send(a->gates[job->gate], MM_TELL, 0, &mm_tell_shape,
+	    &message, fds);
+}
+
+/* Too much waits for a gate that is slow: this is asked for again, and finds
+ * room then. */
+static enum mm_error
+tell_busy(struct mm_authority *a, const struct mm_job *job)
+{
+	mm_auto(buffer) envelope = {0};
+	enum mm_error error;
+
+	mm_buffer_init(&envelope, MM_FRAME_MAX);
+	error = mm_envelope_error_after(mm_plain(MM_E_BUSY), job->ask.id,
+	    mm_error_wait(MM_E_BUSY), &envelope);
+	return error == MM_OK ? try_to_tell(a, job, &envelope, -1) : error;
+}
+
+static void
+tell(struct mm_authority *a, struct mm_job *job,
+    const struct mm_buffer *envelope, int fd)
+{
 	enum mm_error error;
 
 	if (!is_there(a, job))
 		return;
-	error = mm_link_send(gate, MM_TELL, 0, &mm_tell_shape, &message, fds);
+	error = try_to_tell(a, job, envelope, fd);
+	if (error == MM_E_BUSY)
+		error = tell_busy(a, job);
 	if (error != MM_OK && error != MM_E_AWAY)
 		untold(a, job, error);
 }

@@ -56,9 +56,11 @@ mm_start_publish(struct mm_authority *a)
 	error = mm_link_send(a->archive, MM_ARCHIVE_PUBLISH, a->publishing,
 	    &mm_archive_publish_request_shape, &request, NULL);
 	a->archive_behind = error != MM_OK;
-	if (error != MM_OK)
-		mm_journal(MM_LEVEL_WARNING, mm_error_name(error),
-		    "the archive does not follow: %s", mm_why(error));
+	if (error == MM_OK)
+		return;
+	a->publishing = 0;
+	mm_journal(MM_LEVEL_WARNING, mm_error_name(error),
+	    "the archive does not follow: %s", mm_why(error));
 }
 
 /*

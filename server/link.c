@@ -6,6 +6,8 @@
 
 enum {
 	QUEUE_MAX = 4194304, /* bytes that wait, their bookkeeping included */
+	SMALL = 1024,        /* bytes of a message that says why there is no
+			      * other: such have as much again */
 	TURN = 16            /* messages taken before others have their turn */
 };
 
@@ -23,7 +25,7 @@ struct mm_link {
 	struct waiting *first, **last;
 	size_t queued;
 	int fd;
-	bool paused, broken, failed;
+	bool broken, failed;
 	/* The handler is being run: freeing waits until it has returned. */
 	bool busy, freed;
 };
@@ -107,7 +109,7 @@ receive_one(struct mm_link *link)
 		mm_link_free(link);
 		return false;
 	}
-	return !link->paused;
+	return true;
 }
 
 static void
@@ -187,10 +189,11 @@ static enum mm_error
 queue(struct mm_link *link, struct mm_buffer *packet,
     const int fds[MM_CHANNEL_FDS])
 {
+	size_t room = packet->size <= SMALL ? 2 * QUEUE_MAX : QUEUE_MAX;
 	struct waiting *waiting;
 	enum mm_error error;
 
-	if (cost(mm_buffer_span(packet)) > QUEUE_MAX - link->queued)
+	if (link->queued + cost(mm_buffer_span(packet)) > room)
 		return mm_fail(MM_E_BUSY, "too much waits for a process");
 	waiting = calloc(1, sizeof(*waiting));
 	if (waiting == NULL)
@@ -244,16 +247,4 @@ bool
 mm_link_failed(const struct mm_link *link)
 {
 	return link->failed;
-}
-
-void
-mm_link_pause(struct mm_link *link, bool paused)
-{
-	link->paused = paused;
-	if (link->freed)
-		return;
-	if (paused)
-		ev_io_stop(link->loop, &link->reader);
-	else
-		ev_io_start(link->loop, &link->reader);
 }

@@ -32,7 +32,8 @@ struct mm_link *mm_link_new(
 /* Also from within its own handler; what waits to be sent is dropped. */
 void mm_link_free(struct mm_link *link);
 /*
- * Sends or queues: MM_E_BUSY where the queue is full (4 MiB). Descriptors
+ * Sends or queues: MM_E_BUSY where the queue is full (4 MiB; for a message of
+ * up to 1024 bytes, such as a refusal, 8 MiB). Descriptors
  * are duplicated while they wait and stay the caller's; NULL: none.
  */
 enum mm_error mm_link_send(struct mm_link *link, uint64_t type, uint64_t id,
@@ -42,7 +43,5 @@ enum mm_error mm_link_send(struct mm_link *link, uint64_t type, uint64_t id,
 bool mm_link_broken(const struct mm_link *link);
 /* Within `closed`: we could not receive or send, for lack of memory. */
 bool mm_link_failed(const struct mm_link *link);
-/* Stops and resumes taking messages, for back-pressure. */
-void mm_link_pause(struct mm_link *link, bool paused);
 
 #endif

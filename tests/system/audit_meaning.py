@@ -68,7 +68,7 @@ class Key:
         self.retired = False
         self.certificates = []  # of x509.Certificate
         self.profiles = set()   # that they were made by
-        self.crl = None         # number of the last one, void or not
+        self.crl = None         # number and size of the last, void or not
 
     def verify(self, signature, data):
         must(self.algorithm == P256, "RSA keys sign images alone")
@@ -695,8 +695,9 @@ class Auditor:
     def add_crl(self, body):
         key = self.key(body[0])
         must(key.use != 4, "not a CA's key")
-        must(key.crl is None or body[1] == key.crl + 1, "its number")
+        must(key.crl is None or body[1] == key.crl[0] + 1, "its number")
         must(body[4] <= self.index, "its size")
+        must(key.crl is None or body[4] >= key.crl[1], "its size goes down")
         must(body[2] < body[3], "its times")
         longest = max((self.policy.profiles.get(p, {}).get(13, 0)
                        for p in key.profiles), default=0)
@@ -706,7 +707,7 @@ class Auditor:
         wanted = self.revoked.listed(
             body[4], lambda serial: self.issuers[serial] == body[0])
         check_crl(tbs, body, key.certificates, wanted)
-        key.crl = body[1]
+        key.crl = body[1], body[4]
         self.crl_entries[self.index] = key, tbs
 
     # --- signatures ---
@@ -746,7 +747,7 @@ class Auditor:
             verify_digest(self.key(body[8]), body[7], signature)
         elif index in self.crl_entries or index in self.csrs:
             key, data = (self.crl_entries.get(index)
-                         or self.csrs.get(index))[:2]
+                         or self.csrs.get(index))
             must(not key.retired, "by a retired key")
             key.verify(signature, data)
         else:

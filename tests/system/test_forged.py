@@ -170,9 +170,9 @@ def make_crl(log, serials, number=1,
                         hashes.SHA256()).tbs_certlist_bytes
 
 
-def add_crl(log, tbs, count, blob=False):
-    body = {0: "device-ca", 1: 1, 2: log[-1][1], 3: log[-1][1] + 86400,
-            4: len(log), 5: count}
+def add_crl(log, tbs, count, blob=False, number=1, fewer=0):
+    body = {0: "device-ca", 1: number, 2: log[-1][1], 3: log[-1][1] + 86400,
+            4: len(log) - fewer, 5: count}
     body.update({7: auditor.sha256(tbs), 8: len(tbs)} if blob else {6: tbs})
     last_like(log, CRL, body)
 
@@ -447,6 +447,19 @@ def a_crl_with_one_too_many(h, log):
 def a_crl_with_another_in_place_of_one(h, log):
     revoke(h, log, serial_at(log, h.device(0)), 1)
     add_crl(log, make_crl(log, [serial_at(log, h.device(1))]), 1)
+
+
+@forgery
+def a_crl_with_the_number_of_a_void_one(h, log):
+    add_crl(log, make_crl(log, []), 0)
+    last_like(log, VOID, {0: [{0: len(log) - 1, 1: "token-refused"}]})
+    add_crl(log, make_crl(log, []), 0)
+
+
+@forgery
+def a_crl_that_knows_less_than_the_last(h, log):
+    add_crl(log, make_crl(log, []), 0)
+    add_crl(log, make_crl(log, [], number=2), 0, number=2, fewer=2)
 
 
 @forgery

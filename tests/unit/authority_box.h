@@ -27,7 +27,7 @@ enum {
 	CAS = 5,        /* keys of the token */
 	WAIT_MS = 8000, /* until a test gives up */
 	QUIET_MS = 40,  /* for what should not come */
-	ANSWERS = 64,
+	ANSWERS = 160,
 	INSPECTORS = 8 /* as many as the supervisor starts */
 };
 
@@ -60,7 +60,7 @@ static struct {
 	enum mm_error notary_says; /* instead of storing what is new */
 	enum mm_error token_says;  /* instead of a signature */
 	enum mm_error archive_says; /* instead of what it is asked for */
-	enum mm_error publish_says; /* where nobody waits for it */
+	enum mm_error publish_says; /* instead of publishing */
 	bool ready, served;
 	unsigned kills, followed, published;
 	uint64_t blob_bytes;       /* that the notary was given */

@@ -1458,12 +1458,12 @@ crl_numbers_go_on_after_voids(void **state)
 	uint64_t second, third;
 
 	(void)state;
-	add_void(add_crl("device-ca", 41, 0));
-	second = add_crl("device-ca", 42, 0);
-	third = add_crl("device-ca", 43, 0);
+	add_void(add_crl("device-ca", 41, 3));
+	second = add_crl("device-ca", 42, 3);
+	third = add_crl("device-ca", 43, 4);
 	add_void(second);
 	add_void(third);
-	add_crl("device-ca", 44, 0);
+	add_crl("device-ca", 44, 4);
 	passes();
 }
 
@@ -1486,6 +1486,13 @@ crl_number_left_out(void)
 {
 	add_crl("device-ca", 1, 0);
 	add_crl("device-ca", 3, 0);
+}
+
+static void
+crl_that_knows_less_than_the_last(void)
+{
+	add_crl("device-ca", 1, 5);
+	add_crl("device-ca", 2, 4);
 }
 
 static void
@@ -2016,6 +2023,7 @@ crls_and_keys_are_checked(void **state)
 	    ATTACK(crl_number_of_a_void_one, "does not follow CRL 1"),
 	    ATTACK(crl_number_left_out, "does not follow CRL 1"),
 	    ATTACK(crl_of_what_comes, "counts entries below"),
+	    ATTACK(crl_that_knows_less_than_the_last, "the last below 5"),
 	    ATTACK(crl_that_ends_before_it_begins, "has other times"),
 	    ATTACK(crl_by_code_signing, "is no key of a CA"),
 	    ATTACK(crl_that_is_a_certificate, "is no list of revoked"),

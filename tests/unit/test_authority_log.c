@@ -60,6 +60,43 @@ auditors_are_answered_by_the_archive(void **unused)
 	assert_int_equal(blob.size, 65536 + blob.data.size);
 }
 
+/* Whoever asks for much at once is told to ask again, where a gate is slow;
+ * the gate, with all of its connections, stays. */
+static void
+what_finds_no_room_is_asked_for_again(void **unused)
+{
+	enum { MANY = 120 };
+	static const uint8_t much[1 << 20];
+	unsigned busy = 0;
+
+	(void)unused;
+	box.heritage = mm_span(much, sizeof(much));
+	box.hold[GATE] = true;
+	for (unsigned i = 0; i < MANY; i++) {
+		ask_blob((uint8_t)(100 + i));
+		if (i % 10 == 0)
+			until_quiet();
+	}
+	until_quiet();
+	box.hold[GATE] = false;
+	for (unsigned i = 0; i < MANY; i++) {
+		struct mm_envelope envelope = await((uint8_t)(100 + i));
+		struct mm_error_answer told;
+
+		if (envelope.type == MM_MESSAGE_BLOB)
+			continue;
+		ok(mm_shape_decode(&mm_error_answer_shape, envelope.body,
+		    &mint.arena, &told));
+		assert_int_equal(told.code, MM_E_BUSY);
+		assert_true(told.retry_after > 0);
+		busy++;
+	}
+	assert_in_range(busy, 10, MANY - 10);
+	assert_int_equal(box.kills, 0);
+	ask_blob(1);
+	assert_int_equal(await(1).type, MM_MESSAGE_BLOB);
+}
+
 static void
 what_the_archive_refuses_is_told(void **unused)
 {
@@ -375,6 +412,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    TEST(auditors_are_answered_by_the_archive),
+	    TEST(what_finds_no_room_is_asked_for_again),
 	    TEST(what_the_archive_refuses_is_told),
 	    TEST(an_export_is_put_on_record_once),
 	    TEST(an_id_of_another_request_is_refused),
