@@ -591,7 +591,7 @@ def test_a_lasting_watch_tells_on_a_log(log):
     log.grow(3)
     with Watching("--key", log.place / "vkey", "--state", log.state,
                   log.log) as watching:
-        eventually(log.state.exists, "the first round")
+        assert all(watching.process.stdout.readline() for _ in range(3))
         other = log.place / "other"
         log.maker.directory(other_history(log, 1)[:3], other)
         for path in sorted(other.rglob("*")):
