@@ -95,8 +95,10 @@ check_number(const struct mm_audit_at *at, const struct mm_crl_entry *entry,
 		    "CRL %llu of \"%.*s\" does not follow CRL %llu",
 		    (unsigned long long)entry->number, MM_SPAN(entry->issuer),
 		    (unsigned long long)key->crl_number);
-	if (entry->size > at->index ||
-	    (key->crl_known && entry->size < key->crl_size))
+	if (entry->size > at->index)
+		return mm_audit_wrong("its CRL counts entries below %llu",
+		    (unsigned long long)entry->size);
+	if (key->crl_known && entry->size < key->crl_size)
 		return mm_audit_wrong(
 		    "its CRL counts entries below %llu, the last below %llu",
 		    (unsigned long long)entry->size,

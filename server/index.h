@@ -256,12 +256,12 @@ enum mm_error mm_index_image_wanted(struct mm_index *index,
 
 /* --- revocation --- */
 
-/* The newest CRL of an issuer's key, signed or not, never a void one. */
 struct mm_crl_row {
 	uint64_t idx, number, this_update, next_update;
 	uint64_t size; /* revocations before it are counted */
 	bool is_signed;
 };
+/* The newest CRL of an issuer's key, signed or not, never a void one. */
 enum mm_error mm_index_crl(struct mm_index *index, struct mm_span issuer,
     struct mm_crl_row *out) mm_must_use;
 /* The newest one that was entered, void or not: numbers go on from it, for a

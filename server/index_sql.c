@@ -13,6 +13,9 @@
 	"SELECT name, use, key, retired, idx, imported FROM authority "
 #define PENDING_ROW \
 	"SELECT payload, idx, kind, time, expiry, withdrawn FROM pending "
+#define CRL_ROW \
+	"SELECT crl.idx, number, this_update, next_update, size, state = 1" \
+	" FROM crl JOIN issued ON issued.idx = crl.idx "
 
 static const char *const sql[MM_SQL_COUNT] = {
     [MM_SQL_BEGIN] = "BEGIN IMMEDIATE",
@@ -143,14 +146,10 @@ static const char *const sql[MM_SQL_COUNT] = {
     [MM_SQL_REVOKED_SINCE] =
 	"SELECT count(*) FROM revoked WHERE issuer = ? AND entry >= ?",
     [MM_SQL_CRL_PUT] = "INSERT INTO crl VALUES(?, ?, ?, ?, ?, ?)",
-    [MM_SQL_CRL_GET] =
-	"SELECT crl.idx, number, this_update, next_update, size, state = 1"
-	" FROM crl JOIN issued ON issued.idx = crl.idx"
-	" WHERE crl.issuer = ? AND state <> 2 ORDER BY crl.idx DESC LIMIT 1",
+    [MM_SQL_CRL_GET] = CRL_ROW "WHERE crl.issuer = ? AND state <> 2"
+			       " ORDER BY crl.idx DESC LIMIT 1",
     [MM_SQL_CRL_ENTERED] =
-	"SELECT crl.idx, number, this_update, next_update, size, state = 1"
-	" FROM crl JOIN issued ON issued.idx = crl.idx"
-	" WHERE crl.issuer = ? ORDER BY crl.idx DESC LIMIT 1",
+	CRL_ROW "WHERE crl.issuer = ? ORDER BY crl.idx DESC LIMIT 1",
     [MM_SQL_REQUEST_PUT] = "INSERT OR REPLACE INTO request VALUES(?, ?, ?)",
     [MM_SQL_REQUEST_GET] =
 	"SELECT idx FROM request WHERE principal = ? AND id = ?",
