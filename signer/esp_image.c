@@ -134,13 +134,14 @@ lay_out(struct mm_span image, struct mm_esp_layout *layout)
 }
 
 enum mm_error
-mm_esp_look(struct mm_span image, uint64_t *prefix)
+mm_esp_look(struct mm_span image, struct mm_prefix_hash *prefix)
 {
 	struct mm_esp_layout layout = {0};
 	enum mm_error error = lay_out(image, &layout);
 
 	if (error == MM_OK)
-		*prefix = layout.hashed ? layout.checksum + 1 : 0;
+		*prefix = (struct mm_prefix_hash){
+		    .size = layout.checksum + 1, .summed = true};
 	return error;
 }
 
@@ -191,40 +192,35 @@ read_header(
 	return read_flash(image, *chip, esp);
 }
 
-/* XOR of all bytes, word by word; the size is a multiple of 4. */
+/*
+ * XOR of the segments' bytes: of all up to the checksum's, without the headers
+ * and the padding.
+ */
 static uint8_t
-fold(const uint8_t *data, uint64_t size)
+sum_segments(
+    const struct mm_image_reading *r, const struct mm_esp_layout *layout)
 {
-	uint64_t lanes[4] = {0}, words[4], sum;
-	uint32_t word;
+	const uint8_t *data = r->image.data;
+	uint64_t end = layout->checksum + 1, at = 0;
+	uint8_t sum = mm_reading_sum(r, end);
 
-	for (; size >= sizeof(words); size -= sizeof(words)) {
-		memcpy(words, data, sizeof(words));
-		for (size_t i = 0; i < 4; i++)
-			lanes[i] ^= words[i];
-		data += sizeof(words);
+	for (size_t i = 0; i < layout->count; i++) {
+		const struct mm_segment *segment = &layout->segments[i];
+
+		sum ^= mm_xor(mm_span(data + at, segment->offset - at));
+		at = segment->offset + segment->size;
 	}
-	sum = lanes[0] ^ lanes[1] ^ lanes[2] ^ lanes[3];
-	for (; size >= sizeof(word); size -= sizeof(word)) {
-		memcpy(&word, data, sizeof(word));
-		sum ^= word;
-		data += sizeof(word);
-	}
-	sum ^= sum >> 32;
-	sum ^= sum >> 16;
-	return (uint8_t)(sum ^ sum >> 8);
+	return sum ^ mm_xor(mm_span(data + at, end - at));
 }
 
 static enum mm_error
 check_sums(struct mm_image_reading *r, const struct mm_esp_layout *layout)
 {
-	uint8_t sum = CHECKSUM_START, hash[MM_ESP_HASH];
+	uint8_t sum = CHECKSUM_START ^ sum_segments(r, layout);
+	uint8_t hash[MM_ESP_HASH];
 	const uint8_t *at = r->image.data + layout->checksum;
 	enum mm_error error;
 
-	for (size_t i = 0; i < layout->count; i++)
-		sum ^= fold(r->image.data + layout->segments[i].offset,
-		    layout->segments[i].size);
 	if (*at != sum)
 		return mm_esp_wrong(layout->checksum,
 		    "the checksum is 0x%02x, and should be 0x%02x", *at, sum);

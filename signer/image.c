@@ -48,9 +48,10 @@ static const struct reader {
 	enum mm_image_format first, last; /* what it may turn out to be */
 	uint8_t magic[4];
 	size_t magic_size;
-	/* A look before all is hashed: the prefix whose hash it will need (0:
-	 * none). NULL: it needs none. */
-	enum mm_error (*look)(struct mm_span image, uint64_t *prefix);
+	/* A look before all is hashed: the prefix whose hash or sum it will
+	 * need (of size 0: none). NULL: it needs none. */
+	enum mm_error (*look)(
+	    struct mm_span image, struct mm_prefix_hash *prefix);
 	enum mm_error (*read)(struct mm_image_reading *r);
 } readers[] = {
     {MM_FORMAT_ESP_APP, MM_FORMAT_ESP_IMAGE, {0xE9}, 1, mm_esp_look,
@@ -101,15 +102,15 @@ choose(struct mm_span image, struct mm_span as, const struct reader **out)
 
 /* Ascending: the lists of prefixes are. */
 static void
-want(struct mm_image_reading *r, uint64_t size)
+want(struct mm_image_reading *r, struct mm_prefix_hash prefix)
 {
 	size_t at = r->known_count;
 
-	if (size == 0 || size > r->image.size)
+	if (prefix.size == 0 || prefix.size > r->image.size)
 		return;
-	for (; at > 0 && r->known[at - 1].size > size; at--)
+	for (; at > 0 && r->known[at - 1].size > prefix.size; at--)
 		r->known[at] = r->known[at - 1];
-	r->known[at] = (struct mm_prefix_hash){.size = size};
+	r->known[at] = prefix;
 	r->known_count++;
 }
 
@@ -141,10 +142,19 @@ mm_reading_hash(struct mm_image_reading *r, uint64_t size, uint8_t out[32])
 	return error;
 }
 
+uint8_t
+mm_reading_sum(const struct mm_image_reading *r, uint64_t size)
+{
+	for (size_t i = 0; i < r->known_count; i++)
+		if (r->known[i].size == size && r->known[i].summed)
+			return r->known[i].sum;
+	return mm_xor(mm_span(r->image.data, (size_t)size));
+}
+
 static enum mm_error
 read_by(const struct reader *reader, struct mm_image_reading *r)
 {
-	uint64_t prefix = 0;
+	struct mm_prefix_hash prefix = {0};
 	enum mm_error error = MM_OK;
 
 	if (reader->look != NULL)
@@ -152,8 +162,8 @@ read_by(const struct reader *reader, struct mm_image_reading *r)
 	if (error != MM_OK)
 		return error;
 	want(r, prefix);
-	want(r, before_sector(r->image));
-	want(r, r->image.size);
+	want(r, (struct mm_prefix_hash){.size = before_sector(r->image)});
+	want(r, (struct mm_prefix_hash){.size = r->image.size});
 	error = mm_hash_prefixes(
 	    (struct mm_span){0}, r->image, r->known, r->known_count);
 	if (error == MM_OK)

@@ -197,13 +197,13 @@ tell(struct mm_image_reading *r, const struct mm_mcuboot_layout *l,
 }
 
 enum mm_error
-mm_mcuboot_look(struct mm_span image, uint64_t *prefix)
+mm_mcuboot_look(struct mm_span image, struct mm_prefix_hash *prefix)
 {
 	struct mm_mcuboot_layout layout;
 	enum mm_error error = mm_mcuboot_layout(image, &layout);
 
 	if (error == MM_OK)
-		*prefix = layout.covered;
+		prefix->size = layout.covered;
 	return error;
 }
 
