@@ -193,22 +193,22 @@ read_header(
 }
 
 /*
- * XOR of the segments' bytes: of all up to the checksum's, without the headers
- * and the padding.
+ * XOR of the segments' bytes. What was summed goes up to the checksum's byte:
+ * that one goes out again with the padding, and so do the headers.
  */
 static uint8_t
 sum_segments(
     const struct mm_image_reading *r, const struct mm_esp_layout *layout)
 {
 	const uint8_t *data = r->image.data;
-	uint64_t end = layout->checksum + 1, at = 0;
-	uint8_t sum = mm_reading_sum(r, end);
+	size_t end = (size_t)layout->checksum + 1, at = 0;
+	uint8_t sum = mm_reading_sum(r);
 
 	for (size_t i = 0; i < layout->count; i++) {
 		const struct mm_segment *segment = &layout->segments[i];
 
-		sum ^= mm_xor(mm_span(data + at, segment->offset - at));
-		at = segment->offset + segment->size;
+		sum ^= mm_xor(mm_span(data + at, (size_t)segment->offset - at));
+		at = (size_t)(segment->offset + segment->size);
 	}
 	return sum ^ mm_xor(mm_span(data + at, end - at));
 }

@@ -122,7 +122,8 @@ mm_hash_prefixes(struct mm_span head, struct mm_span file,
 		status = at < sum_end ? feed_and_sum(hash, next, &sum)
 				      : feed(hash, next);
 		at += next.size;
-		prefixes[i].sum = sum;
+		if (prefixes[i].summed)
+			prefixes[i].sum = sum;
 		if (status == 0)
 			status = branch(hash, &prefixes[i]);
 	}

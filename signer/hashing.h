@@ -15,7 +15,7 @@ struct mm_prefix_hash {
 	uint64_t fill; /* bytes 0xFF hashed behind it */
 	bool summed;   /* `sum` is asked for, too */
 	uint8_t out[32];
-	uint8_t sum; /* XOR of the prefix's bytes, without `fill` and `head` */
+	uint8_t sum; /* if `summed`: XOR of its bytes, without head and fill */
 };
 
 /* `head` goes before everything (may be empty); prefixes ascending by size.

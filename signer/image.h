@@ -4,7 +4,7 @@
  * the first thing that is wrong (MM_E_IMAGE), naming the offset.
  *
  *   image.c            which reader; the whole file's facts
- *   hashing.c          SHA-256 over a file and its prefixes, in one pass
+ *   hashing.c          SHA-256 and XOR of a file and its prefixes, in one pass
  *   image_facts.c      the shapes of all facts
  *   esp_image.c        ESP images: header, segments, checksum and hash
  *   esp_app.c          the descriptors in them

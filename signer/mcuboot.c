@@ -203,7 +203,7 @@ mm_mcuboot_look(struct mm_span image, struct mm_prefix_hash *prefix)
 	enum mm_error error = mm_mcuboot_layout(image, &layout);
 
 	if (error == MM_OK)
-		prefix->size = layout.covered;
+		*prefix = (struct mm_prefix_hash){.size = layout.covered};
 	return error;
 }
 

@@ -25,13 +25,13 @@ struct mm_image_reading {
 enum mm_error mm_reading_hash(
     struct mm_image_reading *r, uint64_t size, uint8_t out[32]) mm_must_use;
 
-/* XOR of the file's first bytes, as cheap where it was summed then. */
-uint8_t mm_reading_sum(const struct mm_image_reading *r, uint64_t size);
+/* XOR of the prefix that the format's look asked to be summed. */
+uint8_t mm_reading_sum(const struct mm_image_reading *r);
 
 /* Before the whole is hashed: the prefix up to the checksum, which is summed;
  * the appended SHA-256 is over it. MM_E_IMAGE. */
-enum mm_error mm_esp_look(
-    struct mm_span image, struct mm_prefix_hash *prefix) mm_must_use;
+enum mm_error
+mm_esp_look(struct mm_span image, struct mm_prefix_hash *prefix) mm_must_use;
 /* signatures.c: one more that the file carries (copied; `family` and
  * `algorithm` static, `key` in the arena). MM_E_IMAGE where there are too
  * many. */

@@ -422,6 +422,28 @@ segments_are_whole_words(void **state)
 	}
 }
 
+/* Whatever the padding is, and whether a SHA-256 is appended or not. */
+static void
+the_checksum_is_over_segments_alone(void **state)
+{
+	const uint32_t sizes[] = {16, 0, 20};
+	const size_t end = 24 + 3 * 8 + 16 + 20;
+
+	(void)state;
+	for (uint8_t hashed = 0; hashed < 2; hashed++) {
+		mm_auto(buffer) image = {0};
+
+		esp_make(sizes, MM_COUNT(sizes), &image);
+		image.data[23] = hashed;
+		for (size_t at = end; at % 16 != 15; at++)
+			image.data[at] = (uint8_t)(0x51 + at);
+		esp_seal(&image);
+		assert_int_equal(refusal(&image, ""), MM_OK);
+		image.data[end - 1] ^= 1;
+		assert_int_equal(refusal(&image, ""), MM_E_IMAGE);
+	}
+}
+
 static void
 headers_say_what_exists(void **state)
 {
@@ -622,6 +644,7 @@ main(void)
 	    cmocka_unit_test(lengths_that_overflow_are_refused),
 	    cmocka_unit_test(segments_have_limits),
 	    cmocka_unit_test(segments_are_whole_words),
+	    cmocka_unit_test(the_checksum_is_over_segments_alone),
 	    cmocka_unit_test(headers_say_what_exists),
 	    cmocka_unit_test(faults_name_their_offset),
 	    cmocka_unit_test(texts_are_printable),
