@@ -30,16 +30,39 @@ policy_document(const void *body)
 	return ((const struct mm_policy_entry *)body)->policy;
 }
 
+/* Nobody asked for it: that of a start, or of a ceremony that is stored. */
+static bool
+is_own(const void *body)
+{
+	const struct mm_certificate_entry *certificate = body;
+
+	return certificate->principal.size == 0 &&
+	       certificate->request.size == 0;
+}
+
 /* Which kinds bring a policy, and which may use the last of the disk. */
 static const struct rule {
 	struct mm_span (*document)(const void *body);
-	bool closing; /* ends what an earlier entry has begun */
+	enum mm_reserve reserve;
+	bool (*may)(const void *body); /* use it; NULL: each */
 } rules[MM_ENTRY_KINDS] = {
-    [MM_ENTRY_GENESIS] = {genesis_document, false},
-    [MM_ENTRY_POLICY] = {policy_document, false},
-    [MM_ENTRY_SIGNATURES] = {NULL, true},
-    [MM_ENTRY_VOID] = {NULL, true},
+    [MM_ENTRY_GENESIS] = {genesis_document, MM_RESERVE_NONE, NULL},
+    [MM_ENTRY_POLICY] = {policy_document, MM_RESERVE_NONE, NULL},
+    [MM_ENTRY_START] = {NULL, MM_RESERVE_HALF, NULL},
+    [MM_ENTRY_CERTIFICATE] = {NULL, MM_RESERVE_HALF, is_own},
+    [MM_ENTRY_SIGNATURES] = {NULL, MM_RESERVE_ALL, NULL},
+    [MM_ENTRY_VOID] = {NULL, MM_RESERVE_ALL, NULL},
 };
+
+static enum mm_reserve
+reserve_for(const struct candidate *candidate)
+{
+	const struct rule *rule = &rules[candidate->entry.kind];
+
+	return rule->may == NULL || rule->may(candidate->body)
+		   ? rule->reserve
+		   : MM_RESERVE_NONE;
+}
 
 static enum mm_error
 decode(struct mm_span bytes, struct mm_arena *arena, struct candidate *out)
@@ -124,6 +147,7 @@ mm_admit_entry(const struct mm_vkey *log, uint64_t index, struct mm_span bytes,
 		    (unsigned long long)tail->time);
 	tail->time = entry->time;
 	memcpy(tail->policy, entry->policy, sizeof(tail->policy));
-	tail->closing = tail->closing && rules[entry->kind].closing;
+	if (tail->reserve > reserve_for(&candidate))
+		tail->reserve = reserve_for(&candidate);
 	return MM_OK;
 }

@@ -9,12 +9,19 @@
 #include "log/entry.h"
 #include "log/note.h"
 
+/*
+ * How much an entry may take of the room that is kept free on the disk.
+ * Signatures and voids, all of it: they end what was begun. What a start
+ * writes and the certificates of the appliance's own, half of it: without its
+ * TLS certificate nobody could read.
+ */
+enum mm_reserve { MM_RESERVE_NONE, MM_RESERVE_HALF, MM_RESERVE_ALL };
+
 /* What the last entry says; all zero before the first. */
 struct mm_tail {
 	uint64_t time;
 	uint8_t policy[32];
-	/* Only signatures and voids so far: they end what was begun. */
-	bool closing;
+	enum mm_reserve reserve; /* the least of all entries so far */
 };
 
 /*

@@ -122,8 +122,13 @@ mm_notary_anchor(struct mm_notary *notary)
 }
 
 static enum mm_error
-check_room(const struct mm_notary *notary)
+check_room(const struct mm_notary *notary, enum mm_reserve reserve)
 {
+	const uint64_t kept[] = {
+	    [MM_RESERVE_NONE] = notary->reserve,
+	    [MM_RESERVE_HALF] = notary->reserve / 2,
+	    [MM_RESERVE_ALL] = 0,
+	};
 	struct statvfs info;
 	uint64_t room;
 
@@ -131,12 +136,12 @@ check_room(const struct mm_notary *notary)
 		return mm_fail(MM_E_STORE, "cannot look at %s: %s",
 		    notary->state, strerror(errno));
 	room = (uint64_t)info.f_bavail * info.f_frsize;
-	if (room < notary->reserve)
+	if (room < kept[reserve])
 		return mm_fail(MM_E_DISK_FULL,
 		    "the log's disk has %llu bytes left, %llu are kept for "
 		    "signatures: make room and go on",
 		    (unsigned long long)room,
-		    (unsigned long long)notary->reserve);
+		    (unsigned long long)kept[reserve]);
 	return MM_OK;
 }
 
@@ -226,7 +231,7 @@ check_batch(const struct mm_notary *notary,
 		error = check_limits(notary, in);
 	if (error != MM_OK)
 		return error;
-	tail->closing = true;
+	tail->reserve = MM_RESERVE_ALL;
 	for (mm_list_each(const struct mm_bytes_item, item, in->entries)) {
 		error = check_entry(notary, index++, item->value, tail, naming);
 		if (error != MM_OK)
@@ -235,7 +240,7 @@ check_batch(const struct mm_notary *notary,
 	error = check_future(notary, tail);
 	if (error != MM_OK)
 		return error;
-	return tail->closing ? MM_OK : check_room(notary);
+	return check_room(notary, tail->reserve);
 }
 
 static enum mm_error
@@ -399,7 +404,7 @@ run_blob(void *self, const void *request, struct mm_arena *arena, void *answer)
 	(void)answer;
 	memcpy(blob.sha256, in->sha256, sizeof(blob.sha256));
 	if (error == MM_OK)
-		error = check_room(notary);
+		error = check_room(notary, MM_RESERVE_NONE);
 	if (error == MM_OK)
 		error = mm_store_put_blob(
 		    notary->store, &blob, in->offset, in->data);

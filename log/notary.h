@@ -28,7 +28,7 @@ struct mm_notary_options {
 	const char *state;  /* directory of log.db */
 	const char *anchor; /* directory of the anchor, elsewhere */
 	const char *key;    /* directory of the log key */
-	uint64_t reserve;   /* bytes to keep free for signatures */
+	uint64_t reserve;   /* bytes to keep free; see log/admit.h */
 	bool genesis;       /* an empty state may be begun */
 };
 

@@ -169,7 +169,8 @@ struct mm_batch {
 	enum mm_error clock; /* why nothing new may be signed, or MM_OK */
 	bool open;           /* the notary has it */
 	bool sealed;         /* a policy is its last entry */
-	bool closing;        /* nothing but signatures and voids */
+	bool start;          /* that of this life is in it */
+	bool closing;        /* nothing but what the reserve is for */
 	ev_tstamp deadline;  /* when who waits for it has waited enough */
 };
 

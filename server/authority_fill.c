@@ -106,6 +106,7 @@ add_start(struct mm_authority *a)
 
 	if (error == MM_OK)
 		error = mm_batch_add(a, MM_ENTRY_START, &body, NULL);
+	a->batch.start = error == MM_OK;
 	return error;
 }
 
@@ -159,6 +160,28 @@ add_server(struct mm_authority *a)
 	return MM_OK;
 }
 
+/* Where the disk is short, what may use its last room goes alone. */
+static bool
+is_closed(struct mm_authority *a)
+{
+	a->batch.closing = a->store_short && a->batch.count > 0;
+	return a->batch.closing;
+}
+
+static enum mm_error
+fill_others(struct mm_authority *a)
+{
+	enum mm_error error = mm_refusals_add(a);
+
+	if (error == MM_OK && a->started)
+		error = mm_ceremony_add(a);
+	if (error == MM_OK && a->started)
+		error = mm_crl_add_entry(a);
+	if (error == MM_OK && a->started)
+		mm_release_add(a);
+	return error;
+}
+
 /* What must be logged before anything new is decided. */
 static enum mm_error
 fill_own(struct mm_authority *a)
@@ -167,22 +190,16 @@ fill_own(struct mm_authority *a)
 
 	if (error == MM_OK)
 		error = add_voids(a);
-	/* The notary keeps the last room of the disk for these alone. */
-	a->batch.closing = a->store_short && a->batch.count > 0;
-	if (a->batch.closing)
+	/* The notary keeps the last room of the disk for these alone, */
+	if (is_closed(a))
 		return error;
 	if (error == MM_OK && !a->started)
 		error = add_start(a);
 	if (error == MM_OK)
 		error = add_server(a);
-	if (error == MM_OK)
-		error = mm_refusals_add(a);
-	if (error == MM_OK && a->started)
-		error = mm_ceremony_add(a);
-	if (error == MM_OK && a->started)
-		error = mm_crl_add_entry(a);
-	if (error == MM_OK && a->started)
-		mm_release_add(a);
+	/* and half of it for those. */
+	if (error == MM_OK && !is_closed(a))
+		error = fill_others(a);
 	if (error == MM_OK && a->followed && a->batch.count > 0)
 		error = refer_unproven(a);
 	return error;
@@ -255,7 +272,7 @@ mm_batch_fill(struct mm_authority *a)
 {
 	enum mm_error error = mm_index_begin(a->index);
 
-	a->batch.closing = a->batch.sealed = false;
+	a->batch.closing = a->batch.sealed = a->batch.start = false;
 	if (error == MM_OK && !a->distrusted)
 		error = fill_own(a);
 	if (error == MM_OK)

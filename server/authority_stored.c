@@ -11,7 +11,7 @@
 
 enum {
 	STORE_AGAIN = 1,  /* seconds until a full disk is tried again */
-	SERVER_AGAIN = 60 /* seconds until our certificate, void, is */
+	SERVER_AGAIN = 60 /* seconds until the next one of our own is */
 };
 
 /* Forgets what was in the batch; whoever waited for it is told why. */
@@ -25,7 +25,9 @@ drop_lines(struct mm_authority *a, enum mm_error error)
 
 		if (line->item != NULL) {
 			if (line->item->ours)
-				a->server_due = ev_now(a->loop);
+				a->server_due =
+				    ev_now(a->loop) +
+				    (a->server.size > 0 ? SERVER_AGAIN : 0);
 			mm_item_refuse(a, line->item, error);
 			mm_item_free(a, line->item);
 		}
@@ -70,8 +72,7 @@ settle(struct mm_authority *a, struct mm_item *item)
 {
 	mm_auto(buffer) entry = {0};
 	bool image = item->kind == MM_ENTRY_IMAGE;
-	enum mm_error voided =
-	    item->signature.size > 0 ? MM_OK : item->reason;
+	enum mm_error voided = item->signature.size > 0 ? MM_OK : item->reason;
 
 	if (image) {
 		entry = item->entry;
@@ -264,7 +265,7 @@ batch_stored(
 		mm_authority_fail(a, error);
 	if (a->fatal != MM_OK)
 		return;
-	if (!a->started && !batch->closing) {
+	if (batch->start) {
 		a->started = true;
 		mm_follow_begin(a);
 	}

@@ -34,6 +34,14 @@ def small():
         mint.remove()
 
 
+def issue_if_room(client, order):
+    try:
+        return client.issue(order, fresh("lamp"), new_csr())
+    except mm.Refused as e:
+        assert e.name == "disk-full", e
+        return None
+
+
 def test_a_full_disk(small):
     order, csr, device = small.new_order(), new_csr(), fresh("lamp")
     with small.client() as client:
@@ -50,13 +58,8 @@ def test_a_full_disk(small):
         assert client.status()
         small.disk.free()
 
-        def resumed():
-            try:
-                return client.issue(order, fresh("lamp"), new_csr())
-            except mm.Refused as e:
-                assert e.name == "disk-full", e
-                return None
-        assert eventually(resumed, "the service without a restart", 90)
+        assert eventually(lambda: issue_if_room(client, order),
+                          "the service without a restart", 90)
 
 
 def test_a_request_refused_for_the_disk_is_done_later(small):
@@ -77,6 +80,27 @@ def test_a_request_refused_for_the_disk_is_done_later(small):
                 return None
         first = eventually(done, "its certificate", 90)
         assert client.ask("issue", body, request) == first
+
+
+def test_a_start_below_the_reserve(small):
+    """It reads and tells why it signs nothing, until there is room."""
+    order, csr, device = small.new_order(), new_csr(), fresh("lamp")
+    with small.client() as client:
+        first = client.issue(order, device, csr)
+    small.stop()
+    small.limit(reserve="4M")
+    small.disk.fill(leave=3 << 20)
+    small.start()
+    with small.client() as client:
+        for _ in range(3):
+            with refused("disk-full"):
+                client.issue(order, fresh("lamp"), new_csr())
+        assert client.show(device) == first
+        assert client.issue(order, device, csr) == first
+        assert client.status()
+        small.disk.free()
+        assert eventually(lambda: issue_if_room(client, order),
+                          "the service without a restart", 90)
 
 
 def test_a_start_with_a_full_disk(small):

@@ -5,6 +5,7 @@
 
 #include <signal.h>
 #include <sqlite3.h>
+#include <sys/statvfs.h>
 #include <time.h>
 
 #include "log/store.h"
@@ -794,6 +795,47 @@ the_last_of_the_disk_is_for_signatures(void **state)
 	assert_int_equal(world_append(world, items, 2, NULL, 0), MM_OK);
 }
 
+static enum mm_error
+append_certificate(struct world *world, struct mm_certificate_entry body)
+{
+	struct mm_entry frame = sample_frame(MM_ENTRY_CERTIFICATE);
+
+	frame.time = world->time;
+	return append_one(world, &frame, &body);
+}
+
+/* A start is stored, and a certificate that nobody asked for. */
+static void
+half_of_the_last_is_for_a_start(void **state)
+{
+	struct world *world = *state;
+	struct mm_certificate_entry asked = sample_certificate(), own = asked;
+	struct mm_start_entry start = {.version = mm_span_text("1")};
+	struct mm_entry frame = sample_frame(MM_ENTRY_START);
+	struct statvfs disk;
+
+	own.principal = own.request = (struct mm_span){0};
+	world_genesis(world);
+	world_must_append(world, 1);
+	world_close(world);
+	assert_int_equal(statvfs(world->state, &disk), 0);
+	world->options.reserve =
+	    (uint64_t)disk.f_bavail * disk.f_frsize / 2 * 3;
+	world_must_open(world);
+	frame.time = world->time;
+	assert_int_equal(append_certificate(world, asked), MM_E_DISK_FULL);
+	assert_int_equal(append_one(world, &frame, &start), MM_OK);
+	assert_int_equal(append_certificate(world, own), MM_OK);
+	own.request = asked.request;
+	assert_int_equal(append_certificate(world, own), MM_E_DISK_FULL);
+	world_close(world);
+	world->options.reserve *= 2;
+	world_must_open(world);
+	own.request = (struct mm_span){0};
+	assert_int_equal(append_one(world, &frame, &start), MM_E_DISK_FULL);
+	assert_int_equal(append_certificate(world, own), MM_E_DISK_FULL);
+}
+
 /* The largest answer, as it goes over the channel. */
 static void
 the_largest_answer_fits_into_a_message(void **state)
@@ -957,6 +999,7 @@ main(void)
 	    T(recovery_can_be_interrupted), T(a_failed_anchor_is_fatal),
 	    T(a_full_disk_is_told_and_overcome),
 	    T(the_last_of_the_disk_is_for_signatures),
+	    T(half_of_the_last_is_for_a_start),
 	    T(the_largest_answer_fits_into_a_message),
 	    T(a_blob_is_stored_before_it_is_named),
 	    T(a_blob_is_what_its_name_says),
