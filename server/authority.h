@@ -194,6 +194,12 @@ struct mm_reading {
 	    struct mm_received *answer);
 };
 
+/* In the order of asking, in which the archive answers. */
+struct mm_readings {
+	struct mm_reading *first, *last;
+	size_t count;
+};
+
 /* An entry that a token was told to follow; it answers in order. */
 struct mm_follow_call {
 	struct mm_follow_call *next;
@@ -327,7 +333,7 @@ struct mm_authority {
 	size_t item_count;
 	struct mm_signing *signings; /* in the order of asking */
 	ev_tstamp signing_deadline;  /* of the first that a token has */
-	struct mm_reading *readings;
+	struct mm_readings readings;
 	ev_tstamp published; /* when the archive was told the last time */
 	uint64_t publishing; /* the call by which it was; 0: it has answered */
 	bool archive_behind; /* it does not have the newest note, as far as is

@@ -7,20 +7,64 @@
 
 #include "log/receipt.h"
 
-enum { READ_PATIENCE = 10 /* seconds that clients wait for the archive */ };
+enum {
+	READ_PATIENCE = 10, /* seconds that clients wait for the archive */
+	READINGS_MAX = 4096 /* that clients wait for */
+};
+
+static void
+push(struct mm_readings *list, struct mm_reading *reading)
+{
+	if (list->first == NULL)
+		list->first = reading;
+	else
+		list->last->next = reading;
+	list->last = reading;
+	list->count++;
+}
+
+/* The one behind `before`, the first where that is NULL. */
+static struct mm_reading *
+take(struct mm_readings *list, struct mm_reading *before)
+{
+	struct mm_reading **place = before ? &before->next : &list->first;
+	struct mm_reading *reading = *place;
+
+	*place = reading->next;
+	if (list->last == reading)
+		list->last = before;
+	list->count--;
+	return reading;
+}
+
+static struct mm_reading *
+take_called(struct mm_readings *list, uint64_t id)
+{
+	struct mm_reading *before = NULL;
+
+	for (struct mm_reading *r = list->first; r != NULL; r = r->next) {
+		if (r->id == id)
+			return take(list, before);
+		before = r;
+	}
+	return NULL;
+}
 
 enum mm_error
 mm_reading_begin(struct mm_authority *a, uint64_t type,
     const struct mm_shape *shape, const void *request, struct mm_job *job,
     void (*done)(struct mm_authority *, struct mm_job *, struct mm_received *))
 {
-	struct mm_reading *reading = calloc(1, sizeof(*reading));
+	struct mm_reading *reading;
 	enum mm_error error;
 
+	if (job != NULL && a->readings.count >= READINGS_MAX)
+		return mm_fail(
+		    MM_E_BUSY, "too many requests wait for the archive");
+	reading = calloc(1, sizeof(*reading));
 	if (reading == NULL)
 		return mm_fail(MM_E_MEMORY, "no memory for a request");
-	*reading = (struct mm_reading){.next = a->readings,
-	    .id = ++a->calls,
+	*reading = (struct mm_reading){.id = ++a->calls,
 	    .deadline = ev_now(a->loop) + READ_PATIENCE,
 	    .job = job,
 	    .done = done};
@@ -34,7 +78,7 @@ mm_reading_begin(struct mm_authority *a, uint64_t type,
 	if (error != MM_OK)
 		free(reading);
 	else
-		a->readings = reading;
+		push(&a->readings, reading);
 	return error;
 }
 
@@ -63,7 +107,7 @@ not_yet(const struct mm_authority *a, enum mm_error error)
 void
 mm_reading_answered(struct mm_authority *a, struct mm_received *received)
 {
-	struct mm_reading **place = &a->readings, *reading;
+	struct mm_reading *reading;
 	enum mm_error error = mm_error_from(received->packet.error);
 
 	if (received->packet.type == MM_ARCHIVE_PUBLISH)
@@ -71,12 +115,9 @@ mm_reading_answered(struct mm_authority *a, struct mm_received *received)
 	/* Whoever asked, and if it is found by the way. */
 	if (error == MM_E_LOG_WRONG)
 		mm_authority_distrust(a, received->packet.why);
-	while (*place != NULL && (*place)->id != received->packet.id)
-		place = &(*place)->next;
-	reading = *place;
+	reading = take_called(&a->readings, received->packet.id);
 	if (reading == NULL)
 		return;
-	*place = reading->next;
 	if (received->packet.error != 0)
 		error = mm_fail(error, "%.*s", MM_SPAN(received->packet.why));
 	if (received->packet.error == 0)
@@ -93,8 +134,8 @@ mm_reading_lost(struct mm_authority *a)
 {
 	struct mm_reading *reading;
 
-	while ((reading = a->readings) != NULL) {
-		a->readings = reading->next;
+	while (a->readings.first != NULL) {
+		reading = take(&a->readings, NULL);
 		if (reading->job != NULL)
 			mm_answer_error(
 			    a, reading->job, mm_plain(MM_E_STARTING));
@@ -107,15 +148,15 @@ mm_reading_lost(struct mm_authority *a)
 void
 mm_reading_tick(struct mm_authority *a)
 {
-	struct mm_reading **place = &a->readings, *reading;
+	struct mm_reading *reading, *before = NULL;
 
-	while ((reading = *place) != NULL) {
+	while ((reading = before ? before->next : a->readings.first) != NULL) {
 		if (reading->job == NULL ||
 		    ev_now(a->loop) < reading->deadline) {
-			place = &reading->next;
+			before = reading;
 			continue;
 		}
-		*place = reading->next;
+		take(&a->readings, before);
 		mm_answer_error(a, reading->job, mm_plain(MM_E_DEADLINE));
 		free(reading);
 	}
@@ -126,8 +167,8 @@ mm_reading_clear(struct mm_authority *a)
 {
 	struct mm_reading *reading;
 
-	while ((reading = a->readings) != NULL) {
-		a->readings = reading->next;
+	while (a->readings.first != NULL) {
+		reading = take(&a->readings, NULL);
 		mm_job_free(reading->job);
 		free(reading);
 	}

@@ -401,7 +401,7 @@ is_drained(const struct mm_authority *a)
 		return true;
 	return !a->batch.open &&
 	       (a->items == NULL || !a->followed || a->distrusted) &&
-	       a->readings == NULL && a->storings == NULL &&
+	       a->readings.first == NULL && a->storings == NULL &&
 	       (a->archive == NULL || a->publishing == 0);
 }
 

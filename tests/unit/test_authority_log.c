@@ -34,17 +34,24 @@ ask_blob(uint8_t id)
 }
 
 static void
-auditors_are_answered_by_the_archive(void **unused)
+ask_consistency(uint8_t id)
 {
 	struct mm_consistency_request older = {5};
+
+	ask(box.station_key, MM_MESSAGE_CONSISTENCY, id,
+	    &mm_consistency_request_shape, &older);
+}
+
+static void
+auditors_are_answered_by_the_archive(void **unused)
+{
 	struct mm_consistency_answer grown;
 	struct mm_cosign_request cosign = {text("a note")};
 	struct mm_cosign_answer cosigned;
 	struct mm_blob_answer blob;
 
 	(void)unused;
-	ask(box.station_key, MM_MESSAGE_CONSISTENCY, 1,
-	    &mm_consistency_request_shape, &older);
+	ask_consistency(1);
 	await_body(
 	    1, MM_MESSAGE_CONSISTENCY, &mm_consistency_answer_shape, &grown);
 	assert_true(mm_span_equal(
@@ -58,6 +65,33 @@ auditors_are_answered_by_the_archive(void **unused)
 	ask_blob(3);
 	await_body(3, MM_MESSAGE_BLOB, &mm_blob_answer_shape, &blob);
 	assert_int_equal(blob.size, 65536 + blob.data.size);
+}
+
+/* So many wait for a slow archive, and no more; who is told to ask again is
+ * not one of them, and each of them gets its answer. */
+static void
+so_many_wait_for_the_archive(void **unused)
+{
+	enum { MANY = 4096, BEYOND = 100 };
+
+	(void)unused;
+	box.hold[ARCHIVE] = true;
+	for (unsigned i = 0; i < MANY; i++) {
+		ask_consistency(1);
+		if (i % 512 == 0)
+			until_quiet();
+	}
+	for (unsigned i = 0; i < BEYOND; i++)
+		ask_consistency((uint8_t)(2 + i));
+	for (unsigned i = 0; i < BEYOND; i++)
+		await_error((uint8_t)(2 + i), MM_E_BUSY);
+	until_quiet();
+	assert_null(told_about(1));
+	box.hold[ARCHIVE] = false;
+	for (unsigned i = 0; i < MANY; i++)
+		assert_int_equal(await(1).type, MM_MESSAGE_CONSISTENCY);
+	ask_consistency(2);
+	assert_int_equal(await(2).type, MM_MESSAGE_CONSISTENCY);
 }
 
 /* Whoever asks for much at once is told to ask again, where a gate is slow;
@@ -85,8 +119,8 @@ what_finds_no_room_is_asked_for_again(void **unused)
 
 		if (envelope.type == MM_MESSAGE_BLOB)
 			continue;
-		ok(mm_shape_decode(&mm_error_answer_shape, envelope.body,
-		    &mint.arena, &told));
+		ok(mm_shape_decode(
+		    &mm_error_answer_shape, envelope.body, &mint.arena, &told));
 		assert_int_equal(told.code, MM_E_BUSY);
 		assert_true(told.retry_after > 0);
 		busy++;
@@ -412,6 +446,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    TEST(auditors_are_answered_by_the_archive),
+	    TEST(so_many_wait_for_the_archive),
 	    TEST(what_finds_no_room_is_asked_for_again),
 	    TEST(what_the_archive_refuses_is_told),
 	    TEST(an_export_is_put_on_record_once),
