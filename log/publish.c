@@ -203,7 +203,8 @@ look_step(struct mm_publisher *publisher)
 {
 	enum mm_error error;
 
-	publisher->looking = mm_review_look(&publisher->look, &error);
+	publisher->looking = mm_review_look(
+	    &publisher->look, publisher->written, &error);
 	publisher->look_first = publisher->looking && publisher->look_first;
 	tell(publisher, error);
 	return error == MM_OK ? 0 : RETRY_MS;

@@ -68,15 +68,25 @@ next_blob(struct mm_review *review, struct mm_blob *out, enum mm_error *error)
 	return true;
 }
 
+/* Full by now, and its partial forms are gone. */
+static bool
+is_superseded(const struct mm_tile *tile, uint64_t published)
+{
+	return tile->width < MM_TILE_WIDTH &&
+	       mm_tile_width(tile->level, tile->n, published) == MM_TILE_WIDTH;
+}
+
 static enum mm_error
-look_for_tile(struct mm_review *review, const struct mm_tile *tile)
+look_for_tile(
+    struct mm_review *review, uint64_t published, const struct mm_tile *tile)
 {
 	enum mm_put_found found;
 
 	if (tile->width == MM_TILE_WIDTH)
 		mm_review_drop_partials(
 		    review->directory, tile->level, tile->n);
-	if (mm_derive_has_tile(review->directory, tile))
+	if (is_superseded(tile, published) ||
+	    mm_derive_has_tile(review->directory, tile))
 		return MM_OK;
 	review->restored++;
 	return mm_derive_put_tile(
@@ -97,7 +107,7 @@ look_for_blob(struct mm_review *review, const struct mm_blob *blob)
 
 /* False at the end of the round, and where it fails. */
 static bool
-look_once(struct mm_review *review, enum mm_error *error)
+look_once(struct mm_review *review, uint64_t published, enum mm_error *error)
 {
 	struct mm_blob blob;
 	struct mm_tile tile;
@@ -108,17 +118,18 @@ look_once(struct mm_review *review, enum mm_error *error)
 	}
 	if (*error != MM_OK || !mm_tile_next(&review->walk, &tile))
 		return false;
-	*error = look_for_tile(review, &tile);
+	*error = look_for_tile(review, published, &tile);
 	return *error == MM_OK;
 }
 
 bool
-mm_review_look(struct mm_review *review, enum mm_error *error)
+mm_review_look(
+    struct mm_review *review, uint64_t published, enum mm_error *error)
 {
 	for (size_t i = 0; i < LOOKS; i++) {
 		struct mm_review former = *review;
 
-		if (look_once(review, error))
+		if (look_once(review, published, error))
 			continue;
 		if (*error != MM_OK) {
 			review->walk = former.walk;
@@ -172,9 +183,7 @@ compare_tile(
 	enum mm_put_found found;
 	enum mm_error error;
 
-	/* Full by now, and its partial forms are gone. */
-	if (tile->width < mm_tile_width(tile->level, tile->n, published) &&
-	    mm_tile_width(tile->level, tile->n, published) == MM_TILE_WIDTH)
+	if (is_superseded(tile, published))
 		return MM_OK;
 	error = mm_derive_check(review->store, tile);
 	if (error == MM_OK)

@@ -23,15 +23,16 @@ void mm_review_begin(struct mm_review *review, uint64_t size);
 
 /*
  * Looks for some of the files without reading any, and writes those that are
- * missing or have another size. True where the round has more.
+ * missing or have another size. `published` is the log's size by now. True
+ * where the round has more.
  */
-bool mm_review_look(struct mm_review *review, enum mm_error *error);
+bool mm_review_look(
+    struct mm_review *review, uint64_t published, enum mm_error *error);
 
 /*
  * Compares one file with the store, and the store with itself. What is
  * damaged in the directory is told in the journal and written anew;
- * MM_E_LOG_WRONG where the store is. `published` is the log's size by now.
- * True where the round has more.
+ * MM_E_LOG_WRONG where the store is. True where the round has more.
  */
 bool mm_review_compare(
     struct mm_review *review, uint64_t published, enum mm_error *error);

@@ -59,6 +59,29 @@ drops_partial_tiles_once_full(void **state)
 	assert_tiles_sound(room);
 }
 
+/* What a start looks for is what was published before it: a partial form that
+ * the first checkpoint drops is not missing. */
+static void
+a_start_leaves_no_partial_form_of_a_full_tile(void **state)
+{
+	struct room *room = *state;
+	char path[160];
+
+	begin(room);
+	snprintf(
+	    path, sizeof(path), "%s/tile/entries/000.p", room->world.tiles);
+	grow(room, 199);
+	assert_int_equal(publish(room), MM_OK);
+	idle(room);
+	assert_int_equal(access(path, F_OK), 0);
+	grow(room, 100);
+	reopen(room);
+	assert_int_equal(publish(room), MM_OK);
+	idle(room);
+	assert_int_equal(access(path, F_OK), -1);
+	assert_tiles_sound(room);
+}
+
 static void
 what_is_deleted_or_damaged_comes_back(void **state)
 {
@@ -450,6 +473,7 @@ main(void)
 	const struct CMUnitTest tests[] = {T(publishes_checkpoint_and_tiles),
 	    T(passes_over_checkpoints_that_wait),
 	    T(drops_partial_tiles_once_full),
+	    T(a_start_leaves_no_partial_form_of_a_full_tile),
 	    T(what_is_deleted_or_damaged_comes_back),
 	    T(a_store_behind_its_tiles_is_refused),
 	    T(closing_writes_what_is_due),
