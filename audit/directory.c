@@ -44,7 +44,9 @@ compare(void *self, unsigned height, uint64_t n, const struct mm_hash *hash)
 		return error;
 	tile.width = mm_tile_width(tile.level, tile.n, size);
 	mm_tile_path(&tile, name);
-	return mm_fail(MM_E_TILE, "%s: its hash %llu is not that of %s %llu",
+	return mm_fail(MM_E_TILE,
+	    "%s: its hash %llu is not that of %s %llu: the one or the other "
+	    "file is damaged",
 	    name, (unsigned long long)(n % MM_TILE_WIDTH),
 	    height == 0 ? "entry" : "the entries from",
 	    (unsigned long long)(n << height));

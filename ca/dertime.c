@@ -1,47 +1,11 @@
-/*
- * Times of certificates. The calendar is reckoned here: gmtime(3) reads the
- * time zone's file when it is first called, and a sandboxed process may not
- * open one.
- */
+/* Times of certificates. */
 #include "ca/der.h"
 
 #include <stdio.h>
 
-enum { DAY = 86400, FIRST_GENERALIZED = 2050 };
+#include "protocol/date.h"
 
-struct date {
-	unsigned year, month, day; /* month and day from 1 */
-};
-
-/* Years that begin in March have their leap day at the end. */
-static uint64_t
-days_of(struct date date)
-{
-	uint64_t year = date.year - (date.month <= 2);
-	uint64_t month = (date.month + 9) % 12;
-	uint64_t days = 365 * year + year / 4 - year / 100 + year / 400;
-
-	/* 719468 days from March of the year 0 to January 1970. */
-	return days + (153 * month + 2) / 5 + date.day - 1 - 719468;
-}
-
-static struct date
-date_of(uint64_t days)
-{
-	/* One 400 years' cycle has 146097 days. */
-	uint64_t shifted = days + 719468;
-	uint64_t era = shifted / 146097, in_era = shifted % 146097;
-	uint64_t year =
-	    (in_era - in_era / 1460 + in_era / 36524 - in_era / 146096) / 365;
-	uint64_t in_year = in_era - (365 * year + year / 4 - year / 100);
-	uint64_t month = (5 * in_year + 2) / 153;
-	struct date date = {
-	    .day = (unsigned)(in_year - (153 * month + 2) / 5 + 1),
-	    .month = (unsigned)(month < 10 ? month + 3 : month - 9)};
-
-	date.year = (unsigned)(year + era * 400) + (date.month <= 2);
-	return date;
-}
+enum { FIRST_GENERALIZED = 2050 };
 
 /* Reads `count` digits; the text's length was checked. */
 static unsigned
@@ -64,7 +28,7 @@ mm_der_time(struct mm_der *reader)
 	    mm_der_take(reader, wide ? MM_DER_TIME : MM_DER_UTC_TIME);
 	const uint8_t *at = text.data;
 	unsigned hour, minute, second;
-	struct date date, again;
+	struct mm_date date, again;
 	uint64_t days;
 
 	reader->bad |= text.size != (wide ? 15 : 13);
@@ -84,17 +48,17 @@ mm_der_time(struct mm_der *reader)
 		      date.day > 31 || hour > 23 || minute > 59 || second > 59;
 	if (reader->bad)
 		return 0;
-	days = days_of(date);
-	again = date_of(days); /* differs for the 31st of a short month */
+	days = mm_days_of(date);
+	again = mm_date_of(days); /* differs for the 31st of a short month */
 	reader->bad = again.day != date.day;
-	return days * DAY + hour * 3600 + minute * 60 + second;
+	return days * MM_DAY + hour * 3600 + minute * 60 + second;
 }
 
 static void
 put_time(struct mm_buffer *out, uint64_t seconds, bool generalized)
 {
-	struct date date = date_of(seconds / DAY);
-	unsigned rest = (unsigned)(seconds % DAY);
+	struct mm_date date = mm_date_of(seconds / MM_DAY);
+	unsigned rest = (unsigned)(seconds % MM_DAY);
 	bool wide = generalized || date.year >= FIRST_GENERALIZED;
 	size_t opened = mm_der_open(out, wide ? MM_DER_TIME : MM_DER_UTC_TIME);
 

@@ -45,7 +45,8 @@ not_found(const struct mm_invocation *invocation)
 		    "no certificate with serial number %s was issued here",
 		    serial);
 	return mm_fail(MM_E_NOT_FOUND,
-	    "device %s has no certificate of profile %.*s here",
+	    "device %s has no certificate of profile %.*s here that is not "
+	    "revoked",
 	    mm_option(invocation, "device"),
 	    MM_SPAN(mm_value_text(invocation, "profile", "device")));
 }

@@ -2,21 +2,8 @@
 
 #include <sodium.h>
 #include <string.h>
-#include <time.h>
 
 #include "log/note.h"
-
-#define YEAR_9999 UINT64_C(253402300799)
-
-void
-mm_time_text(uint64_t seconds, char out[MM_TIME_TEXT])
-{
-	time_t time = (time_t)(seconds < YEAR_9999 ? seconds : YEAR_9999);
-	struct tm utc;
-
-	gmtime_r(&time, &utc);
-	strftime(out, MM_TIME_TEXT, "%Y-%m-%dT%H:%M:%SZ", &utc);
-}
 
 json_t *
 mm_json_number(uint64_t number)

@@ -8,12 +8,8 @@
 
 #include <jansson.h>
 
+#include "protocol/date.h"
 #include "protocol/shape.h"
-
-enum { MM_TIME_TEXT = 24 };
-/* POSIX seconds as 2024-01-31T12:00:00Z; what lies past the year 9999, and
- * UINT64_MAX, is X.509's last second. */
-void mm_time_text(uint64_t seconds, char out[MM_TIME_TEXT]);
 
 json_t *mm_json_number(uint64_t number);
 json_t *mm_json_time(uint64_t seconds);

@@ -76,8 +76,9 @@ find_line(struct mm_span lines, const struct mm_vkey *vkey, struct mm_line *out)
 	if (count == 0)
 		return bad_note("has no signature");
 	if (ours == 0)
-		return mm_fail(
-		    MM_E_NOTE_KEY, "%s has not signed the note", vkey->name);
+		return mm_fail(MM_E_NOTE_KEY,
+		    "%s has not signed the note: is the key that of its log?",
+		    vkey->name);
 	return MM_OK;
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "ca/profile.h"
+#include "protocol/date.h"
 
 enum { UNITS_MAX = 10000000, STATIONS_MAX = 64 };
 
@@ -199,14 +200,17 @@ mm_order_cover(const struct mm_order_claim *order, struct mm_span profile,
 enum mm_error
 mm_order_open(const struct mm_order_claim *order, uint64_t now)
 {
+	char until[MM_TIME_TEXT];
+
 	if (order->closed)
 		return mm_fail(MM_E_ORDER_CLOSED,
 		    "order %.*s was closed by its revision %llu",
 		    MM_SPAN(order->name), (unsigned long long)order->revision);
-	if (now > order->until)
-		return mm_fail(MM_E_ORDER_CLOSED, "order %.*s ended at %llu",
-		    MM_SPAN(order->name), (unsigned long long)order->until);
-	return MM_OK;
+	if (now <= order->until)
+		return MM_OK;
+	mm_time_text(order->until, until);
+	return mm_fail(MM_E_ORDER_CLOSED, "order %.*s ended at %s",
+	    MM_SPAN(order->name), until);
 }
 
 enum mm_error

@@ -2,6 +2,8 @@
 
 #include <sodium.h>
 
+#include "protocol/date.h"
+
 enum { SKEW = 60 }; /* seconds that an officer's clock may be ahead */
 
 /* The signatures under one payload, taken apart. */
@@ -38,18 +40,24 @@ take_apart(const struct mm_list *statements, struct bundle *out)
 static enum mm_error
 check_time(const struct mm_claim *claim, uint64_t time)
 {
+	char claimed[MM_TIME_TEXT], entered[MM_TIME_TEXT];
+
+	mm_time_text(time, entered);
 	if (claim->expiry <= claim->time)
 		return mm_fail(
 		    MM_E_STATEMENT_TIME, "the statement ends before it begins");
-	if (claim->time > time && claim->time - time > SKEW)
+	if (claim->time > time && claim->time - time > SKEW) {
+		mm_time_text(claim->time, claimed);
 		return mm_fail(MM_E_STATEMENT_TIME,
-		    "the statement is of %llu, the entry of %llu",
-		    (unsigned long long)claim->time, (unsigned long long)time);
-	if (time > claim->expiry)
+		    "the statement is of %s, the entry of %s", claimed,
+		    entered);
+	}
+	if (time > claim->expiry) {
+		mm_time_text(claim->expiry, claimed);
 		return mm_fail(MM_E_STATEMENT_TIME,
-		    "the statement ended at %llu; the entry is of %llu",
-		    (unsigned long long)claim->expiry,
-		    (unsigned long long)time);
+		    "the statement ended at %s; the entry is of %s", claimed,
+		    entered);
+	}
 	return MM_OK;
 }
 

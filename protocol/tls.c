@@ -1,12 +1,15 @@
 #include "protocol/tls.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #include <gnutls/crypto.h>
 #include <gnutls/pkcs11.h>
 #include <gnutls/x509.h>
 
+#include "protocol/date.h"
 #include "protocol/shape.h"
 
 /*
@@ -24,7 +27,8 @@ static const char priorities[] =
 
 enum {
 	HANDSHAKE_MAX = 32768, /* bytes of one handshake message */
-	KEY_BITS_MAX = 4096
+	KEY_BITS_MAX = 4096,
+	HINT = 64
 };
 
 struct mm_tls {
@@ -117,6 +121,19 @@ check_leaf(gnutls_session_t session, const char *purpose)
 	return error;
 }
 
+/* A certificate that seems too old or too new may be a clock that is wrong. */
+static const char *
+clock_hint(unsigned status, char out[HINT])
+{
+	char now[MM_TIME_TEXT];
+
+	out[0] = '\0';
+	mm_time_text((uint64_t)time(NULL), now);
+	if ((status & (GNUTLS_CERT_EXPIRED | GNUTLS_CERT_NOT_ACTIVATED)) != 0)
+		snprintf(out, HINT, "By the clock here it is %s", now);
+	return out;
+}
+
 static enum mm_error
 check_chain(gnutls_session_t session, const char *purpose, const char *name)
 {
@@ -124,6 +141,7 @@ check_chain(gnutls_session_t session, const char *purpose, const char *name)
 	    {GNUTLS_DT_KEY_PURPOSE_OID, (unsigned char *)purpose, 0},
 	    {GNUTLS_DT_DNS_HOSTNAME, (unsigned char *)name, 0}};
 	gnutls_datum_t text = {NULL, 0};
+	char hint[HINT];
 	unsigned status = 0;
 	int result = gnutls_certificate_verify_peers(
 	    session, wanted, name != NULL ? 2 : 1, &status);
@@ -134,9 +152,10 @@ check_chain(gnutls_session_t session, const char *purpose, const char *name)
 		return MM_OK;
 	result = gnutls_certificate_verification_status_print(
 	    status, GNUTLS_CRT_X509, &text, 0);
-	mm_fail(MM_E_TLS, "%s",
+	mm_fail(MM_E_TLS, "%s%s",
 	    result >= 0 ? (const char *)text.data
-			: "the certificate is refused");
+			: "the certificate is refused",
+	    clock_hint(status, hint));
 	gnutls_free(text.data);
 	return MM_E_TLS;
 }

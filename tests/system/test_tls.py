@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import socket
 import ssl
 from datetime import datetime, timedelta
@@ -234,6 +235,18 @@ def test_a_refused_certificate_is_told_with_its_fingerprint(own_mint,
     shown = x509.load_pem_x509_certificate(
         (workdir / "certificate.pem").read_bytes())
     assert shown.fingerprint(hashes.SHA256()).hex() in line
+
+
+def test_a_certificate_out_of_its_time_is_told_with_the_clock(own_mint,
+                                                              workdir):
+    """It may be the clock that is wrong."""
+    own_mint.start()
+    turned_away(own_mint, by_access_ca(
+        own_mint, workdir, "tls_www_client", "signing_key",
+        'activation_date = "2040-01-01 00:00:00"',
+        'expiration_date = "2041-01-01 00:00:00"'))
+    line = own_mint.daemon.wait_line("tls-refused")
+    assert re.search(r"not yet valid.*the clock here it is 20\d\d-", line), line
 
 
 def test_resumption_does_not_outlive_registration(mint):

@@ -288,27 +288,6 @@ text_is_text_or_hex(void **state)
 	json_decref(value);
 }
 
-static void
-times_to_the_last_second(void **state)
-{
-	static const struct {
-		uint64_t seconds;
-		const char *text;
-	} rows[] = {{0, "1970-01-01T00:00:00Z"},
-	    {SAMPLE_TIME, "2023-11-14T22:13:20Z"},
-	    {UINT64_C(253402300798), "9999-12-31T23:59:58Z"},
-	    {UINT64_C(253402300799), "9999-12-31T23:59:59Z"},
-	    {UINT64_C(253402300800), "9999-12-31T23:59:59Z"},
-	    {UINT64_MAX, "9999-12-31T23:59:59Z"}};
-	char text[MM_TIME_TEXT];
-
-	(void)state;
-	for (size_t i = 0; i < MM_COUNT(rows); i++) {
-		mm_time_text(rows[i].seconds, text);
-		assert_string_equal(text, rows[i].text);
-	}
-}
-
 int
 main(void)
 {
@@ -319,8 +298,7 @@ main(void)
 	    cmocka_unit_test(a_tbs_and_a_key_are_read),
 	    cmocka_unit_test(a_crl_is_read),
 	    cmocka_unit_test(bytes_that_are_no_entry),
-	    cmocka_unit_test(text_is_text_or_hex),
-	    cmocka_unit_test(times_to_the_last_second)};
+	    cmocka_unit_test(text_is_text_or_hex)};
 
 	if (sodium_init() < 0)
 		return 1;

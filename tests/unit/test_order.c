@@ -399,6 +399,18 @@ closed_orders_say_by_which_revision(void **state)
 }
 
 static void
+ended_orders_say_when(void **state)
+{
+	(void)state;
+	order.until = 1709251199;
+	assert_int_equal(mm_order_open(&order, order.until), MM_OK);
+	assert_int_equal(
+	    mm_order_open(&order, order.until + 1), MM_E_ORDER_CLOSED);
+	assert_non_null(strstr(
+	    mm_why(MM_E_ORDER_CLOSED), "ended at 2024-02-29T23:59:59Z"));
+}
+
+static void
 expect_unsound(const char *why)
 {
 	assert_int_equal(mm_order_sound(&order), MM_E_STATEMENT);
@@ -579,6 +591,7 @@ main(void)
 	    TEST(counts_are_what_is_covered),
 	    TEST(counts_end_where_nobody_counts),
 	    TEST(closed_orders_say_by_which_revision),
+	    TEST(ended_orders_say_when),
 	    TEST(addresses_are_counted_exactly),
 	    TEST(reissues_are_as_many_as_units_at_most),
 	    TEST(a_new_order_is_open), TEST(ranges_of_two_lengths_hold_nothing),

@@ -532,8 +532,8 @@ every_bad_statement_has_its_name(void **state)
 	} rows[] = {
 	    {wrong_kind, "statement-wrong-kind", "of kind policy, not release"},
 	    {wrong_log, "statement-wrong-log", "example.org/other"},
-	    {expired, "statement-expired", "ended at 1799999999"},
-	    {from_the_future, "statement-expired", "is of 1800000061"},
+	    {expired, "statement-expired", "ended at 2027-01-15T07:59:59Z"},
+	    {from_the_future, "statement-expired", "is of 2027-01-15T08:01:01Z"},
 	    {unknown_key, "statement-unknown-officer", "of no officer"},
 	    {removed_officer, "statement-unknown-officer", "of no officer"},
 	    {one_key_twice, "statement-too-few",
