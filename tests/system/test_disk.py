@@ -42,24 +42,34 @@ def issue_if_room(client, order):
         return None
 
 
-def test_a_full_disk(small):
-    order, csr, device = small.new_order(), new_csr(), fresh("lamp")
-    with small.client() as client:
-        first = client.issue(order, device, csr)
-        small.disk.fill()
-        with nothing_signed(small):
-            for _ in range(3):
-                with refused("disk-full") as r:
-                    client.issue(order, fresh("lamp"), new_csr())
-                assert r.error.retry_after > 0
-        # Reads go on, and what was promised is kept.
-        assert client.show(device) == first
-        assert client.issue(order, device, csr) == first
-        assert client.status()
-        small.disk.free()
+def short_of_room(small, client, order, known):
+    """Nothing is signed, and why is told; reads go on, what was promised is
+    kept, and where there is room again, so does the service."""
+    device, csr, first = known
+    with nothing_signed(small):
+        for _ in range(3):
+            with refused("disk-full") as r:
+                client.issue(order, fresh("lamp"), new_csr())
+            assert r.error.retry_after > 0
+    assert client.show(device) == first
+    assert client.issue(order, device, csr) == first
+    assert client.status()
+    small.disk.free()
+    assert eventually(lambda: issue_if_room(client, order),
+                      "the service without a restart", 90)
 
-        assert eventually(lambda: issue_if_room(client, order),
-                          "the service without a restart", 90)
+
+def issued(client, order):
+    device, csr = fresh("lamp"), new_csr()
+    return device, csr, client.issue(order, device, csr)
+
+
+def test_a_full_disk(small):
+    order = small.new_order()
+    with small.client() as client:
+        known = issued(client, order)
+        small.disk.fill()
+        short_of_room(small, client, order, known)
 
 
 def test_a_request_refused_for_the_disk_is_done_later(small):
@@ -83,31 +93,23 @@ def test_a_request_refused_for_the_disk_is_done_later(small):
 
 
 def test_a_start_below_the_reserve(small):
-    """It reads and tells why it signs nothing, until there is room."""
-    order, csr, device = small.new_order(), new_csr(), fresh("lamp")
+    """Its own TLS certificate has room, and nobody else's."""
+    order = small.new_order()
     with small.client() as client:
-        first = client.issue(order, device, csr)
+        known = issued(client, order)
     small.stop()
     small.limit(reserve="4M")
     small.disk.fill(leave=3 << 20)
     small.start()
     with small.client() as client:
-        for _ in range(3):
-            with refused("disk-full"):
-                client.issue(order, fresh("lamp"), new_csr())
-        assert client.show(device) == first
-        assert client.issue(order, device, csr) == first
-        assert client.status()
-        small.disk.free()
-        assert eventually(lambda: issue_if_room(client, order),
-                          "the service without a restart", 90)
+        short_of_room(small, client, order, known)
 
 
 def test_a_start_with_a_full_disk(small):
     """It starts and reads, or says in one line why not; then it works."""
-    order, csr, device = small.new_order(), new_csr(), fresh("lamp")
+    order = small.new_order()
     with small.client() as client:
-        first = client.issue(order, device, csr)
+        device, _, first = issued(client, order)
     small.stop()
     small.disk.fill()
     daemon = Daemon(small.config)
