@@ -98,8 +98,8 @@ reckon_times(struct mm_form *form)
 	uint64_t now = form->plan->now;
 
 	if (now < profile->backdate || now > TIME_LAST)
-		return mm_fail(MM_E_CERTIFICATE, "validity: the time is %llu",
-		    (unsigned long long)now);
+		return mm_fail(MM_E_CERTIFICATE,
+		    "validity: the clock is too early or too late");
 	form->not_before = now - profile->backdate;
 	form->not_after = UINT64_MAX;
 	if (profile->validity != 0) {

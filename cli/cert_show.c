@@ -45,10 +45,11 @@ not_found(const struct mm_invocation *invocation)
 		    "no certificate with serial number %s was issued here",
 		    serial);
 	return mm_fail(MM_E_NOT_FOUND,
-	    "device %s has no certificate of profile %.*s here that is not "
-	    "revoked",
+	    "device %s has no good certificate of profile %.*s here (%s); a "
+	    "revoked one is shown by --serial",
 	    mm_option(invocation, "device"),
-	    MM_SPAN(mm_value_text(invocation, "profile", "device")));
+	    MM_SPAN(mm_value_text(invocation, "profile", "device")),
+	    mm_why(MM_E_NOT_FOUND));
 }
 
 static enum mm_error

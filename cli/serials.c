@@ -130,9 +130,10 @@ read_device(const struct mm_invocation *invocation, struct mm_arena *arena,
 		    &appliance, MM_MESSAGE_SHOW, &request, arena, &answer);
 	if (error == MM_E_NOT_FOUND)
 		error = mm_fail(error,
-		    "device %.*s has no certificate of profile %.*s here that "
-		    "is not revoked",
-		    MM_SPAN(request.device), MM_SPAN(request.profile));
+		    "device %.*s has no good certificate of profile %.*s here "
+		    "(%s)",
+		    MM_SPAN(request.device), MM_SPAN(request.profile),
+		    mm_why(error));
 	if (error == MM_OK)
 		error = mm_certificate_answer_check(
 		    &answer, &wanted, &appliance.vkey, arena, &attested);

@@ -3,6 +3,8 @@
 #include <sodium.h>
 #include <string.h>
 
+#include "protocol/date.h"
+
 enum { ENTRY_ARENA = 1 << 20 };
 
 /* An entry that is being judged, with its body. */
@@ -30,7 +32,8 @@ policy_document(const void *body)
 	return ((const struct mm_policy_entry *)body)->policy;
 }
 
-/* Nobody asked for it: that of a start, or of a ceremony that is stored. */
+/* Nobody asked for it: the appliance's own, or that of a ceremony, which was
+ * stored before it. */
 static bool
 is_own(const void *body)
 {
@@ -123,6 +126,17 @@ check_policy(const struct candidate *candidate, const struct mm_tail *tail)
 	return MM_OK;
 }
 
+static enum mm_error
+backwards(uint64_t time, uint64_t last)
+{
+	char now[MM_TIME_TEXT], before[MM_TIME_TEXT];
+
+	mm_time_text(time, now);
+	mm_time_text(last, before);
+	return mm_fail(MM_E_NOTARY_TIME,
+	    "the entry's time %s is before the last one's, %s", now, before);
+}
+
 enum mm_error
 mm_admit_entry(const struct mm_vkey *log, uint64_t index, struct mm_span bytes,
     struct mm_tail *tail)
@@ -141,10 +155,7 @@ mm_admit_entry(const struct mm_vkey *log, uint64_t index, struct mm_span bytes,
 	if (error != MM_OK)
 		return error;
 	if (entry->time < tail->time)
-		return mm_fail(MM_E_NOTARY_TIME,
-		    "the entry's time %llu is before the last one's, %llu",
-		    (unsigned long long)entry->time,
-		    (unsigned long long)tail->time);
+		return backwards(entry->time, tail->time);
 	tail->time = entry->time;
 	memcpy(tail->policy, entry->policy, sizeof(tail->policy));
 	if (tail->reserve > reserve_for(&candidate))

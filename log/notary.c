@@ -7,6 +7,7 @@
 
 #include "log/begin.h"
 #include "protocol/message.h"
+#include "protocol/date.h"
 
 enum {
 	AHEAD = 60,      /* seconds that an entry may be ahead of the clock */
@@ -141,7 +142,7 @@ check_room(const struct mm_notary *notary, enum mm_reserve reserve)
 		    "the log's disk has %llu bytes left, %llu are kept for "
 		    "signatures: make room and go on",
 		    (unsigned long long)room,
-		    (unsigned long long)kept[reserve]);
+		    (unsigned long long)notary->reserve);
 	return MM_OK;
 }
 
@@ -184,17 +185,18 @@ check_limits(
 static enum mm_error
 check_future(const struct mm_notary *notary, const struct mm_tail *tail)
 {
+	char ahead[MM_TIME_TEXT], clock[MM_TIME_TEXT];
 	struct timespec now;
 
 	if (tail->time == notary->tail.time)
 		return MM_OK;
 	clock_gettime(CLOCK_REALTIME, &now);
-	if (tail->time > (uint64_t)now.tv_sec + AHEAD)
-		return mm_fail(MM_E_NOTARY_TIME,
-		    "the entry's time %llu is ahead of the clock, %llu",
-		    (unsigned long long)tail->time,
-		    (unsigned long long)now.tv_sec);
-	return MM_OK;
+	if (tail->time <= (uint64_t)now.tv_sec + AHEAD)
+		return MM_OK;
+	mm_time_text(tail->time, ahead);
+	mm_time_text((uint64_t)now.tv_sec, clock);
+	return mm_fail(MM_E_NOTARY_TIME,
+	    "the entry's time %s is ahead of the clock, %s", ahead, clock);
 }
 
 /* The blobs that the batch names, for the store to look for. */

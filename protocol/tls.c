@@ -154,7 +154,7 @@ check_chain(gnutls_session_t session, const char *purpose, const char *name)
 	    status, GNUTLS_CRT_X509, &text, 0);
 	mm_fail(MM_E_TLS, "%s%s",
 	    result >= 0 ? (const char *)text.data
-			: "the certificate is refused",
+			: "the certificate is refused. ",
 	    clock_hint(status, hint));
 	gnutls_free(text.data);
 	return MM_E_TLS;

@@ -194,10 +194,10 @@ struct mm_reading {
 	    struct mm_received *answer);
 };
 
-/* In the order of asking, in which the archive answers. */
+/* In the order of asking, in which the archive answers; ids ascend. */
 struct mm_readings {
 	struct mm_reading *first, *last;
-	size_t count;
+	size_t count, bytes; /* of the requests that wait */
 };
 
 /* An entry that a token was told to follow; it answers in order. */

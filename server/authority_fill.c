@@ -13,8 +13,7 @@
 enum {
 	SIGNATURES_MAX = 128,     /* in one entry */
 	SIGNATURES_BYTES = 16384, /* all together */
-	SERVER_LIFE = 86400,      /* seconds until our certificate is renewed */
-	SERVER_AGAIN = 60         /* seconds until it is tried again */
+	SERVER_LIFE = 86400       /* seconds until our certificate is renewed */
 };
 
 /* One `signatures` entry for all that the token has made since. */
@@ -156,7 +155,7 @@ add_server(struct mm_authority *a)
 	mm_journal(MM_LEVEL_ERROR, mm_error_name(error),
 	    "no TLS certificate can be made for the appliance: %s",
 	    mm_why(error));
-	a->server_due = ev_now(a->loop) + SERVER_AGAIN;
+	a->server_due = ev_now(a->loop) + MM_SERVER_AGAIN;
 	return MM_OK;
 }
 

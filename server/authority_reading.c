@@ -7,10 +7,13 @@
 
 #include "log/receipt.h"
 
-enum {
-	READ_PATIENCE = 10, /* seconds that clients wait for the archive */
-	READINGS_MAX = 4096 /* that clients wait for */
-};
+enum { READ_PATIENCE = 10 /* seconds that clients wait for the archive */ };
+
+static size_t
+bytes_of(const struct mm_reading *reading)
+{
+	return reading->job != NULL ? reading->job->ask.body.size : 0;
+}
 
 static void
 push(struct mm_readings *list, struct mm_reading *reading)
@@ -21,6 +24,7 @@ push(struct mm_readings *list, struct mm_reading *reading)
 		list->last->next = reading;
 	list->last = reading;
 	list->count++;
+	list->bytes += bytes_of(reading);
 }
 
 /* The one behind `before`, the first where that is NULL. */
@@ -34,20 +38,25 @@ take(struct mm_readings *list, struct mm_reading *before)
 	if (list->last == reading)
 		list->last = before;
 	list->count--;
+	list->bytes -= bytes_of(reading);
 	return reading;
 }
 
 static struct mm_reading *
 take_called(struct mm_readings *list, uint64_t id)
 {
-	struct mm_reading *before = NULL;
+	struct mm_reading *before = NULL, *r = list->first;
 
-	for (struct mm_reading *r = list->first; r != NULL; r = r->next) {
-		if (r->id == id)
-			return take(list, before);
+	for (; r != NULL && r->id < id; r = r->next)
 		before = r;
-	}
-	return NULL;
+	return r != NULL && r->id == id ? take(list, before) : NULL;
+}
+
+/* As many as may wait for a decision may wait for the archive. */
+static bool
+is_full(const struct mm_readings *list)
+{
+	return list->count >= MM_JOBS_MAX || list->bytes >= MM_JOBS_BYTES;
 }
 
 enum mm_error
@@ -58,7 +67,7 @@ mm_reading_begin(struct mm_authority *a, uint64_t type,
 	struct mm_reading *reading;
 	enum mm_error error;
 
-	if (job != NULL && a->readings.count >= READINGS_MAX)
+	if (job != NULL && is_full(&a->readings))
 		return mm_fail(
 		    MM_E_BUSY, "too many requests wait for the archive");
 	reading = calloc(1, sizeof(*reading));

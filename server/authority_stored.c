@@ -9,10 +9,7 @@
 #include "log/entry.h"
 #include "protocol/journal.h"
 
-enum {
-	STORE_AGAIN = 1,  /* seconds until a full disk is tried again */
-	SERVER_AGAIN = 60 /* seconds until the next one of our own is */
-};
+enum { STORE_AGAIN = 1 /* seconds until a full disk is tried again */ };
 
 /* Forgets what was in the batch; whoever waited for it is told why. */
 static void
@@ -24,10 +21,10 @@ drop_lines(struct mm_authority *a, enum mm_error error)
 		struct mm_line *line = &batch->lines[i];
 
 		if (line->item != NULL) {
-			if (line->item->ours)
+			if (line->item->ours && !a->stopping)
 				a->server_due =
 				    ev_now(a->loop) +
-				    (a->server.size > 0 ? SERVER_AGAIN : 0);
+				    (a->server.size > 0 ? MM_SERVER_AGAIN : 0);
 			mm_item_refuse(a, line->item, error);
 			mm_item_free(a, line->item);
 		}
@@ -107,7 +104,7 @@ finish_item(struct mm_authority *a, struct mm_item *item)
 	if (item->ours && item->signature.size > 0)
 		mm_issue_served(a, item);
 	else if (item->ours && !a->stopping)
-		a->server_due = ev_now(a->loop) + SERVER_AGAIN;
+		a->server_due = ev_now(a->loop) + MM_SERVER_AGAIN;
 	mm_ceremony_settled(a, item->index);
 	settle(a, item);
 }

@@ -8,6 +8,9 @@
 
 #include "server/authority.h"
 
+/* Seconds until our own certificate is tried again, where there is one. */
+enum { MM_SERVER_AGAIN = 60 };
+
 /* Whether there is no room for what a request of `size` bytes makes. */
 bool mm_batch_is_full(const struct mm_authority *a, size_t size);
 /* Whether there is anything to be logged or decided. */

@@ -121,6 +121,61 @@ a_full_disk_takes_signatures(void **unused)
 	await_error(3, MM_E_DISK_FULL);
 }
 
+/* What a start writes has room where nothing new has: what was begun before
+ * it is signed, and all is read. */
+static void
+a_start_on_a_short_disk_serves(void **unused)
+{
+	struct mm_span spki = make_spki();
+	size_t starts = logged(MM_ENTRY_START);
+	uint64_t before;
+
+	(void)unused;
+	box.hold[TOKEN] = true;
+	ask_issue(1, "dev-1", spki);
+	until_held(TOKEN);
+	crash();
+	box.notary_says = MM_E_DISK_FULL;
+	box.half = true;
+	spawn();
+	box.hold[TOKEN] = box.served = false;
+	until(is_serving);
+	until_quiet();
+	assert_int_equal(logged(MM_ENTRY_START), starts + 1);
+	before = mint.log.size;
+	for (uint8_t id = 2; id < 5; id++) {
+		ask_issue(id, "dev-2", make_spki());
+		await_error(id, MM_E_DISK_FULL);
+	}
+	ask_issue(1, "dev-1", spki);
+	await_certificate(1);
+	assert_int_equal(mint.log.size, before);
+	box.notary_says = MM_OK;
+	ask_issue(5, "dev-2", make_spki());
+	await_certificate(5);
+}
+
+/* And serves as soon as there is room for that much. */
+static void
+a_start_on_a_full_disk_waits(void **unused)
+{
+	size_t starts = logged(MM_ENTRY_START);
+
+	(void)unused;
+	crash();
+	box.notary_says = MM_E_DISK_FULL;
+	spawn();
+	until_quiet();
+	assert_false(is_serving());
+	assert_int_equal(logged(MM_ENTRY_START), starts);
+	box.half = true;
+	until(is_serving);
+	assert_int_equal(logged(MM_ENTRY_START), starts + 1);
+	box.notary_says = MM_OK;
+	ask_issue(1, "dev-1", make_spki());
+	await_certificate(1);
+}
+
 static void
 what_the_token_refuses_is_void(void **unused)
 {
@@ -487,8 +542,8 @@ has_ended(void)
 {
 	siginfo_t info = {.si_pid = 0};
 
-	assert_int_equal(waitid(P_PID, (id_t)box.pid, &info,
-			     WEXITED | WNOHANG | WNOWAIT),
+	assert_int_equal(
+	    waitid(P_PID, (id_t)box.pid, &info, WEXITED | WNOHANG | WNOWAIT),
 	    0);
 	return info.si_pid != 0;
 }
@@ -620,6 +675,8 @@ main(void)
 	    TEST(a_bad_csr_is_a_refusal),
 	    TEST(a_full_disk_is_told_and_gets_over),
 	    TEST(a_full_disk_takes_signatures),
+	    TEST(a_start_on_a_short_disk_serves),
+	    TEST(a_start_on_a_full_disk_waits),
 	    TEST(what_the_token_refuses_is_void),
 	    TEST(a_token_that_dies_is_waited_for_by_nobody),
 	    TEST(no_token_for_what_is_stored_is_told),
