@@ -6,8 +6,8 @@
 #include <time.h>
 
 #include "log/begin.h"
-#include "protocol/message.h"
 #include "protocol/date.h"
+#include "protocol/message.h"
 
 enum {
 	AHEAD = 60,      /* seconds that an entry may be ahead of the clock */
@@ -133,6 +133,8 @@ check_room(const struct mm_notary *notary, enum mm_reserve reserve)
 	struct statvfs info;
 	uint64_t room;
 
+	if (kept[reserve] == 0)
+		return MM_OK;
 	if (fstatvfs(notary->directory, &info) < 0)
 		return mm_fail(MM_E_STORE, "cannot look at %s: %s",
 		    notary->state, strerror(errno));

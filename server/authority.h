@@ -188,6 +188,7 @@ struct mm_reading {
 	struct mm_reading *next;
 	uint64_t id;
 	ev_tstamp deadline;
+	size_t bytes; /* of the job's request */
 	struct mm_job *job;
 	/* `job` is NULL where nobody but ourselves waits. */
 	void (*done)(struct mm_authority *authority, struct mm_job *job,

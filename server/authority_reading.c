@@ -9,12 +9,6 @@
 
 enum { READ_PATIENCE = 10 /* seconds that clients wait for the archive */ };
 
-static size_t
-bytes_of(const struct mm_reading *reading)
-{
-	return reading->job != NULL ? reading->job->ask.body.size : 0;
-}
-
 static void
 push(struct mm_readings *list, struct mm_reading *reading)
 {
@@ -24,7 +18,7 @@ push(struct mm_readings *list, struct mm_reading *reading)
 		list->last->next = reading;
 	list->last = reading;
 	list->count++;
-	list->bytes += bytes_of(reading);
+	list->bytes += reading->bytes;
 }
 
 /* The one behind `before`, the first where that is NULL. */
@@ -38,7 +32,7 @@ take(struct mm_readings *list, struct mm_reading *before)
 	if (list->last == reading)
 		list->last = before;
 	list->count--;
-	list->bytes -= bytes_of(reading);
+	list->bytes -= reading->bytes;
 	return reading;
 }
 
@@ -76,6 +70,7 @@ mm_reading_begin(struct mm_authority *a, uint64_t type,
 	*reading = (struct mm_reading){.id = ++a->calls,
 	    .deadline = ev_now(a->loop) + READ_PATIENCE,
 	    .job = job,
+	    .bytes = job != NULL ? job->ask.body.size : 0,
 	    .done = done};
 	error = a->archive == NULL
 		    ? mm_fail(MM_E_STARTING, "the archive is starting")
